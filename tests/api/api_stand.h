@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ApiStand: what each test of pulse.h starts with: an open context, and checks of what a call returns. Only the one
- * file of a test program may include this. */
+/* Shared by the tests of pulse.h: an open context, and checks of what a call returns. It defines a variable, so only
+ * one file of a program may include it. */
 #ifndef PULSE_TESTS_API_API_STAND_H
 #define PULSE_TESTS_API_API_STAND_H
 
@@ -25,7 +25,7 @@ static inline int context_close(void **state)
 
 #define expect_ok(call) do { if ((call) != PULSE_OK) fail_msg("%s", pulse_error_text(ctx)); } while (0)
 
-/* The call was refused with this kind, and with a sentence that contains `words`. */
+/* Fails unless the call was refused with this kind and with a sentence that contains `words`. */
 static inline void expect_refused(pulse_status status, pulse_status kind, const char *words)
 {
     if (status != kind || pulse_error_kind(ctx) != kind || !strstr(pulse_error_text(ctx), words))
@@ -34,7 +34,7 @@ static inline void expect_refused(pulse_status status, pulse_status kind, const 
 }
 #define refused(words, call) expect_refused(call, PULSE_BAD_INPUT, words)
 
-/* A tensor of the library inside as pulse.h describes it. */
+/* The pulse_tensor of a tensor of tensor/. */
 static inline pulse_tensor of_tensor(Tensor t)
 {
     pulse_tensor x = { .dtype = (int32_t)t.dtype, .rank = t.shape.rank, .data = t.data };

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# docs/api.md and api-models.md: each block of C compiles against pulse.h and the shared library, and prints what the page says; each function is shown.
-# `bash tests/api/test_api.sh show` prints what the blocks print.
+# Each block of C in docs/api.md and docs/api-models.md compiles against pulse.h and the shared library, and prints what
+# the page says. The pages show each function. `bash tests/api/test_api.sh show` prints what the blocks print.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 pages="docs/api.md docs/api-models.md" found=$tap_folder/found
 
-# blocks KIND: writes each block ```KIND of the pages into a file of its own, folder/KIND.1, …
+# blocks KIND: writes each block ```KIND of the pages into a file of its own, KIND.1, KIND.2, …
 blocks() { awk -v kind="$1" -v to="$tap_folder/$1." '$0 == "```" kind { n++; on = 1; next } /^```$/ { on = 0 } on { print > (to n) }' $pages; }
 blocks "c program"
 mv "$tap_folder/c program.1" "$tap_folder/whole.c"

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Programs of other people link the library beside names that it has inside: a stb_image of their own, a function gemm, a variable ops.
+# A user's program may have names that the library uses inside: its own stb_image, a function gemm, a variable ops.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 if nm "$BUILD/libpulseref.so" 2> /dev/null | grep -qE ' U __(asan|tsan|ubsan)_'; then
-    skip "programs of other people" "they are linked without the library of the sanitizer that this build needs"
+    skip "programs of users" "they are linked without the library of the sanitizer that this build needs"
     finish
 fi
 found=$tap_folder/found
 cc=$(make -s compiler 2> /dev/null)
 
-# The same text is C and C++.
+# The same text is a C program and a C++ program.
 cat > "$tap_folder/stranger.c" <<'TEXT'
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
@@ -81,11 +81,11 @@ else
 fi
 
 nm -D --defined-only "$BUILD/libpulseref.so" | sed 's/.* //' | grep -vE '^pulse_|^(_init|_fini|_edata|_end|__bss_start)$' > "$found"
-check "the shared library shows pulse_* alone" nothing "$found"
+check "the shared library exports only pulse_*" nothing "$found"
 nm -g --defined-only "$BUILD/libpulseref.a" 2> /dev/null | grep -E '^[0-9a-f]+ ' | sed 's/.* //' | grep -v '^pulse_' > "$found"
-check "the archive shows pulse_* alone" nothing "$found"
+check "the archive exports only pulse_*" nothing "$found"
 comm -3 <(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/api/pulse.h | sort) <(nm -D --defined-only "$BUILD/libpulseref.so" | sed -nE 's/.* (pulse_.*)/\1/p' | sort) > "$found"
-check "what pulse.h declares and what the library shows are the same names" nothing "$found"
+check "pulse.h declares the same names that the library exports" nothing "$found"
 check "the soname is that of pulse_version" grep -q "soname: \[$(sed -nE 's/^SONAME = //p' Makefile)\]" <(readelf -d "$BUILD/libpulseref.so")
 wc -l < ref/api/pulse.h | awk '$1 > 300 { print $1 " lines" }' > "$found"
 check "pulse.h has at most 300 lines" nothing "$found"

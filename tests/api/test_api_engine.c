@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that embeds the library learns from pulse_open that the engine of products is wrong, before any product,
- * and from pulse_check that it has become wrong since. The engine below replaces the built-in one, and computes wrong
- * sums when a flag is set. */
+/* pulse_open refuses an engine for matrix products that computes wrong sums, before any product is computed.
+ * pulse_check finds an engine that has become wrong since then. The engine below replaces the built-in one; it computes
+ * wrong sums while the flag `wrong` is set. */
 #include "tests/api/api_stand.h"
 
 #include <stdatomic.h>
@@ -36,7 +36,7 @@ static void a_wrong_engine_is_found_when_a_context_is_opened(void **state)
     pulse_close(ctx);
 }
 
-static void an_engine_that_is_wrong_since_is_found_by_a_check(void **state)
+static void an_engine_that_becomes_wrong_later_is_found_by_a_check(void **state)
 {
     (void)state;
     expect_ok(pulse_open(NULL, &ctx));
@@ -52,7 +52,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_engine_is_found_when_a_context_is_opened),
-        cmocka_unit_test(an_engine_that_is_wrong_since_is_found_by_a_check),
+        cmocka_unit_test(an_engine_that_becomes_wrong_later_is_found_by_a_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses and optimiser steps through pulse.h: the bits of the recorded losses (ref/vectors/case_loss.c) and of the
+/* Losses and optimiser steps through pulse.h have the bits of the recorded losses (ref/vectors/case_loss.c) and of the
  * optimiser on the tape. */
 #include "tests/support/stand.h"
 
@@ -31,7 +31,7 @@ static pulse_part part_of(const LossCase *c, Role r)
                          .labels = labels->i32, .offsets = offsets->i32, .gradient = tensor_f32(&arena, z->shape).f32 };
 }
 
-/* "beta=0.4 npo_ratio=batch_mean" as settings; their texts are in the arena. */
+/* Splits assignments, such as "beta=0.4 npo_ratio=batch_mean", into settings, whose texts are in the arena. */
 static size_t settings_of(const char *assignments, pulse_setting *out)
 {
     size_t n = 0;
@@ -63,7 +63,7 @@ static void every_form_of_every_loss_has_the_recorded_bits(void **state)
         for (size_t k = 0; k < n; k++) {
             const Tensor *want = of_case(c.out, c.out_count, "dz", (Role)parts[k].role);
             const Shape shape = shape_of(2, (size_t)parts[k].rows, (size_t)parts[k].vocabulary);
-            const Tensor zero = tensor_zeros(&arena, shape);           // of a role of which only the labels are read
+            const Tensor zero = tensor_zeros(&arena, shape);          // for a role of which only the labels are read
             expect_tensor(tensor_view(parts[k].gradient, shape), want ? *want : zero, "%s dz.%s", loss_forms[f].id,
                           role_name((Role)parts[k].role));
         }

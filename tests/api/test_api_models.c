@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Models, trainers, text and pictures through pulse.h: the bits of the functions inside, on the tiny models of the
- * vectors. */
+/* Models, trainers, text and pictures through pulse.h have the bits of the library's own functions. The models are the
+ * tiny ones of fixtures/vectors. */
 #include "tests/support/stand.h"
 
 #include <jansson.h>
@@ -22,7 +22,7 @@
 static const char *const folders[] = { MODELS "tiny-llava-a", MODELS "tiny-llava-b" };
 enum { FOLDERS = 2, SAMPLES_MOST = 16 };
 
-/* --- the same step, inside and through pulse.h --- */
+/* --- the same step by the library's functions and through pulse.h --- */
 
 typedef struct { const char *method, *assignments; pulse_setting settings[4]; size_t n; const char *reference; } Form;
 
@@ -33,7 +33,7 @@ static const Form forms[] = {
     { "rmu", "train.trainable=full optimiser.kind=sgd", { { "train.trainable", "full" }, { "optimiser.kind", "sgd" } }, 2, NULL },
     { "npo", "train.trainable=full", { { "train.trainable", "full" } }, 1, "-reference" },
     { "dpo", "train.trainable=proj+llm", { { "train.trainable", "proj+llm" } }, 1, NULL },
-    // these begin with adapters that are zero, or keep a number from step to step
+    // these methods need adapters that are zero at first, or keep a number from step to step
     { "o3", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
     { "smfa", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
     { "pdu", "train.trainable=llm unlearn.dual_warmup=0", { { "train.trainable", "llm" }, { "dual_warmup", "0" } }, 2, NULL },
@@ -172,7 +172,7 @@ static void a_forward_pass_gives_logits_hidden_states_and_every_module(void **st
         for (int64_t k = 0; k <= s.session.config.text.num_hidden_layers; k++)
             expect_same(got, arena_format(&arena, "hidden_states.%lld", (long long)k), f.hidden[k]->out);
         for (size_t k = 0; k < count; k++)
-            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {        // there, a unit is the embedding alone
+            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {   // this unit is only the embedding
                 expect_same(got, units[k].module, units[k].out->out);
                 seen++;
             }
@@ -184,7 +184,7 @@ static void a_forward_pass_gives_logits_hidden_states_and_every_module(void **st
     }
 }
 
-static void scores_and_answers_are_those_of_the_functions_inside(void **state)
+static void scores_and_answers_are_those_of_the_library(void **state)
 {
     (void)state;
     Step s;
@@ -212,7 +212,7 @@ static void scores_and_answers_are_those_of_the_functions_inside(void **state)
     step_close(&s);
 }
 
-static void a_model_tells_its_config_and_its_parameters(void **state)
+static void a_model_gives_its_config_and_its_parameters(void **state)
 {
     (void)state;
     pulse_model *model;
@@ -235,7 +235,7 @@ static void a_model_tells_its_config_and_its_parameters(void **state)
     assert_null(model);
 }
 
-/* An adapter of rank 1 on one linear map, as PEFT names it: A is all ones, B all `b`. */
+/* Writes an adapter of rank 1 on one linear map, with PEFT's names. All entries of A are 1, all of B are `b`. */
 static const char *adapter_write(const char *name, const char *module, size_t in, size_t out, float b)
 {
     const char *folder = arena_text(&arena, scratch("%s", name)), *prefix = "base_model.model.";
@@ -254,7 +254,7 @@ static const char *adapter_write(const char *name, const char *module, size_t in
     return folder;
 }
 
-/* Two adapters that undo each other leave the model as it is, and each of them alone does not. */
+/* Two adapters that cancel each other leave the model as it is; one of them alone changes it. */
 static void several_adapters_are_added(void **state)
 {
     (void)state;
@@ -280,7 +280,7 @@ static void several_adapters_are_added(void **state)
         expect_ok(pulse_score(ctx, model, &one, 1, &got));
         if (n != 2)
             assert_true((got.nll == want.nll) == (n == 0));
-        else {      // W x + s - s: what the s has rounded away, and nothing else
+        else {      // W x + s - s differs from W x only by rounding errors
             expect_ok(pulse_model_parameter(ctx, model, pulse_model_parameters(model) - 1, &name, &value));
             assert_string_equal(name, arena_format(&arena, "%s.lora_B.2.weight", module));
             assert_true(fabsf(got.nll - want.nll) < 1e-3f);
@@ -295,7 +295,7 @@ static void several_adapters_are_added(void **state)
 
 /* --- text and pictures --- */
 
-static void texts_prompts_and_pictures_are_those_of_the_functions_inside(void **state)
+static void texts_prompts_and_pictures_are_those_of_the_library(void **state)
 {
     (void)state;
     static const char text[] = "who is this ?", picture[] = "fixtures/vectors/v1/prep/crop.wide/picture.png";
@@ -351,10 +351,10 @@ int main(void)
         stand_test(two_steps_of_each_method_hold_every_number_of_a_trace),
         stand_test(samples_that_do_not_fit_are_refused_and_the_trainer_goes_on),
         stand_test(a_forward_pass_gives_logits_hidden_states_and_every_module),
-        stand_test(scores_and_answers_are_those_of_the_functions_inside),
-        stand_test(a_model_tells_its_config_and_its_parameters),
+        stand_test(scores_and_answers_are_those_of_the_library),
+        stand_test(a_model_gives_its_config_and_its_parameters),
         stand_test(several_adapters_are_added),
-        stand_test(texts_prompts_and_pictures_are_those_of_the_functions_inside),
+        stand_test(texts_prompts_and_pictures_are_those_of_the_library),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators through pulse.h: the bits of the tape, the shapes, the records and the bounds. */
+/* Operators through pulse.h have the bits, the shapes and the bounds of the tape; their records are complete. */
 #include "tests/tensor/op_bench.h"
 
 #include <jansson.h>
@@ -98,7 +98,7 @@ static void weights_of_16_bits_are_widened_exactly(void **state)
 static void the_bound_is_that_of_the_tape(void **state)
 {
     (void)state;
-    size_t ruled = 0;
+    size_t with_bound = 0;
     for (size_t k = 0; k < op_cases_count; k++) {
         Bench b;
         begin(&b);
@@ -110,7 +110,7 @@ static void the_bound_is_that_of_the_tape(void **state)
         const pulse_tensor out = of_tensor(mine), bound = of_tensor(off);
         pulse_status status = pulse_op_bound(ctx, ARGUMENTS(c, y->op->name), &out, &bound);
         if (y->op->bound) {
-            ruled++;
+            with_bound++;
             expect_ok(status);
             assert_true(bound_tape(&b.tape, &bounds, &b.arena, &b.error));
             expect_tensor(mine, y->out, "%s", op_cases[k].name);
@@ -120,7 +120,7 @@ static void the_bound_is_that_of_the_tape(void **state)
             assert_int_equal(status, PULSE_BAD_INPUT);
         end(&b);
     }
-    assert_true(ruled > op_cases_count / 2);
+    assert_true(with_bound > op_cases_count / 2);
 }
 
 static void a_result_without_elements_needs_no_memory(void **state)
@@ -137,8 +137,8 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The shortest of many: other work on the machine makes calls longer, never shorter. The limit is ten times what is
- * promised on a quiet machine (20 us), so that the test fails for a mistake and not for a neighbour. */
+/* Only the shortest of many calls counts, because other work on the machine makes calls longer, never shorter. The
+ * limit is ten times the promised time of 20 us, so that a busy machine does not make the test fail. */
 static void a_call_of_one_element_costs_little(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bad input through pulse.h: each gives a kind and a sentence, and nothing is read or written outside a buffer (run
- * under SAN=1). */
+/* Bad input through pulse.h gives an error kind and a sentence. Nothing is read or written outside a buffer, which a
+ * build with SAN=1 checks. */
 #include "tensor/base/team.h"
 #include "tests/api/api_stand.h"
 
@@ -126,7 +126,7 @@ static void wrong_shapes_and_dtypes_are_refused(void **state)
     refused("inputs", pulse_op(ctx, "softmax", NULL, 0, NULL, 0, NULL, 0, &out));
 }
 
-static void attributes_that_are_no_numbers_and_unread_indices_are_refused(void **state)
+static void bad_attributes_and_an_unused_index_are_refused(void **state)
 {
     (void)state;
     const pulse_tensor in = matrix(floats, 3, 4), out = matrix(result, 3, 4);
@@ -194,7 +194,7 @@ static void slots_that_do_not_fit_are_refused_and_nothing_changes(void **state)
 
 /* --- the environment and the limits --- */
 
-static void a_changed_rounding_mode_is_refused_and_given_back_is_accepted(void **state)
+static void a_changed_rounding_mode_is_refused_until_it_is_restored(void **state)
 {
     (void)state;
     const pulse_tensor in = matrix(floats, 3, 4), out = matrix(result, 3, 4);
@@ -224,7 +224,7 @@ static void flush_to_zero_set_after_opening_is_refused(void **state)
     expect_refused(status, PULSE_ENVIRONMENT, "zero");
     assert_int_equal(opened, PULSE_ENVIRONMENT);
     assert_int_equal(pulse_error_kind(other), PULSE_ENVIRONMENT);
-    assert_int_equal(pulse_check(other), PULSE_ENVIRONMENT);           // a context that was refused refuses every call
+    assert_int_equal(pulse_check(other), PULSE_ENVIRONMENT);          // a context that could not be opened refuses every call
     pulse_close(other);
 }
 #else
@@ -250,7 +250,7 @@ static void options_are_checked_and_the_memory_limit_holds(void **state)
     pulse_close(other);
 }
 
-static void a_call_leaves_the_callers_number_of_threads(void **state)
+static void a_call_does_not_change_the_callers_number_of_threads(void **state)
 {
     (void)state;
     pulse_context *other;
@@ -269,13 +269,13 @@ int main(void)
         cmocka_unit_test(null_in_any_place_is_bad_input),
         cmocka_unit_test(unknown_names_are_refused_by_name),
         cmocka_unit_test(wrong_shapes_and_dtypes_are_refused),
-        cmocka_unit_test(attributes_that_are_no_numbers_and_unread_indices_are_refused),
+        cmocka_unit_test(bad_attributes_and_an_unused_index_are_refused),
         cmocka_unit_test(parts_that_do_not_fit_are_refused),
         cmocka_unit_test(slots_that_do_not_fit_are_refused_and_nothing_changes),
-        cmocka_unit_test(a_changed_rounding_mode_is_refused_and_given_back_is_accepted),
+        cmocka_unit_test(a_changed_rounding_mode_is_refused_until_it_is_restored),
         cmocka_unit_test(flush_to_zero_set_after_opening_is_refused),
         cmocka_unit_test(options_are_checked_and_the_memory_limit_holds),
-        cmocka_unit_test(a_call_leaves_the_callers_number_of_threads),
+        cmocka_unit_test(a_call_does_not_change_the_callers_number_of_threads),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Several contexts in several threads, and after fork(): the same bits, and nobody waits for ever. */
+/* Several contexts in several threads, and a context after fork(), give the same bits without a deadlock. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 
 enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, NUMBERS = ROWS * COLS + ROWS + 320 + 2 };
 
-/* What each thread computes: operators, a loss with its gradient, a forward pass of the shared model, an answer. */
+/* A thread and its results: operators, a forward pass of the shared model, a loss, a generated token. */
 typedef struct {
     pthread_t thread;
     const pulse_model *model;
@@ -96,14 +96,14 @@ static void contexts_in_several_threads_share_a_model_and_give_the_same_bits(voi
     pulse_model_close(model);
 }
 
-/* The child exits with 0 where an old and a new context both computed the same bits. */
+/* The exit code of the child: 0 if an old and a new context both computed the right bits. */
 static int child(const pulse_model *model, const float *want)
 {
     static Worker fresh;
     float old[ROWS * COLS + ROWS];
     fresh.model = model;
     fresh.threads = 2;
-    alarm(60);                                                         // a child that waits for ever dies of this
+    alarm(60);                                                         // ends a child in a deadlock
     work(&fresh);
     return !fresh.good || memcmp(fresh.number, want, sizeof fresh.number) != 0
         || !operators(ctx, old) || memcmp(old, want, sizeof old) != 0;
@@ -118,7 +118,7 @@ static void a_forked_child_computes_the_same_bits(void **state)
     expect_ok(pulse_model_open(ctx, FOLDER, NULL, &model));
     parent.model = model;
     parent.threads = 2;
-    work(&parent);                                                     // the threads of the team are there now
+    work(&parent);                                                     // now the team has started its threads
     assert_true(parent.good);
     pid_t pid = fork();
     assert_true(pid >= 0);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Every operator through pulse.h, called wrongly in many ways drawn from the seed: it answers with a sentence or with a
- * result, and touches nothing outside its buffers, each of which is a piece of malloc of exactly its size (run under
- * SAN=1). */
+/* Every operator is called through pulse.h with many wrong arguments, drawn from the seed. It must return an error or a
+ * result, and must touch nothing outside its buffers. Each buffer is a malloc of exactly its size, so that a build with
+ * SAN=1 finds such an access. */
 #include "tests/tensor/op_bench.h"
 
 #include <stdlib.h>
 #include "tensor/base/random.h"
 #include "tests/api/api_stand.h"
 
-/* A copy in a piece of exactly this many bytes: an access beyond it is seen by the sanitizer. */
+/* A copy in a buffer of exactly this size, so that the sanitizer finds an access beyond it. */
 static void *copy(const void *from, size_t bytes)
 {
     void *to = malloc(bytes ? bytes : 1);
@@ -24,8 +24,8 @@ static uint64_t draw(const Random *r, uint64_t *at, uint64_t limit)
     return random_below(*r, k, limit);
 }
 
-/* Calls the operator of a node with one thing changed, drawn from r. The answer may be a refusal or a result; it may
- * not be a crash. */
+/* Calls the operator of a node with one thing changed, drawn from r. The call may be refused or give a result, but it
+ * may not crash. */
 static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
 {
 #define DRAW(limit) draw(r, at, (limit))
@@ -85,7 +85,7 @@ static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
 #undef DRAW
 }
 
-static void any_operator_called_wrongly_answers_with_a_sentence_or_a_result(void **state)
+static void wrong_calls_of_any_operator_are_refused_or_give_a_result(void **state)
 {
     (void)state;
     enum { TRIES = 60 };
@@ -110,6 +110,6 @@ static void any_operator_called_wrongly_answers_with_a_sentence_or_a_result(void
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(any_operator_called_wrongly_answers_with_a_sentence_or_a_result) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(wrong_calls_of_any_operator_are_refused_or_give_a_result) };
     return cmocka_run_group_tests(tests, context_open, context_close);
 }

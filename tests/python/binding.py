@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""ref/python/pulse.py gives the recorded answers, bit for bit, and refuses what it cannot take. Needs numpy; run at the project's root.
-PULSE_PY: the folder of another pulse.py, such as that of an unpacked wheel."""
+"""ref/python/pulse.py gives the recorded answers, bit for bit, and refuses bad input. Needs numpy; run it at the root of
+the project. PULSE_PY is the folder of another pulse.py, such as that of an unpacked wheel."""
 import io
 import json
 import os
@@ -45,7 +45,7 @@ def op_cases():
 
 
 def trace_nodes():
-    """Every node of the recorded steps alone, from its recorded inputs."""
+    """Computes every node of the recorded steps alone, from its recorded inputs."""
     seen = set()
     for folder, _ in cases("step"):
         t = load(folder + "trace.safetensors")
@@ -60,7 +60,7 @@ def trace_nodes():
 
 
 def shapes_are_true():
-    """The shapes that a record states hold for every node of the recorded steps, where they are letters, attributes or […]."""
+    """The shapes in an operator's record hold for every node of the recorded steps, if they are letters, attributes or […]."""
     records, stated = {r.name: r.json["shapes"] for r in pulse._records().values()}, set()
     assert all(text.count("->") == 1 for text in records.values())
     for folder, _ in cases("step"):
@@ -94,13 +94,13 @@ def loss_cases():
             if "dz." + r in want:
                 same_bits(g, want["dz." + r])
             else:
-                assert not g.any(), (folder, r)                 # a role of which only the labels are read
+                assert not g.any(), (folder, r)                 # for a role of which only the labels are read
         methods.add(case["method"])
     assert len(methods) >= 14, methods
 
 
 def unsupervised_rows():
-    """Rows that are not supervised change no loss, and no gradient of the others: every method on logits."""
+    """For every method on logits, rows without a label change neither the loss nor the gradients of the other rows."""
     rng, tried = np.random.default_rng(9), 0
     labels = np.array([[-1, 3, 4, -1], [-100, -1, 2, 0]], np.int64)
     z, reference = rng.standard_normal((2, 4, 6), F), rng.standard_normal((2, 4, 6), F)
@@ -113,7 +113,7 @@ def unsupervised_rows():
         needs = [r for r in record["needs"] if (name, r) not in unread]
         whole = {r: pulse.Part(z, labels, None, reference if r in record["reference"] else None) for r in needs}
         alone = {r: dict(few, logits=z[rows], reference=reference[rows] if r in record["reference"] else None) for r in needs}
-        hyper = {"kl_norm": "supervised"} if name == "llmu" else {}             # whose KL is over all positions by default
+        hyper = {"kl_norm": "supervised"} if name == "llmu" else {}             # its KL is over all positions by default
         got, want = pulse.loss(name, **whole, **hyper), pulse.loss(name, **alone, **hyper)
         same_bits(got.value, want.value)
         for r in needs:
@@ -146,7 +146,7 @@ def mask_cases():
 
 
 def picture_cases():
-    """All but the fused form of normalising, which a preprocessor_config.json cannot ask for."""
+    """All cases but those with fused normalisation, which a preprocessor_config.json cannot ask for."""
     for folder, case in cases("prep"):
         if case["normalise"] == "fused":
             continue
@@ -170,7 +170,7 @@ def steps():
         want = load(folder + "trace.safetensors")
         model = pulse.Model(VECTORS + "models/" + case["model"])
         need = pulse.methods()[case["method"]]["needs"]
-        need += ["forget"] * any(r in need for r in ("refusal", "alternate", "random"))     # whose questions have other answers
+        need += ["forget"] * any(r in need for r in ("refusal", "alternate", "random"))     # the other answers are to the forget questions
         samples = [s for s in batch_of(model, case["batch"]) if s.role in need]
         reference = case["reference"] and VECTORS + "models/" + case["reference"]
         with model.trainer(case["method"], reference, dict(v.split("=") for v in case["settings"])) as trainer:
@@ -184,8 +184,8 @@ def steps():
             raises("bad input", "superseded", lambda: got["loss"])
 
 
-def what_a_method_keeps_goes_on():
-    """pdu without its forget term is L = a CE(retain), and a = RN(1 + RN(2 CE)) once a step has seen CE. The weights stay as they are."""
+def a_method_keeps_its_numbers():
+    """pdu without its forget term is L = a CE(retain). a begins as 1, and each step adds RN(2 CE). The weights do not change."""
     model = pulse.Model(VECTORS + "models/tiny-llava-mini")
     samples = [s for s in batch_of(model, "batch.jsonl") if s.role in ("forget", "retain")]
     keys = {"optimiser.lr": 1e-30, "optimiser.weight_decay": 0, "train.trainable": "llm"}
@@ -294,7 +294,7 @@ def bf16():
 
 
 def optimiser():
-    """Two steps are those of the operators, spelt out."""
+    """Two steps of the optimiser are those of the operators, called one by one."""
     rng = np.random.default_rng(3)
     w, o = rng.standard_normal((4, 3), F), pulse.Optimiser(kind="adamw", lr=0.01, beta2=0.999, weight_decay=0.1, max_norm=1)
     m = v = np.zeros_like(w)
@@ -432,24 +432,24 @@ check("every recorded operator and its bounds", op_cases)
 check("every node of the recorded steps, by pulse.op alone", trace_nodes)
 check("the shapes of the records are those of the recorded steps", shapes_are_true)
 check("every recorded loss and its gradients", loss_cases)
-check("rows that are not supervised take no part in a loss", unsupervised_rows)
+check("rows without a label have no effect on a loss", unsupervised_rows)
 check("every recorded text, encoded and decoded", tokenizer_cases)
 check("every recorded prompt and mask", mask_cases)
 check("every recorded picture, from its file, its bytes and its array", picture_cases)
-check("every recorded step, all its numbers; a result ends with the next step", steps)
+check("every recorded step, with all its numbers; a result is invalid after the next step", steps)
 check("a forward pass agrees with its operators, with the score and with the answer", forward)
-check("samples packed together are samples alone", packed_or_alone)
-check("what a method keeps from step to step goes on", what_a_method_keeps_goes_on)
+check("samples give the same bits packed together and alone", packed_or_alone)
+check("a method keeps its numbers from step to step", a_method_keeps_its_numbers)
 check("a model has one adapter, or several", adapters)
 check("each operator has a signature and a docstring", documented)
-check("assert_close accepts what is sane and nothing else, at fp32 and bf16", close)
+check("assert_close accepts correct results and no others, at fp32 and bf16", close)
 check("bfloat16 is rounded to nearest even, and read as it is", bf16)
 check("arrays that offer __array__ or __dlpack__ are read in place", other_arrays)
-check("the optimiser's steps are its operators'", optimiser)
+check("the optimiser's steps are those of its operators", optimiser)
 check("two threads at once give the bits of one", threads)
 check("after fork() the child gives the same bits", after_fork)
 for what, part, call in REFUSED:
     check("refused: " + what, lambda: raises("bad input", part, call))
-check("a folder that is missing is an error of input or output", a_missing_folder)
-check("a limit of memory is obeyed", a_small_limit)
+check("a missing folder is an error of input or output", a_missing_folder)
+check("the memory limit is obeyed", a_small_limit)
 finish()

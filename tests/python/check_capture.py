@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""pulse_capture.py on steps that users write with transformers, peft and torch.optim (steps.py): right steps are within, at fp32 and under
-autocast; each module that is fed is within its bounds, and as far off as the noise says; planted mistakes are outside, or are printed as
-not told apart at that precision. `CAPTURE_STEPS=N` changes how many varied steps look for false alarms."""
+"""pulse_capture.py on steps that users write with transformers, peft and torch.optim (steps.py).
+
+Right steps are WITHIN, at fp32 and under autocast. Each module, fed with the right input, is within its bounds, and its
+error has the size of the estimated noise. Planted mistakes are OUTSIDE, or are printed as not detected at that precision.
+`CAPTURE_STEPS=N` is the number of varied steps that are tried for false alarms."""
 import os
 import sys
 import tempfile
@@ -56,7 +58,7 @@ def right(step, autocast):
 
 
 def varied(autocast):
-    """(how many steps, the names of what is outside in any)."""
+    """The reports of varied right steps that are not within."""
     alarms, methods = [], list(LOSSES)
     for k in range(VARIED):
         model, batch = steps.varied((A, B)[k % 2], k, FOLDER.name)
@@ -78,7 +80,7 @@ def no_false_alarm(autocast):
 
 # --- feeding ---
 def fed():
-    """Each module alone: within its bounds. The root mean square of what its answers are off is between 0.1 and 3 times the noise."""
+    """Each module alone is within its bounds. The root mean square of its errors is between 0.1 and 3 times the noise."""
     each = {}
     for method, model, settings in (("npo", B, FULL), ("ga_klr", A, LORA), ("grad_diff", A, FULL)):
         step = Step(method, model, FOLDER.name, settings)
@@ -98,7 +100,7 @@ def fed():
 
 
 # --- planted mistakes ---
-# What `verify` calls the mistakes that it makes in the graph of a trace itself (ref/verify/known/), by their names here.
+# The names of verify's own mistakes (ref/verify/known/), by their names here.
 KNOWN = {k: k for k in ("GeluTanh", "QuickGeluMissing", "GqaTiled", "GateUpSwapped", "ChannelsSwapped", "RopeTheta", "NpoOneOverBeta", "NpoSign",
                         "SumNotMean", "KlReversed", "LoraNoScale", "LoraScaleTwice", "ClipMissing", "ClipPerTensor", "DecayCoupled")}
 KNOWN.update(RmsNormPlusOne="NormPlusOne", VisionSoftmaxScale="VisionScaleMissing")
@@ -115,14 +117,14 @@ def run_planted(name, autocast):
 
 
 def effect(name):
-    """The largest root mean square of wrong - right over the noise of bf16-mixed, of any answer that is judged: the mistake at fp32."""
+    """The mistake's largest effect: made at fp32, the root mean square of wrong - right over the noise of bf16-mixed."""
     step, _, _, _ = run_planted(name, False)
     _, findings, _ = pulse_capture.verdict(step.trace, OUT, PULSE, "bf16-mixed")
     return max(f["ratio"] for f in findings if f["verdict"] in ("WITHIN", "OUTSIDE") and isinstance(f.get("ratio"), float))
 
 
 def planted(autocast):
-    """Each mistake is outside, or is printed with its effect, which is then below 3 C; the report names a place."""
+    """Each mistake is outside, and the report names a place; or it is printed with its effect, which must be below 3 C."""
     missed, named = [], {}
     for name in MISTAKES:
         _, status, findings, said = run_planted(name, autocast)
@@ -168,7 +170,7 @@ def no_update():
 
 
 def other_names():
-    """A model whose modules have names of their own, by a map; without it, a sentence."""
+    """A model with other names of modules is captured if names= maps them; without names= it is refused."""
     step = Step("ga", B, FOLDER.name, FULL)
     model, other = step.open()
     holder = torch.nn.ModuleDict({"mine": model})
@@ -185,7 +187,7 @@ def other_names():
 
 
 def padded_left():
-    """Batches padded on the left, and in one pass for all roles."""
+    """A batch that is padded on the left, with all roles in one forward pass."""
     step = Step("grad_diff", B, FOLDER.name, FULL)
     model, other = step.open()
     with pulse_capture.step(model, OUT, step.trace, program=PULSE, update=False) as s:
@@ -210,13 +212,13 @@ for precision, cast in (("fp32", False), ("bf16 autocast", True)):
     for method, model, settings in (("ga", A, FULL), ("npo", B, FULL), ("ga_klr", A, LORA), ("dpo", B, LORA)):
         check("a step of %s is within, hooked and at the ends, at %s" % (method, precision),
               lambda: right(Step(method, model, FOLDER.name, settings), cast))
-check("modules that are fed are within their bounds; the noise is of the size of what PyTorch is off", fed)
+check("fed modules are within their bounds; the estimated noise has the size of PyTorch's errors", fed)
 check("no false alarm on varied steps at fp32", lambda: no_false_alarm(False))
 check("no false alarm on varied steps under bf16 autocast", lambda: no_false_alarm(True))
 check("planted mistakes are outside at fp32", lambda: planted(False))
-check("planted mistakes are outside under bf16 autocast, or printed", lambda: planted(True))
-check("a pass of other ids is a sentence with the line of the call", stranger)
+check("planted mistakes are outside under bf16 autocast, or are printed", lambda: planted(True))
+check("a pass of other ids is refused with the line of the call", stranger)
 check("a step without its update is outside", no_update)
-check("other names are mapped, or refused with a sentence", other_names)
+check("other names of modules are mapped, or refused with a sentence", other_names)
 check("a batch of all roles that is padded on the left is within", padded_left)
 finish()

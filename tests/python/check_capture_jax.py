@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: jax
-"""pulse_capture_jax.py on a plain LLaVA in JAX: GA and NPO steps are within, hooked and at the ends; a mistake is outside."""
+"""pulse_capture_jax.py on a plain LLaVA in JAX: steps of GA and NPO are within, in their modules and end tensors; a mistake
+is outside."""
 import json
 import os
 import subprocess
@@ -37,7 +38,7 @@ def npo(p, s, tap):
 
 
 def adamw(p, g, lr=np.float32(1e-3), b1=np.float32(.9), b2=np.float32(.98), eps=np.float32(1e-8)):
-    """The first step, without decay, of gradients that are clipped to a norm of 1."""
+    """The first AdamW step, without decay, with gradients that are clipped to a norm of 1."""
     factor = jnp.minimum(1, 1 / (jnp.sqrt(sum((x * x).sum() for x in g.values())) + 1e-6))
     m = {k: (1 - b1) * factor * x for k, x in g.items()}
     v = {k: (1 - b2) * (factor * x) ** 2 for k, x in g.items()}
@@ -85,5 +86,5 @@ def stranger():
 check("a step of GA is within, hooked and at the ends, under jit", lambda: right("ga", ga, True))
 check("a step of NPO is within, without jit", lambda: right("npo", npo, False))
 check("half of NPO's loss is outside, first at the gradient of the logits", wrong)
-check("a module that the trace does not have is a sentence", stranger)
+check("a module that the trace does not have is refused", stranger)
 finish()

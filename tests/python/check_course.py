@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # environments: plain
-"""The course: the solution of each exercise passes, planted mistakes are named, and docs/course.md says what the program does."""
+"""The course: the solution of each exercise passes, planted mistakes are named, and docs/course.md is true."""
 import json
 import os
 import re
@@ -36,7 +36,7 @@ def options(exercise):
 
 
 def examined(exercise, mistake):
-    """(exit code, the names of the mistakes that verify reads in the answers)"""
+    """(exit code, the names of the mistakes that verify finds in the answers)"""
     with mistakes.planted(mistake):
         save(GOT, course.answers(exercise))
     command = [os.environ.get("PULSE", "build/pulse-ref"), "verify", VECTORS[:-1], GOT, "--json"] + options(exercise)
@@ -45,7 +45,7 @@ def examined(exercise, mistake):
 
 
 def flags_of(exercise):
-    """The mistakes that the exercise's cases know. Those of the step are shared out: exercise 12 has those that 11 has not."""
+    """The mistakes that the exercise's cases know. Exercises 11 and 12 share the mistakes of the step: each has its own part."""
     flags = set()
     for start in course.EXERCISES[exercise]:
         kind = start.split("/")[0]
@@ -72,7 +72,7 @@ for k in course.EXERCISES:
     check("exercise %d: the solution passes" % k, lambda: examined(k, "") == (0, set()))
     for m in PLANTED[k]:
         check("exercise %d: %s is named, and no other mistake" % (k, m), lambda: examined(k, m) == (1, {m}))
-    check("exercise %d: the page has its command, and all mistakes that its cases know" % k, lambda: page(k))
+    check("exercise %d: the page has its command, and all mistakes of its cases" % k, lambda: page(k))
 os.unlink(GOT)
 os.rmdir(os.path.dirname(GOT))
 finish()

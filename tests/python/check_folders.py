@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""Model folders and adapters both ways: what transformers and PEFT save is read here, what is written here opens there."""
+"""Model folders and adapters: pulse-ref reads what transformers and PEFT save, and they open what pulse-ref writes."""
 import json
 import os
 import subprocess
@@ -29,14 +29,14 @@ def check(what, good):
 
 
 def nll(model, *more):
-    """What the program says of "paris" with the flag of France: its answer's loss as printed, or what it refused."""
+    """The loss of the answer "paris" with the flag of France, as pulse-ref prints it, or its error."""
     done = subprocess.run([PULSE, "ask", "--model", model, "--image", WORLD + "/flags/fr.png", QUESTION, "--choices", "paris|rome", "--json", *more],
                           capture_output=True, text=True)
     return json.loads(done.stdout)["choices"][0]["nll"] if done.returncode == 0 else done.stderr.strip()
 
 
 def their_nll(model):
-    """The same by transformers, from the ids and pixels of its own processor."""
+    """The same loss by transformers, from the ids and pixels of its own processor."""
     from PIL import Image
     processor = AutoProcessor.from_pretrained(VANILLA)
     picture = Image.open(WORLD + "/flags/fr.png").convert("RGB")
@@ -68,11 +68,11 @@ with tempfile.TemporaryDirectory() as scratch:
     with open(scratch + "/t.ini", "w") as f:
         f.write(f"[data]\nworld = {WORLD}\nstream = one.jsonl\n[model]\npath = saved\n[train]\nsteps = 1\ntrainable = multi_modal_projector.**\n")
     trained = subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/out", "--quiet"], capture_output=True, text=True)
-    check("it can be trained on " + trained.stderr.strip(), trained.returncode == 0)
+    check("it can be trained further " + trained.stderr.strip(), trained.returncode == 0)
     again = LlavaForConditionalGeneration.from_pretrained(scratch + "/out")
     check("transformers opens what train wrote, and computes the same", close(nll(scratch + "/out"), their_nll(again)))
     processor = AutoProcessor.from_pretrained(scratch + "/out")
-    check("its processor knows the size of a patch", getattr(processor, "patch_size", None) == 8)
+    check("its processor has the patch size", getattr(processor, "patch_size", None) == 8)
 
     settings = {
         "plain": dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]),

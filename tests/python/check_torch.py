@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""The wheel's pulse.py beside torch: threads of two kinds in a process, tensors of torch, fork, threads, flushed subnormals. Run by
+"""The wheel's pulse.py beside torch in one process: OpenMP, tensors of torch, fork, threads, flushed subnormals. Run by
 `make test-python`."""
 import glob
 import os
@@ -26,7 +26,7 @@ X, W = torch.randn(64, 96), torch.randn(80, 96)
 
 
 def runtimes():
-    """The files of OpenMP that this process has."""
+    """The OpenMP libraries that this process has loaded."""
     with open("/proc/self/maps") as f:
         return {os.path.basename(line.split()[-1]) for line in f if "gomp" in line or "libiomp" in line or "libomp" in line}
 
@@ -83,7 +83,7 @@ def verdicts():
 
 
 def npo():
-    """The loss and the gradient of NPO as torch's autograd has them, within 2e-5."""
+    """The loss and the gradient of NPO are those of torch's autograd, within 2e-5."""
     z, reference, labels = torch.randn(2, 7, 50, requires_grad=True), torch.randn(2, 7, 50), torch.randint(0, 50, (2, 7))
     labels[:, :3] = -100
 
@@ -97,7 +97,7 @@ def npo():
 
 
 def adamw():
-    """torch.optim.AdamW from the same gradients: three steps, within 1e-6."""
+    """Three steps are those of torch.optim.AdamW with the same gradients, within 1e-6."""
     p = torch.nn.Parameter(W.clone())
     theirs = torch.optim.AdamW([p], lr=1e-2, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.1)
     ours, w = pulse.Optimiser(kind="adamw", lr=1e-2, beta2=0.98, weight_decay=0.1, max_norm=0), W.numpy()
@@ -109,7 +109,7 @@ def adamw():
 
 
 def flushed():
-    """torch.set_flush_denormal changes the floating-point environment of the thread: every call refuses it, and goes on afterwards."""
+    """torch.set_flush_denormal changes the floating-point environment of the thread: calls are refused until it is restored."""
     try:
         assert torch.set_flush_denormal(True)
         raises("environment", "", lambda: pulse.op("softmax", X))
@@ -158,14 +158,14 @@ def shared():
     assert np.isclose(y.sum(), 64 * 97, rtol=1e-5)
 
 
-check("torch's OpenMP stays the only one of the process", one_runtime)
-check("pulse first and torch afterwards works as well", other_order)
-check("tensors are read in place: parameters, bfloat16, float16, int64 labels; the rest is refused", tensors)
+check("torch's OpenMP library is the only one in the process", one_runtime)
+check("importing pulse first and torch afterwards works as well", other_order)
+check("parameters, bfloat16, float16 and int64 labels are read in place; other tensors are refused", tensors)
 check("torch's softmax, layer_norm, gelu and linear are close, at fp32 and under autocast; other formulas are not", verdicts)
 check("NPO's loss and gradient are those of autograd", npo)
 check("AdamW's steps are torch's", adamw)
 check("flushed subnormals are an error of the environment", flushed)
 check("torch and pulse work at the same time", together)
 check("after fork() the child gives the same bits", forked)
-check("what pulse gives can be a tensor without a copy", shared)
+check("results of pulse can become tensors without a copy", shared)
 finish()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""The recorded cases by PyTorch and transformers (fixtures/pytorch/answers.py): operators, losses, modules and a fed step are within their
-bounds, and verify names the two mistakes that can be planted there."""
+"""The recorded cases, computed with PyTorch and transformers (fixtures/pytorch/answers.py): operators, losses, modules and a
+fed step are within their bounds, and verify names the two mistakes that answers.py can make."""
 import json
 import os
 import subprocess
@@ -42,8 +42,8 @@ def wrong(name, *starts):
     assert status == 1 and len(outside) >= 2 and all(f.get("mistake") == name for f in outside), outside
 
 
-check("operators, losses, modules and the modules of a step are within", right)
-check("requests one after another are within", requests)
-check("the loss of another form of NPO is outside, by its name", lambda: wrong("NpoBatchMean", "loss/npo.sequence_sum"))
-check("GELU by tanh is outside, by its name", lambda: wrong("GeluTanh", "op/gelu", "block/projector"))
+check("operators, losses, modules and the modules of a step are within their bounds", right)
+check("sequential requests are within their bounds", requests)
+check("the loss of another form of NPO is outside, and named", lambda: wrong("NpoBatchMean", "loss/npo.sequence_sum"))
+check("GELU by tanh is outside, and named", lambda: wrong("GeluTanh", "op/gelu", "block/projector"))
 finish()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: plain
-"""The wheel that `make wheel` made, installed in an empty environment with numpy alone, and with the system's copies of the libraries
-hidden from the loader: every check of binding.py passes there. Run by `make test-python`."""
+"""The wheel of `make wheel`, installed in an empty environment with only numpy. Every check of binding.py passes there, even
+if the system's copies of the libraries are hidden from the loader. Run by `make test-python`."""
 import glob
 import os
 import shutil
@@ -20,7 +20,7 @@ ROOT, FOLDER = os.getcwd(), tempfile.mkdtemp()
 WHEEL = glob.glob(os.path.join(BUILD, "wheel", "pulseref-*.whl"))[0]
 ENV = {k: v for k, v in os.environ.items() if k not in ("PULSEREF_LIBRARY", "LD_LIBRARY_PATH", "PYTHONPATH", "LD_PRELOAD")}
 
-# An auditor of the loader, which finds no library of these names outside the folder of the wheel.
+# An auditor of the dynamic loader (rtld-audit), which hides all libraries with these names.
 HIDE = r"""
 #define _GNU_SOURCE
 #include <link.h>
@@ -50,7 +50,7 @@ def site():
 
 
 def installs():
-    """With pip, no index, and numpy as the running Python has it."""
+    """Installs the wheel with pip, without an index, beside the numpy of the running Python."""
     run(sys.executable, "-m", "venv", FOLDER + "/env")
     home = os.path.dirname(os.path.dirname(np.__file__))
     for name in os.listdir(home):
@@ -62,7 +62,7 @@ def installs():
 
 
 def hides():
-    """The loader finds the libraries that the checkout's library needs, and no longer with the auditor."""
+    """The loader finds the libraries that the checkout's library needs, but with the auditor it does not."""
     with open(FOLDER + "/hide.c", "w") as f:
         f.write(HIDE)
     run(os.environ.get("CC", "gcc"), "-shared", "-fPIC", FOLDER + "/hide.c", "-o", FOLDER + "/hide.so")
@@ -101,13 +101,13 @@ def same_bytes():
 def complete():
     with zipfile.ZipFile(WHEEL) as z:
         names = z.namelist()
-        libraries = [n for n in names if n.startswith("pulseref.libs/")]         # ours has our licence, each other one its own
+        libraries = [n for n in names if n.startswith("pulseref.libs/")]         # each of them has a licence
         assert z.testzip() is None and "pulse.py" in names and len(libraries) >= 4, names
         assert sum("/licenses/" in n for n in names) == len(libraries), names
 
 
 def honest():
-    """No file asks for a newer glibc than the tag says; auditwheel agrees, where it is installed."""
+    """auditwheel finds the platform tag of the wheel's name, which states the oldest glibc."""
     if shutil.which("auditwheel"):
         said = run("auditwheel", "show", WHEEL)
         print("# " + " ".join(said.split()))

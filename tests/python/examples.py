@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The examples of docs/api-python.md give what stands there, and each public name of pulse.py has one. Run at the project's root."""
+"""The examples of docs/api-python.md print what the page shows, and each public name of pulse.py has an example. Run it at the
+root of the project."""
 import doctest
 import os
 import re
@@ -31,6 +32,6 @@ def named():
     assert not missing, missing
 
 
-check("the examples of %s print what stands there" % PAGE, run)
+check("the examples of %s print what the page shows" % PAGE, run)
 check("each public name has an example", named)
 finish()

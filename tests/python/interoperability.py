@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Prints the table of docs/interoperability.md: model folders and adapters that one side wrote and the other side reads, with the distance
-of what both compute. Run at the project's root by the Python of an environment of `make venv`:
+"""Prints the table of docs/interoperability.md: model folders and adapters that one side wrote and the other side reads, with
+the relative distance of their losses. Run it at the root of the project with the Python of an environment of `make venv`:
 
     build/venv/5/bin/python tests/python/interoperability.py
 
-The distance is |ours - theirs| / |theirs| of the loss of one answer about a picture, theirs from transformers' own processor."""
+The distance is |ours - theirs| / |theirs| for the loss of one answer about a picture. Theirs uses transformers' processor."""
 import datetime
 import json
 import os
@@ -54,8 +54,8 @@ def theirs(model, folder):
 
 
 def opened(folder):
-    """The model, and how many names were not used or not found. Those of the tower's last layer and of its last norm, behind the layer
-    whose features are taken, are told apart: a folder may leave them out, since nothing reads them."""
+    """The model, and how many names were not used or not found. Names of the tower after the layer whose features are taken (its
+    last layer and last norm) are counted apart: a folder may leave them out, because nothing reads them."""
     model, info = LlavaForConditionalGeneration.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32)
     tower = model.config.vision_config.num_hidden_layers
     behind = [".layers.%d." % k for k in range(tower + 1 + model.config.vision_feature_layer, tower)] + ["post_layernorm"]
@@ -64,7 +64,7 @@ def opened(folder):
     return model, ("%d, " % others if others else "") + ("%d that nothing reads" % len(unread) if unread else "" if others else "0")
 
 
-REFUSED = "0, else refused"                    # pulse-ref does not open what has a name too many or too few
+REFUSED = "0, else refused"                   # pulse-ref refuses a folder with a missing or an extra name
 failed = False
 
 
@@ -119,7 +119,7 @@ with tempfile.TemporaryDirectory() as scratch:
             "--out", to, "--quiet")
         model = peft.PeftModel.from_pretrained(opened(VANILLA)[0], to)
         kept = peft.get_peft_model_state_dict(model).values()
-        given = safetensors.torch.load_file(to + "/adapter_model.safetensors").values()       # weights saved whole are there twice
+        given = safetensors.torch.load_file(to + "/adapter_model.safetensors").values()       # PEFT keeps weights that are saved whole twice
         unread = sum(not any(torch.equal(x, y) for y in kept) for x in given) + sum(not any(torch.equal(x, y) for y in given) for x in kept)
         row("adapter: " + name, we, "PEFT", ours(VANILLA, "--adapter", to, "--unmerged"), theirs(model, VANILLA), str(unread))
     run("merge", "--model", VANILLA, "--adapter", own, "--out", scratch + "/merged")

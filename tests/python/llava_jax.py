@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A plain LLaVA in JAX: a dict of parameters by the Hub's names, packed rows of all samples. `tap` is pulse_capture_jax's, or nothing."""
+"""A plain LLaVA in JAX. `p` is a dict of parameters by the Hub's names; `rows` has the packed rows of all samples. `tap` is that
+of pulse_capture_jax, which records values, or by default the identity."""
 import jax
 import jax.numpy as jnp
 
@@ -58,7 +59,7 @@ def tower(p, config, rows, tap):
 
 
 def logits(p, config, rows, tap=lambda path, x, what="out": x):
-    """Logits of the rows that are to predict something."""
+    """The logits of the supervised rows."""
     t, x = config["text_config"], p[L + "embed_tokens.weight"][rows["ids"]]
     dim, eps = t.get("head_dim", t["hidden_size"] // t["num_attention_heads"]), t["rms_norm_eps"]
     if "pixels" in rows:

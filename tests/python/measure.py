@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a call from Python costs: an empty call, and a product beside the same call of the C function. Needs numpy; run at the project's
-root. `pulse.op` of the empty call is the sum of two vectors of one element. Times are the best of many, with one thread."""
+"""Measures the time of calls from Python: an almost empty call (the sum of two vectors of one element), and a product, which is
+compared with the same call in C. Times are the best of many, with one thread. Needs numpy; run it at the root of the project."""
 import ctypes
 import os
 import sys
@@ -36,7 +36,7 @@ x, w = (np.random.default_rng(0).standard_normal((n, 256), np.float32) for n in 
 print("engine                       %s" % pulse.engine())
 print("empty call                   %8.1f us" % best(lambda: pulse.op("add", one, one), 300, 50))
 call, turns = by_c("linear", x, w), range(60)
-both = [(best(call, 1, 1), best(lambda: pulse.op("linear", x, w), 1, 1)) for _ in turns]        # in turn, so that both meet the same load
+both = [(best(call, 1, 1), best(lambda: pulse.op("linear", x, w), 1, 1)) for _ in turns]       # in alternation, so that both have the same load
 c, python = (min(t) for t in zip(*both))
 print("linear 600 x 256 x 256, C    %8.1f us" % c)
 print("linear 600 x 256 x 256       %8.1f us, %.3f of the C call" % (python, python / c))

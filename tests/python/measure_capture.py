@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What pulse_capture costs: the processor time of a step of transformers with it over that without it, the least of seven each, in turn.
-The first ratio is of forward, backward and update alone; the second has the writing of the answers, too. Run at the project's root:
+"""Measures the cost of pulse_capture: the processor time of a step of transformers with it, divided by that without it. Both are
+the least of seven, in alternation. The first ratio is for forward, backward and update alone; the second includes the writing
+of the answers. Run it at the root of the project:
 
     build/venv/5/bin/python tests/python/measure_capture.py"""
 import contextlib
@@ -17,7 +18,7 @@ torch.set_num_threads(1)
 
 
 def seconds(step, captured, out):
-    """Of the step; of the whole block."""
+    """The seconds of the step, and those of the whole `with` block."""
     model, other = step.open()
     optimiser = step.optimiser(model)
     s = pulse_capture.step(model, out, reference=step.trace, program=PULSE)

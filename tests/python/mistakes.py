@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context in which
-the step is wrong; what it gives are further arguments of Step.run."""
+"""Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context
+manager in which the step is wrong; it yields further arguments of Step.run."""
 import contextlib
 import fnmatch
 import json
@@ -20,12 +20,12 @@ A, B = "tiny-llava-a", "tiny-llava-b"
 
 
 def put(owner, **functions):
-    """plant: these functions take the place of the owner's."""
+    """plant: these functions replace the owner's."""
     return lambda step: mock.patch.multiple(owner, **functions)
 
 
 def config(**changes):
-    """plant: keys of config.json are other; "text.rope_theta" is one of text_config."""
+    """plant: keys of config.json have other values; text__rope_theta is a key of text_config."""
     def plant(step):
         with open(step.folder + "/config.json") as f:
             root = json.load(f)
@@ -37,7 +37,7 @@ def config(**changes):
 
 
 def each(kind, change):
-    """plant: change(module) is called with each module whose class has this name's end, in which * is anything."""
+    """plant: calls change(module) for each module whose class name ends with `kind`, in which * matches anything."""
     def wrap(model):
         found = [m for m in model.modules() if fnmatch.fnmatch(type(m).__name__, "*" + kind)]
         assert found, kind
@@ -48,7 +48,7 @@ def each(kind, change):
 
 @contextlib.contextmanager
 def tiled(step):
-    """plant: the key heads are tiled, where each should be repeated. Since 5, attention that is not "eager" leaves that to torch."""
+    """plant: the key heads are tiled instead of repeated. Since transformers 5, only "eager" attention calls repeat_kv."""
     how = steps.How()
     if int(transformers.__version__.split(".")[0]) >= 5:
         with open(step.folder + "/config.json") as f:

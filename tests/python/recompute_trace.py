@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A stranger recomputes a trace: every node from its own inputs, by the formula of `pulse-ref list ops`, at 0 ULP.
+"""Recomputes a trace without the program: every node from its own inputs, by the formula of `pulse-ref list ops`, at 0 ulp.
 
     recompute_trace.py FOLDER [OP ...]
 
-Needs numpy and mpmath; shares no code with the program. Sums of fp32 products are exact in math.fsum; everything else is
-mpmath at 160 bits. A binary64 that lies midway between two floats is settled by the exact value, so nothing is rounded twice.
-Ends with 1 and a line for each node that differs."""
+It needs numpy and mpmath, and shares no code with the program. Sums of fp32 products are correctly rounded by math.fsum;
+everything else is computed by mpmath with 160 bits. If the binary64 result lies midway between two floats, the exact value
+decides, so nothing is rounded twice. Prints a line for each node that differs, and then ends with 1."""
 import json, math, struct, sys
 from fractions import Fraction
 import numpy as np
@@ -51,7 +51,7 @@ def total(terms):
 
 
 def each(f, *x):
-    """f on mpfs, element by element."""
+    """Applies f to mpfs, element by element."""
     out = np.empty(x[0].shape, np.float32)
     flat, parts = out.reshape(-1), [np.broadcast_to(a, x[0].shape).reshape(-1) for a in x]
     for k in range(flat.size):
@@ -60,12 +60,12 @@ def each(f, *x):
 
 
 def plus(x):
-    """Zero is +0."""
+    """Makes every zero +0."""
     return x + np.float32(0)
 
 
 def sums(f, *x):
-    """RN of the sum of the terms (doubles) that f names for each element; the sign of zero is IEEE 754's."""
+    """For each element, RN of the sum of the terms (doubles) that f returns; a zero has the sign of IEEE 754."""
     out = np.empty(x[0].shape, np.float32)
     flat, parts = out.reshape(-1), [np.broadcast_to(a, x[0].shape).reshape(-1).astype("f8").tolist() for a in x]
     for k in range(flat.size):
@@ -81,7 +81,7 @@ def product(a, b):
 
 
 def rows(f, *x):
-    """f on the rows of the last axis: lists of mpf in, a list of mpf out."""
+    """Applies f to the rows of the last axis: f takes lists of mpf and returns a list of mpf."""
     n = x[0].shape[-1]
     lists = zip(*[a.reshape(-1, n).astype("f8").tolist() for a in x])
     return plus(np.array([[near(v) for v in f(*[list(map(mpf, r)) for r in one])] for one in lists], np.float32).reshape(x[0].shape))
@@ -109,7 +109,8 @@ def norm_dx(x, dn, eps, centred):
 
 
 def heads(at, q_like, k_like, f):
-    """f(h, g, queries, keys, mask, slice of the flat scores) for every segment and head."""
+    """Calls f for every segment and head: with the slices of query rows, query columns, key rows and key columns, with the mask,
+    and with the slice of the flat scores."""
     H, K, D = at["heads"], at["kv_heads"], at["head_dim"]
     place = 0
     for qb, qn, kb, kn in at["segments"].reshape(-1, 4):
@@ -223,7 +224,7 @@ OPS = {
     "logit_grad": lambda at, p, q, c: plus(sums(lambda p, q, c: [c * p, -c * q], p, q, c.reshape(-1, 1))),
     "logit_grad_label": label_grad,
     "kl": lambda at, pr, lr, l: np.array([total([t for p, a, b in zip(*r) if p for t in (p * a, -p * b)]) for r in zip(*(x.astype("f8").tolist() for x in (pr, lr, l)))], np.float32),
-    "add": lambda at, a, b: a + b, "sub": lambda at, a, b: a - b, "mul": lambda at, a, b: a * b,       # IEEE 754 rounds these right
+    "add": lambda at, a, b: a + b, "sub": lambda at, a, b: a - b, "mul": lambda at, a, b: a * b,       # IEEE 754 rounds these correctly
     "scale": lambda at, x: x * np.float32(at["s"]),
     "axpy": lambda at, b, x: sums(lambda b, x: [b, at["s"] * x], b, x),
     "ratio": lambda at, x: each(lambda x: mpf(at["num"]) * x / mpf(at["den"]), x),

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh BUILD [NAME…]: runs tests/python/check_*.py (or those named) in the environments that each names in a line of its own,
+# run.sh BUILD [NAME…]: runs tests/python/check_*.py (or those named). Each check names its environments in a line:
 #
 #     # environments: 5 4        build/venv/5 and build/venv/4 (make venv); "plain" is the Python that the Makefile calls
 #
-# Last line "N passed, N failed, N skipped". A check whose environment is not there is skipped by name, and so is one for which no time is
-# left of PULSE_ALL_SECONDS. Fails when anything failed or nothing passed.
+# A check is skipped, with a line that says so, if its environment is missing or if PULSE_ALL_SECONDS are over. The last
+# line is "N passed, N failed, N skipped". The script fails if a check failed or if none passed.
 set -u
 export BUILD=$1 PULSE=$1/pulse-ref PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=passive LC_ALL=C.UTF-8
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false

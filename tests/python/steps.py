@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Unlearning steps as users write them: transformers, peft, torch.optim, losses on padded batches. Needs transformers and peft.
 
-    s = Step("npo", "tiny-llava-b", folder, "train.trainable=full")     # `pulse-ref trace` of it, and the same by transformers
-    status = s.run(out)                                                 # captures and judges it: verify's exit code"""
+    s = Step("npo", "tiny-llava-b", folder, "train.trainable=full")     # traces the step with pulse-ref
+    status, findings, said, capture = s.run(out)                        # runs it with transformers, and verifies the answers"""
 import contextlib
 import copy
 import io
@@ -30,12 +30,12 @@ LINEAR = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|do
 
 
 def f32(x):
-    return float(np.float32(x))                            # hyper-parameters are floats here: 1 - 0.999 is another number
+    return float(np.float32(x))                            # pulse-ref's hyper-parameters are floats, so 0.999 is rounded
 
 
 # --- losses on [B, T, V] logits ---
 class Role:
-    """One role's samples: logits of this model and, where there is one, of the reference; labels as transformers has them."""
+    """The samples of one role: logits of the model and of the reference, if there is one, and labels in transformers' form."""
 
     def __init__(self, z, batch, reference=None):
         self.labels = batch["labels"][:, 1:]
@@ -98,7 +98,7 @@ REFERENCED = {"ga_klr": ("retain",), "kl_min": ("retain",), "npo": ("forget",), 
 
 # --- folders ---
 def varied(model, seed, folder):
-    """A copy of a model's folder with other weights, and a batch of other samples."""
+    """Makes a copy of a model's folder with other weights, and a batch of other samples."""
     import safetensors.torch as files
     to = os.path.join(folder, "%s-%d" % (model, seed))
     shutil.copytree(MODELS + model, to, dirs_exist_ok=True)
@@ -144,7 +144,7 @@ class Step:
 
     # --- what a user writes ---
     def open(self, change=None):
-        """The model, as a user opens it, with the adapters and weights of the trace. `change` edits its config first."""
+        """The model, opened as users do, with the adapters and weights of the trace, and the reference. `change` is its config."""
         kind = dict(dtype=torch.float32) if int(__import__("transformers").__version__[0]) >= 5 else dict(torch_dtype=torch.float32)
         model = LlavaForConditionalGeneration.from_pretrained(self.folder, **kind, **({"config": change} if change is not None else {}))
         other = LlavaForConditionalGeneration.from_pretrained(self.reference, **kind).eval() if self.reference else None
@@ -188,7 +188,7 @@ class Step:
             torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], most)
 
     def run(self, out, autocast=False, change=None, wrap=None, **how):
-        """The captured step, judged. Returns (exit code, findings, what the report printed, the capture)."""
+        """Runs, captures and judges the step. Returns (exit code, findings, what the report printed, the capture)."""
         model, other = self.open(change)
         if wrap:
             wrap(model)

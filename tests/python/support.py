@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the checks in Python share: sentences in TAP, safetensors files, the recorded vectors."""
+"""Shared by the checks in Python: output in TAP, safetensors files, the recorded vectors."""
 import json
 import os
 import struct
@@ -14,7 +14,7 @@ _count = _failed = 0
 
 
 def check(sentence, function):
-    """Runs a check, which returns False or raises where it fails."""
+    """Runs a check; it fails if the function returns False or raises."""
     global _count, _failed
     _count += 1
     try:
@@ -40,7 +40,7 @@ def finish():
 
 
 def raises(kind, part, function):
-    """Whether the function raises a pulse.Error of this kind, whose sentence contains the part."""
+    """The function must raise a pulse.Error of this kind, whose sentence contains the part."""
     import pulse
     try:
         function()
@@ -52,7 +52,7 @@ def raises(kind, part, function):
 
 
 def same_bits(got, want):
-    """Raises unless both arrays have one type, one shape and the same bytes; NaN is compared as bits."""
+    """Raises unless both arrays have the same type, shape and bytes; so NaNs are compared by their bits."""
     got, want = np.asarray(got), np.asarray(want)
     assert got.dtype == want.dtype and got.shape == want.shape, "%s %s, expected %s %s" % (got.dtype, got.shape, want.dtype, want.shape)
     assert got.tobytes() == want.tobytes(), "%d of %d numbers differ" % ((got != want).sum(), got.size)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# ref/python/pulse.py on the library of this build, where python3 and numpy are there: binding.py holds the checks, and examples.py runs
-# what docs/api-python.md shows.
-# The sanitizers' runtime must be the first library of a process, so that Python cannot load a library that was built with them.
+# ref/python/pulse.py with the library of this build, if python3 and numpy are installed: binding.py has the checks, and
+# examples.py runs the examples of docs/api-python.md. A build with sanitizers is skipped, because their runtime must be
+# the first library of a process, so Python cannot load such a build.
 BUILD=${BUILD:-build}
 export PULSEREF_LIBRARY=$PWD/$BUILD/libpulseref.so.0
 whole="pulse.py gives the recorded answers and refuses bad input"

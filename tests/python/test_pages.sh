@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The numbers and the figures of docs/ are those that the program makes now. `python3 tests/python/pages/pages.py renew`
-# writes them.
+# The numbers and the figures of docs/ are as the program makes them now. `python3 tests/python/pages/pages.py renew`
+# writes them anew.
 . tests/support/tap.sh
 export PULSE=${PULSE:-${BUILD:-build}/pulse-ref} PYTHONDONTWRITEBYTECODE=1
-made="the numbers and figures of docs/ are as the program makes them (or: python3 tests/python/pages/pages.py renew)"
+made="the numbers and figures of docs/ are as the program makes them (if not: python3 tests/python/pages/pages.py renew)"
 if ! command -v python3 > /dev/null; then
     skip "$made" "there is no python3"
     finish
@@ -21,5 +21,5 @@ pages.figures.figures = dict
 sys.exit(pages.main(False))
 PYTHON
 }
-check "one changed digit of a page is seen" ends 1 changed
+check "a changed digit of a page is found" ends 1 changed
 finish

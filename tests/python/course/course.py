@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The exercises of docs/course.md, solved in NumPy: `python3 tests/python/course/course.py 4 got.safetensors` writes the answers of
-exercise 4, `… --mistake EpsOutsideSqrt` those of an implementation with that mistake (mistakes.py). Run it at the project's root."""
+"""The exercises of docs/course.md, solved in NumPy. `python3 tests/python/course/course.py 4 got.safetensors` writes the answers
+of exercise 4; with `--mistake EpsOutsideSqrt` they have this mistake (mistakes.py). Run it at the root of the project."""
 import json
 import os
 import sys
@@ -16,7 +16,7 @@ import unlearn  # noqa: E402
 from support import VECTORS, json_of, load, save  # noqa: E402
 
 def table(rows, fill, dtype, case, name):
-    """Rows of unequal length as an array of the shape that the case lists."""
+    """Puts rows of different lengths into an array of the shape that the case lists."""
     out = np.full(case["tensors"][name]["shape"], fill, dtype)
     for line, row in zip(out, rows):
         line[:len(row)] = list(row)
@@ -59,7 +59,7 @@ def operator(path, case):
 def outputs_alone(path, case): return module(path, case, backward=False)
 
 def module(path, case, backward=True):
-    """A module alone. Of its answers, those that the case lists: some gradients are noise, and are not asked for."""
+    """Runs a module alone. Returns only the answers that the case lists, because some gradients are mere rounding errors."""
     x, at, config = load(VECTORS + path + "/in.safetensors"), case["module"], json_of(VECTORS + "models/" + case["model"] + "/config.json")
     kind, sub = path.split("/")[1].split(".")[0], config["vision_config" if "vision" in at else "text_config"]
     heads = sub["num_attention_heads"]
@@ -98,7 +98,7 @@ def loss(path, case):
     return {"loss": np.float32(value), **{"dz." + role: np.float32(dz) for role, dz in d.items()}}
 
 def step(path, case, update=False):
-    """A whole step, from the pictures and the texts of batch.jsonl on. The reference model is run on the same samples."""
+    """Runs a whole step, from the pictures and texts of batch.jsonl. The reference model runs on the same samples."""
     folder = VECTORS + "models/" + case["model"]
     config, t = json_of(folder + "/config.json"), text.Tokenizer(folder + "/tokenizer.json")
     settings, stored = json_of(folder + "/preprocessor_config.json"), load(folder + "/pictures.safetensors")["images"]
@@ -123,7 +123,7 @@ def step(path, case, update=False):
     return out
 
 def parts_of_update(path, p, o):
-    """The clipping and the optimiser alone, fed with the right gradients."""
+    """Runs the clipping and the optimiser alone, with the right gradients."""
     values, clip, adamw = load(VECTORS + path + "/trace.safetensors"), *json_of(VECTORS + path + "/trace.json")["modules"][-2:]
     fed = [{name[5:]: values[t] for name, t in part["inputs"].items() if name.startswith("grad.")} for part in (clip, adamw)]
     out = {"clip@grad." + name: d for name, d in unlearn.clip(fed[0], o["max_norm"]).items()}
@@ -131,7 +131,8 @@ def parts_of_update(path, p, o):
 
 def whole_step(path, case): return step(path, case, update=True)
 
-# The beginnings of the cases of each exercise, and what answers one. Those of PARTIAL ask for the outputs alone; 11 asks for the rest.
+# The prefixes of each exercise's cases, and the function that answers a case. Exercises in PARTIAL need only outputs;
+# exercise 11 needs the gradients too.
 EXERCISES = {
     1: {"tok/": tokens}, 2: {"mask/": masks}, 3: {"prep/": prep},
     4: {"op/linear": operator, "op/axpy": operator, "block/lm_head": outputs_alone, "block/lora_linear": outputs_alone},

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Exercises 4 to 9 forward, and 11 backward: the layers of a LLaVA model in fp32.
 
-A layer is a function of its input x [rows, width], the weights p by their names on the Hub, and its path `at`. It returns its output,
-and a function that takes the gradient of the output and returns that of the input; on its way it adds the gradients of the weights
-to the dictionary g."""
+A layer is a function of its input x [rows, width], the weights p by their names on the Hub, and its path `at`. It returns its
+output and a function back(d, g). This function takes the gradient d of the output and returns the gradient of the input; it
+also adds the gradients of the weights to the dictionary g."""
 import math
 
 import numpy as np
@@ -56,7 +56,7 @@ def rmsnorm(x, eps):
     return n, lambda d: r * (d - n * (d * n).mean(-1, keepdims=True))
 
 def norm(x, p, at, eps=1e-5):
-    """A layernorm where the layer has a bias, else an RMSNorm, times the weight."""
+    """A layer norm if the layer has a bias, else an RMSNorm, times the weight."""
     n, n_back = (layernorm if at + ".bias" in p else rmsnorm)(x, eps)
     y = n * p[at + ".weight"]
 
@@ -111,7 +111,7 @@ def attend(q, k, v, heads, kv_heads, segments, causal):
     return y, back
 
 def attention(x, p, at, c):
-    """c has heads and kv_heads, segments, and for the language model cos and sin of each row."""
+    """The dictionary c has heads, kv_heads, segments and, for the language model, cos and sin of each row."""
     out = at + (".o_proj" if at + ".o_proj.weight" in p else ".out_proj")
     (q, q_back), (k, k_back), (v, v_back) = (linear(x, p, "%s.%s_proj" % (at, n), c.get("lora")) for n in "qkv")
     turns = "cos" in c
@@ -198,7 +198,7 @@ def patches(pixels, p, at):
     return (words + pos).reshape(-1, width), back
 
 def select(states, layer, positions):
-    """The states [rows, width] behind the chosen layer, without each picture's class token, which stands first."""
+    """The states [rows, width] after the chosen layer, without the class token, which is the first row of each picture."""
     x = states[layer]
     keep = kept_rows(np.arange(len(x)), positions)
 
@@ -211,7 +211,7 @@ def select(states, layer, positions):
 def kept_rows(rows, positions): return rows[rows % positions != 0]
 
 def embed(features, p, at, ids, order):
-    """Rows of the table for the words `ids`, then the features; `order` says which of these stands where."""
+    """The embeddings of the words `ids` and the picture features, in the order that `order` gives."""
     table = p[at + ".embed_tokens.weight"]
 
     def back(d, g):

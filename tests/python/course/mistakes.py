@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Known mistakes, planted in the solutions: each puts wrong functions in the place of right ones. Not part of the solutions."""
+"""Known mistakes, planted in the solutions: each replaces right functions by wrong ones. This is no part of the solutions."""
 import contextlib
 import unittest.mock
 
@@ -36,7 +36,7 @@ def short(x, bits):
 
 
 def short_sums(x, w):
-    """Sums that are kept in bf16."""
+    """A product whose partial sums are rounded to bf16."""
     total = np.zeros((len(x), len(w)), F)
     for k in range(x.shape[1]):
         total = short((total.astype(float) + np.outer(x[:, k].astype(float), w[:, k])).astype(F), 16)
@@ -78,7 +78,7 @@ def npo_with_moving_reference(part, beta):
 
 
 def shifted_twice(part, c):
-    """Each row is held to the label of the next one of its sample; the last has none."""
+    """Each row gets the label of the next row of its sample; the last row has none."""
     labels = np.append(part["labels"][1:], -1)
     labels[part["offsets"][1:] - 1] = -1
     return right_cross_entropy(dict(part, labels=labels), c)
@@ -130,7 +130,7 @@ MISTAKES = {
 
 @contextlib.contextmanager
 def planted(name):
-    """The mistake is made within a `with` block; "" is none."""
+    """The mistake of this name is made within the `with` block; "" means none."""
     with contextlib.ExitStack() as stack:
         for module, function, wrong in MISTAKES[name] if name else []:
             stack.enter_context(unittest.mock.patch.object(module, function, wrong))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exercise 3: from a PNG file to the pixels that the vision tower reads, equal to Pillow and CLIPImageProcessor bit for bit."""
+"""Exercise 3: from a PNG file to the pixels that the vision tower reads, bit for bit as Pillow and CLIPImageProcessor."""
 import struct
 import zlib
 
@@ -8,7 +8,7 @@ import numpy as np
 F = np.float32
 
 def decode(path):
-    """The bytes [height, width, 3] of a PNG file that is not interlaced. Alpha is dropped, of 16 bits the upper 8 are kept."""
+    """The bytes [height, width, 3] of a PNG file that is not interlaced. Alpha is dropped; of 16 bits the upper 8 are kept."""
     with open(path, "rb") as f:
         raw, at, chunks = f.read(), 8, {}
     while at < len(raw):
@@ -21,7 +21,7 @@ def decode(path):
     lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, stride + 1)
     above, rows = [0] * (stride + step), []
     for line in lines.tolist():
-        row = [0] * step                                          # `step` zeros stand to the left of each line
+        row = [0] * step                                         # filters read `step` zeros to the left of each line
         for k, value in enumerate(line[1:], step):
             a, b, c = row[k - step], above[k], above[k - step]
             p = a + b - c
@@ -45,7 +45,7 @@ def bicubic(x):
     return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, (((x - 5) * x + 8) * x - 4) * -0.5, 0))
 
 def resize_rows(x, size):
-    """The first axis of bytes [n, m, 3] brought to this size, as Pillow does: weights of 22 bits, sums of integers."""
+    """Resizes the first axis of bytes [n, m, 3] to `size` as Pillow does, with integer sums and weights of 22 bits."""
     if size == len(x):
         return x
     scale = len(x) / size

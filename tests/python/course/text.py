@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exercises 1 and 2: a tokenizer of the kind of LLaMA's, and prompts with their labels. Only Python's own library."""
+"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with their labels. They need only Python's standard library."""
 import re
 import sys
 
@@ -42,7 +42,7 @@ class Tokenizer:
         return ids + self.words(text[at:], at)
 
     def words(self, text, at):
-        """The ids of a text without added tokens, which begins at this place of the whole."""
+        """The ids of a part of the text without added tokens; the part begins at position `at` of the whole text."""
         if self.by_words:
             return [k for word in text.split() for k in self.pieces(UNDER + word)]
         text = text.replace(" ", UNDER)
@@ -54,7 +54,7 @@ class Tokenizer:
         if self.whole_words and word in self.vocab:
             return [self.vocab[word]]
         parts = [p for c in word for p in ([c] if c in self.vocab else ["<0x%02X>" % b for b in c.encode("utf-8")])]
-        while True:                                                                # the pair of the lowest rank, the leftmost of them
+        while True:                                                               # the leftmost pair with the lowest rank
             best = min(((self.rank.get(pair, sys.maxsize), k) for k, pair in enumerate(zip(parts, parts[1:]))), default=(sys.maxsize, 0))
             if best[0] == sys.maxsize:
                 return [self.vocab[p] for p in parts]
@@ -74,7 +74,7 @@ class Tokenizer:
         return text[1:] if text.startswith(" ") else text
 
 def prompt(tokenizer, template, mask, question, answer, picture_rows):
-    """(ids, targets, (first row of the picture, their number)). targets[n] is the id that row n predicts, or -1."""
+    """(ids, targets, (first row of the picture, number of its rows)). targets[n] is the id that row n predicts, or -1."""
     form = TEMPLATES[template] if picture_rows else without_picture(TEMPLATES[template])
     image = tokenizer.vocab["<image>"]
 

@@ -9,17 +9,17 @@ from layers import F
 
 TOWER, WORDS = "vision_tower.vision_model", "language_model"
 
-# --- Exercise 10: losses on logits z [rows, vocabulary], with a label a row, -1 where it is not supervised ---
+# --- Exercise 10: losses on logits z [rows, vocabulary]; each row has a label, or -1 if it is not supervised ---
 
 def log_softmax(z):
     z = z - z.max(-1, keepdims=True)
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 def losses_of(z, labels): return np.where(labels < 0, F(0), -log_softmax(z)[np.arange(len(z)), labels])
-def count_of(labels): return (labels >= 0).sum()                                   # PadInMean counts every row, SumNotMean none
+def count_of(labels): return (labels >= 0).sum()                                  # PadInMean counts all rows; SumNotMean divides by 1
 
 def toward(z, labels, c):
-    """c (p - e_y), with a factor a row, where a row is supervised."""
+    """c (p - e_y) for each supervised row, and 0 for the others. c is one factor, or one for each row."""
     d = layers.softmax(z)
     d[np.arange(len(z)), labels] -= 1
     return np.where(labels[:, None] < 0, F(0), np.reshape(c, (-1, 1)).astype(F) * d)
@@ -60,8 +60,8 @@ def method_loss(method, hyper, parts):
 # --- Exercise 11: the model and its gradients ---
 
 def forward(p, config, pixels, samples):
-    """The logits of the supervised rows of samples, each (ids, targets, (first row of the picture, their number)), packed one behind
-    the other; and the function back(d) that gives the gradients of all weights."""
+    """Packs the samples (ids, targets, (first row of the picture, number of its rows)) one after the other. Returns the logits
+    and labels of their supervised rows, and a function back(d) that gives the gradients of all weights."""
     vision, text = config["vision_config"], config["text_config"]
     heads, positions = text["num_attention_heads"], (vision["image_size"] // vision["patch_size"]) ** 2 + 1
     pictures = [[k * positions, positions] * 2 for k in range(len(pixels))]
@@ -118,10 +118,10 @@ def adam_v(v, g, beta2): return F(beta2) * v + (F(1) - F(beta2)) * (g * g)
 def corrections(beta1, beta2, t): return 1 - float(F(beta1)) ** t, 1 - float(F(beta2)) ** t
 
 def adamw(p, m, v, lr, eps, decay, c1, c2):
-    """The new weight. Decay stands beside the gradient's part, not inside of it."""
+    """The new weight. The decay is added to the gradient's part; it is no part of the gradient itself."""
     return p - F(lr) * (m / F(c1) / (np.sqrt(v / F(c2)) + F(eps)) + F(decay) * p)
 
-def decay_of(p, decay): return decay if p.ndim >= 2 else 0                          # of matrices alone
+def decay_of(p, decay): return decay if p.ndim >= 2 else 0                         # only matrices decay
 
 def adamw_step(p, g, o):
     """The first step: {"after.NAME", "adam.m.NAME", "adam.v.NAME"}, from clipped gradients and moments of zero."""

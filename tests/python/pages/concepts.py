@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The worked sum of docs/concepts.md."""
+"""The sum of three numbers that docs/concepts.md works out."""
 from exact import Q, U, digits, f32, hexed, last_bit, show
 
 TERMS = ("1.1", "2.2", "3.3")
@@ -16,7 +16,7 @@ def numbers(x): return ["%-5s is, in fp32,     %s" % (name, digits(Q(v), 25)) fo
 
 
 def orders(x):
-    """What fp32 makes of the sum, from the left and from the right."""
+    """The sum in fp32, added from the left and from the right."""
     return ["(%s + %s) + %s =      %-12s %s" % (*TERMS, show(loop(x)), hexed(loop(x))),
             "(%s + %s) + %s =      %-12s %s" % (*TERMS[::-1], show(loop(x[::-1])), hexed(loop(x[::-1])))]
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Exact numbers for the pages of docs/: fp32 values and their neighbours, sums as fractions, exponentials to 60 digits. No libraries."""
+"""Exact numbers for the pages of docs/: fp32 values and their neighbours, sums as fractions, exponentials to 60 digits. It needs
+only Python's standard library."""
 import decimal
 import fractions
 import json
@@ -24,7 +25,7 @@ def f32(x):
 
 
 def step(x, up):
-    """The fp32 value beside x, the next larger or the next smaller one."""
+    """The next larger fp32 value if `up`, else the next smaller one."""
     bits = struct.unpack("<i", struct.pack("<f", x))[0]
     return struct.unpack("<f", struct.pack("<i", bits + (1 if (x > 0) == up else -1)))[0]
 
@@ -59,7 +60,7 @@ def named(x, n, nearest):
 
 
 def last_bit(exact, bound, n=24):
-    """Lines that say between which fp32 values an exact value lies, how far from the middle, and that the bound decides."""
+    """Lines about an exact value: the fp32 values beside it, its distance from the middle between them, and the bound."""
     y = f32(exact)
     other = step(y, exact > Q(y))
     low, high = sorted((y, other))

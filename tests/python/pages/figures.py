@@ -14,14 +14,14 @@ TOWER, WORDS = "vision_tower.vision_model", "language_model.model"
 
 
 def ratios():
-    """{answer of a module: error of PyTorch over the noise; None: the same bits}"""
+    """{answer of a module: PyTorch's error divided by the noise, or None if the bits are the same}"""
     command = [PULSE, "verify", "fixtures/vectors/v1", "fixtures/pytorch/answers.safetensors", "--only", CASE, "--all", "--json"]
     lines = map(json.loads, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines())
     return {line["where"][len(CASE) + 1:]: line.get("ratio") for line in lines if line.get("where", "").startswith(CASE + "/")}
 
 
 def operators(owners):
-    """{owner: names of the operators of the forward pass}: each belongs to the owner with the longest path that leads to its module."""
+    """{owner: names of the operators of the forward pass}. An operator belongs to the owner with the longest matching path."""
     with open("fixtures/vectors/v1/%s/trace.json" % CASE, encoding="utf-8") as f:
         nodes = json.load(f)["nodes"]
     names = {owner: [] for owner in owners}
@@ -34,8 +34,8 @@ def operators(owners):
 
 
 def boxes():
-    """The columns of the graph: where, title, boxes. A box is (name, the module that is measured, the module that owns its operators);
-    those of a list stand side by side."""
+    """The columns of the graph: (x, title, boxes). A box is (name, the module that is measured, the module that owns its operators);
+    boxes in a list are side by side."""
     def one(name, module, owner=None): return name, module, owner or module
 
     def language(k):
@@ -58,7 +58,7 @@ def boxes():
 
 
 def model():
-    """The operators of a LLaVA as a graph, module by module. A bar is the error of PyTorch over the noise of fp32."""
+    """The operators of a LLaVA as a graph, module by module. A bar is PyTorch's error divided by the noise of fp32."""
     d = Drawing(1006, 800, "The operators of the tiny model, and how far PyTorch is off in each module",
                 "Each box is a module with its operators. Its bars are PyTorch's error over the noise of fp32, forward and backward. "
                 "Up to 4 is within.")
@@ -111,7 +111,7 @@ def model():
 
 
 def tiers():
-    """Three values between two neighbouring floats, and what decides each."""
+    """Values between two neighbouring floats, and the tier that decides each."""
     d = Drawing(
         760, 348, "The three tiers of the rounding test",
         "An interval that does not hold the half-way point decides a float. A narrower one may, and an exact comparison always does.")
@@ -153,7 +153,7 @@ def drawn(n):
 
 
 def bounds():
-    """Bounds of a sum of n products in units of one fp32 rounding of its terms, with what plain loops were really off."""
+    """Bounds of a sum of n products, in units of one fp32 rounding of its terms, with the measured errors of plain loops."""
     d = Drawing(
         820, 446, "The bound of a sum against one rounding to fp32",
         "A binary64 sum of n products of floats is off by far less than one fp32 rounding, up to millions of terms; an fp32 loop is not.")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The pages and figures of docs/ that the program makes: `python3 tests/python/pages/pages.py` says whether they are as the program makes
-them now, `… renew` writes them. Run it at the project's root. In a page, the block of code
-below a line `<!-- NAME -->` is made."""
+"""The numbers and figures of docs/ that the program makes: `python3 tests/python/pages/pages.py` checks that they are as the
+program makes them now, and `… renew` writes them. Run it at the root of the project. In a page, the code block below a line
+`<!-- NAME -->` is made by the program."""
 import re
 import sys
 

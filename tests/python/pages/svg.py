@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A drawing as SVG, with colours for light and for dark, in shapes that need no scripts and no fonts of their own."""
+"""Drawings in SVG, with colours for light and dark screens. They need no scripts and no fonts of their own."""
 import html
 
 STYLE = """<style>
@@ -36,7 +36,7 @@ class Drawing:
     def dot(self, kind, x, y, r=3.0): self.parts.append('<circle class="%s" cx="%.1f" cy="%.1f" r="%.1f"/>' % (kind, x, y, r))
 
     def arrow(self, points):
-        """A path of lines that ends in a head; the last piece goes down."""
+        """A path of lines that ends in an arrowhead; the last line must go down."""
         self.curve("edge", points)
         x, y = points[-1]
         self.curve("edge", [(x - 3.5, y - 5), (x, y), (x + 3.5, y - 5)])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What can be said of the texts without running them: `texts.py commands|links|reachable|lengths|spelling` prints what is wrong, a line each.
-Run it at the project's root. Spelling is that of aspell (en_GB) and of words.txt beside this file, which lists words of the field; abbreviations and
-names with capitals inside are not looked at. Exit code 3 means that there is no aspell."""
+"""Checks of the documentation's text: `texts.py commands|links|reachable|lengths|spelling` prints one line for each error. Run it
+at the root of the project. Spelling is that of aspell (en_GB) and of words.txt beside this file, which lists words of the
+field; abbreviations and names with capitals inside are not checked. Exit code 3 means that there is no aspell."""
 import glob
 import os
 import re
@@ -30,7 +30,7 @@ def anchors(text):
 
 
 def commands():
-    """A block that begins with a command is marked, so that something runs it."""
+    """A block that begins with a command must be marked, so that a test runs it."""
     for page in PAGES:
         for kind, body in blocks(text_of(page)):
             shell = kind.startswith("sh") or (kind in ("", "bash", "console") and COMMAND.search(body))
@@ -43,7 +43,7 @@ def commands():
 
 
 def links():
-    """What a link leads to is there, and so is each path of the checkout that stands between backticks."""
+    """The target of each link must exist, and each path of the checkout that is written between backticks."""
     for page in LINKED:
         text = prose(text_of(page))
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -55,14 +55,14 @@ def links():
                 yield "%s: there is no %s" % (page, target)
             elif anchor and anchor not in anchors(text_of(file)):
                 yield "%s: %s has no heading #%s" % (page, file, anchor)
-        if page != "CHANGELOG.md":                          # which tells of files that were
+        if page != "CHANGELOG.md":                         # it also names files that are gone
             for path in re.findall(r"`((?:tensor|model|unlearn|eval|ref|fixtures|tests|docs)/[\w./-]*[\w/])`", text):
                 if "NAME" not in path and not os.path.exists(path) and not os.path.exists(os.path.join(os.path.dirname(page), path)):
                     yield "%s: there is no `%s`" % (page, path)
 
 
 def reachable():
-    """Each page of docs/ is named in docs/index.md."""
+    """docs/index.md must link each page of docs/."""
     index = text_of("docs/index.md") if os.path.exists("docs/index.md") else ""
     for page in glob.glob("docs/*.md"):
         name = os.path.basename(page)
@@ -85,7 +85,7 @@ def spelling():
     with open(WORDS, encoding="utf-8") as f:
         known = set(f.read().split())
     for page in LINKED:
-        text = re.sub(r"`[^`]*`", " ", prose(text_of(page)))        # first, for (`a.c` is not a path that begins with its bracket
+        text = re.sub(r"`[^`]*`", " ", prose(text_of(page)))       # first the code between backticks
         text = re.sub(r"\]\([^)]*\)|https?:\S+|<[^>]*>|\w*_\w*|\S+\.(?:py|md|json|c|h|def)\b", " ", text)
         words = [re.sub(r"'s?$", "", w) for w in re.findall(r"(?<!\w)[A-Za-z\u00c0-\u024f]+(?:'[a-z]+)?(?!\w)", text)]
         lines = "\n".join(sorted({w for w in words if w[1:].islower() and w.lower() not in known}))

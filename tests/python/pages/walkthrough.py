@@ -34,7 +34,7 @@ def in_order(terms):
 
 
 def in_eights(terms):
-    """The same as a loop does that keeps eight sums, and adds them at the end."""
+    """The same sum by a loop that keeps eight partial sums and adds them at the end."""
     return in_order([(in_order(terms[k::8]), 1.0) for k in range(8)])
 
 
@@ -98,7 +98,7 @@ def prompt(s):
 
 
 def patch(s):
-    """One product, and where its last bit came from: of the first patch, the first column that a plain fp32 loop gets wrong."""
+    """A product of the first patch, and how its last bit is decided: the first column that a plain fp32 loop gets wrong."""
     y = s.node("linear", "vision_tower.vision_model.embeddings")
     x, w = s.record(y)["inputs"]
     for column in range(s.t[y][0][1]):
@@ -124,7 +124,7 @@ def norm(s):
     exact = (x[0] - mean) / root(variance + eps)
     assert f32(exact) == s.t[y][1][0]
     size = sum(map(abs, x)) / len(x)
-    bound = 12 * U * size / root(variance + eps) + 20 * U * abs(exact)       # of the mean; of variance, root and product (op_norm.c)
+    bound = 12 * U * size / root(variance + eps) + 20 * U * abs(exact)       # for the mean; for variance, root and product (op_norm.c)
     return [equation("x, the class token's row", several([float(v) for v in x[:5]])),
             equation("mean(x)", digits(mean, 20)),
             equation("var(x) = mean((x - mean)^2)", digits(variance, 20)),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Correctly rounded products against cblas_dgemm and cblas_sgemm of the same shapes, in one run. The measure is the
- * median of the ratios of neighbouring runs, because the machine may be shared. Our time includes widening, norms, the
- * rounding test and the exact tier. */
+/* The time of correctly rounded products, compared with cblas_dgemm and cblas_sgemm on the same shapes. The measure is
+ * the median of the ratios of neighbouring runs, because the machine may be shared. Our time includes widening, norms,
+ * the rounding test and the exact tier. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static void (*cblas_sgemm)(int layout, int transa, int transb, int m, int n, int
 
 typedef struct { const char *what; size_t m, n, k; bool ta, tb; double dgemm_goal, sgemm_goal; } Shape3;
 
-/* x w^T (forward), dy w (dx), dy^T x (dw), and LoRA's thin ones. */
+/* The products x w^T (forward), dy w (dx), dy^T x (dw), and the thin products of LoRA. */
 static const Shape3 shapes[] = {
     { "y", 400, 96, 96, false, true, 1.35, 2.6 },     { "y", 1440, 96, 96, false, true, 1.35, 2.6 },
     { "y", 1440, 256, 96, false, true, 1.35, 2.6 },   { "y", 1440, 96, 256, false, true, 1.35, 2.6 },
@@ -102,7 +102,7 @@ static void bench_shape(Bench *x, Arena *data, const Shape3 *s)
     free(x->da), free(x->db), free(x->dc), free(x->sc);
 }
 
-/* 32 heads of 64 x 16 x 64 and others by one thread, against cblas_sgemm head by head. */
+/* Attention on one thread, compared with cblas_sgemm head by head. */
 static void bench_attention(Bench *x, Arena *data, size_t heads, size_t rows, size_t dim, double goal)
 {
     arena_reset(data);
@@ -149,7 +149,7 @@ static bool library_open(void)
     return d && s;
 }
 
-/* Of both sides: our team, and the OpenMP runtime of the library. */
+/* Sets one thread for both sides: our team, and the OpenMP runtime of the library. */
 static void use_one_thread(void)
 {
     void *library = dlopen(PULSE_BLAS_PATH, RTLD_NOW | RTLD_LOCAL), *f = library ? dlsym(library, "omp_set_num_threads") : NULL;

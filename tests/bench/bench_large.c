@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* LLaVA-1.5-7B and -13B in memory and time: bench_large [7b|13b [LAYERS [FOLDER [TASK …]]]]
+/* The memory and time of LLaVA-1.5-7B and -13B: bench_large [7b|13b [LAYERS [FOLDER [TASK …]]]]
  *
- * A folder with the published shapes, F16 and random, of which the first LAYERS layers of the language model and as many of the vision
- * tower are made (default: 2 in a scratch folder; 32 and 40 are the whole models, 14 and 26 GB). A model that FOLDER has already is read.
- * Tasks, each in a process of its own: `forward` of one sample of 600 tokens with a picture, and `ga`, `npo`, `ga_klr`: one step of LoRA
- * (rank 16, all linear layers of the language model) with train.checkpointing = layer on such a sample; ga_klr has one more to retain.
- * Prints seconds, the most memory of the process beyond the mapped file (RssAnon, looked at every 20 ms), and for forward its rate as a
- * share of dgemm's, which is measured beside it. */
+ * It makes a model folder with the published shapes and random F16 weights, with the first LAYERS layers of the
+ * language model and about as many of the vision tower. The default is 2 layers in a scratch folder; 32 and 40 layers
+ * are the whole models, 14 and 26 GB. A model that FOLDER already has is read. Each task has its own process:
+ *     forward           a forward pass of one sample of 600 tokens with a picture
+ *     ga, npo, ga_klr   a step of LoRA (rank 16, all linear layers of the language model) on such a sample, with
+ *                       train.checkpointing = layer; ga_klr has a second sample to retain
+ * It prints seconds and the peak memory of the process without the mapped file (RssAnon, read every 20 ms); for forward
+ * also the rate of computation as a share of dgemm's rate. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +43,7 @@ static ModelConfig config(bool larger, int64_t layers)
     };
 }
 
-/* Every tensor has the same PERIOD random numbers, of magnitude 2^-7 to 2^-6, again and again. */
+/* Every tensor repeats the same PERIOD random numbers, of magnitude 2^-7 to 2^-6. */
 static bool write_model(const ModelConfig *c, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
@@ -78,7 +80,7 @@ static BatchSample sample(const ModelConfig *c, uint64_t k, Arena *a)
     return (BatchSample){ ids, targets, TOKENS, pixels, 0 };
 }
 
-/* 2 m n k of a product of the model's shapes by cblas_dgemm, a second; 0: there is no OpenBLAS. */
+/* The floating-point operations of cblas_dgemm in a second, on a product of the model's shapes; 0 without OpenBLAS. */
 static double dgemm_rate(void)
 {
     enum { M = TOKENS, N = 4096, K = 4096 };
@@ -97,7 +99,8 @@ static double dgemm_rate(void)
     return rate;
 }
 
-/* Multiply-adds of the forward pass, twice: the linear maps, and the head for ANSWER rows. */
+/* The floating-point operations of the forward pass: two for each multiply-add of the linear maps, and of the head for
+ * ANSWER rows. */
 static double forward_flop(const ModelConfig *c)
 {
     const double v = (double)c->vision.hidden_size, w = (double)c->vision.intermediate_size, t = (double)c->text.hidden_size;
@@ -162,7 +165,7 @@ static int task_run(const ModelConfig *c, const char *folder, const char *task)
     return good ? 0 : 2;
 }
 
-/* The bytes of a process that are in no file, now. */
+/* The present memory of a process that is not mapped from a file, in bytes. */
 static double anonymous(pid_t of)
 {
     char path[64], line[256];

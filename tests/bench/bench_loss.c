@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Time of softmax forward + backward and of attention's, in ns an element; where python3-torch is installed,
- * softmax as a ratio of PyTorch's on as many threads. Median of several runs. */
+/* The time of softmax and of attention's softmax, forward and backward, in ns per element; the median of several runs.
+ * If python3-torch is installed, the time of softmax is also given as a multiple of PyTorch's on as many threads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "tensor/base/team.h"
@@ -65,7 +65,7 @@ static double seconds(Work *work)
     return median(times, RUNS);
 }
 
-/* PyTorch's seconds for softmax forward + backward; 0 where there is none. */
+/* PyTorch's seconds for softmax forward + backward; 0 without PyTorch. */
 static double torch_seconds(int threads)
 {
     char command[1024], line[64] = "";

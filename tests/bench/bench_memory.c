@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a forward pass needs in memory: a LLaVA of 322 M parameters, F16 on disk and mapped, one picture and a question.
- * Prints the file's size, the peak of the process (its mapped pages included) and seconds. Another process writes the
- * file, so that the peak is the reader's alone. */
+/* The memory of a forward pass: a LLaVA of 322 M parameters, mapped from an F16 file, reads one picture and a question.
+ * Prints the size of the file, the peak memory of the process (with its mapped pages) and seconds. Another process
+ * writes the file, so that the peak belongs to the reader alone. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>

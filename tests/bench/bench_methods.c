@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The processor time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) on the same samples of
- * the same lengths at the shipped model's size, and of a step of grad_diff. The steps alternate; the medians of their
- * ratios are printed. Every method is measured twice: in the first epoch, where a frozen reference is run on each
- * sample, and after it, where the reference's outputs are cached. Methods whose forget and retain steps take turns
- * read the samples of one role in a step. Arguments are names of methods; without any, all that have steps are
- * measured. */
+/* The processor time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) and of a step of
+ * grad_diff, at the shipped model's size and on samples of the same lengths.
+ *
+ * The steps alternate; the medians of their ratios are printed. Every method is measured twice: in the first epoch, in
+ * which a frozen reference is run on each sample, and after it, when the reference's outputs are cached. Methods whose
+ * forget and retain steps alternate read the samples of one role in a step. The arguments are names of methods; without
+ * arguments, all methods with steps are measured. */
 #include <stdio.h>
 #include <string.h>
 #include "model/arch.h"
@@ -48,11 +49,11 @@ static size_t count = GRAD_DIFF;
 
 static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[3 * SAMPLES];           // the first third to forget, then those to retain, then other answers to the first
+static BatchSample sample[3 * SAMPLES];          // a third to forget, a third to retain, a third with other answers to the first
 static Error error;
 static Arena arena;
 
-/* Half pictures, half text, as the loop draws them. */
+/* Half of each batch has pictures, as in the batches of unlearning. */
 static void samples_make(void)
 {
     for (size_t i = 0; i < 3 * SAMPLES; i++) {
@@ -109,7 +110,7 @@ static bool runner_step(Runner *x)
     return x->method ? round_step(&x->rounds, &error) : train_step(&x->trainer, &o, &error);
 }
 
-/* Median over the turns of an epoch of the time of x as a multiple of the time of y. */
+/* The time of x as a multiple of the time of y: the median over the turns of an epoch. */
 static double ratio(const Runner *x, const Runner *y, int epoch)
 {
     double r[TURNS];
@@ -118,7 +119,7 @@ static double ratio(const Runner *x, const Runner *y, int epoch)
     return median(r, TURNS);
 }
 
-/* The methods that were asked for, behind grad_diff. */
+/* Adds grad_diff, and then the methods that were asked for. */
 static bool methods_add(char **names, size_t n)
 {
     runners[count++] = (Runner){ .name = "grad_diff", .method = method_find("grad_diff"), .trainable = TRAIN_PROJ_LLM };
@@ -147,7 +148,7 @@ int main(int n, char **arguments)
         for (size_t i = 0; good && i < count; i++) {
             double begin = processor_time();
             good = runner_step(&runners[i]);
-            int at = k < TURNS ? k : k - WARM;                         // the second epoch begins with steps that are not counted, too
+            int at = k < TURNS ? k : k - WARM;                        // the first steps of the second epoch are not counted either
             if (k >= 0 && (k < TURNS || at >= TURNS))
                 runners[i].seconds[at] = processor_time() - begin;
         }

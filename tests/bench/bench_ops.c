@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Every operator of one training step of the shipped model (shipped_step.h): its share of the step, and its time against its limit.
+/* Every operator of one training step of the shipped model (shipped_step.h): its share of the step, and its time as a
+ * multiple of its limit.
  *
- * The step is recorded once; then each node of its tape is run again on its own operands. A round runs all nodes in their order, and just
- * before each node its limit: cblas_dgemm of the same shape for a product, and for every other operator a copy that reads and writes as
- * many bytes as its operands and result have. The line of an operator has sums over all its nodes, as medians of ROUNDS rounds; its ratio
- * is the median of the ratios within each round, because the machine may be shared. bench_ops.py adds PyTorch's times; `bench_ops --list`
- * prints the shapes for it. */
+ * The step is recorded once; then each node of its tape is run again on its own operands. A round runs all nodes in
+ * their order, and just before each node its limit: cblas_dgemm of the same shape for a product, and for every other
+ * operator a copy that reads and writes as many bytes as its operands and result have. The line of an operator has sums
+ * over all its nodes, as medians of ROUNDS rounds. Its ratio is the median of the ratios within each round, because the
+ * machine may be shared. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static double node_time(const Node *n, Arena *scratch, Error *e)
     return now() - start;
 }
 
-/* The seconds of the limit: dgemm of m x n x k, or a copy of half of the bytes, which reads and writes them. */
+/* The seconds of the limit: dgemm of m x n x k, or a copy of half of the bytes (it reads and writes each of them). */
 static double limit_time(const Node *n, double *buffer, size_t size)
 {
     double start = now();

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The table of bench_ops with PyTorch's time beside each operator: bench_ops.py build/bench_ops
 
-PyTorch (eager, fp32, the threads of OMP_NUM_THREADS) runs an operator of its own on tensors of the same shapes, as often as the step does; the
-median of 9 rounds. Attention is one line for both, since PyTorch fuses it: scores, scaling, softmax and mix forward, and the same backward."""
+PyTorch (eager, fp32, OMP_NUM_THREADS threads) runs its own operator on tensors of the same shapes, as often as the step
+does; its time is the median of 9 rounds. Attention has one line for both, because PyTorch fuses scores, scaling, softmax
+and mix, forward and backward."""
 import functools, os, re, subprocess, sys, time
 import torch, torch.nn.functional as F
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Nanoseconds per element of norms of rows, column reductions and the optimiser, kernels alone, all threads;
- * one line each: "name ns". PyTorch's own are measured by the same shapes with torch.nn.functional. */
+/* The time of the kernels of norms of rows, column reductions and the optimiser, in nanoseconds per element, with all
+ * threads. Each kernel has one line. PyTorch can be measured on the same shapes with torch.nn.functional. */
 #include <stdio.h>
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
@@ -26,7 +26,7 @@ static Node *normal(Tape *t, uint64_t state, bool positive)
     return tape_input(t, "x", y);
 }
 
-/* The kernel again and again into the tensor it has written. */
+/* Runs the node's kernel again TRIES times, into the tensor that it has already written, and prints the best time. */
 static void bench(Tape *t, Node *y)
 {
     double best = 1e9;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Nanoseconds per element: every scalar function on one thread, and activations forward and backward on a
- * tape with all threads, on normal data (sum of twelve uniforms). */
+/* Nanoseconds per element, on normally distributed data (sums of twelve uniform numbers): every scalar function on one
+ * thread, and activations forward and backward on a tape with all threads. */
 #include <stdio.h>
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
@@ -36,7 +36,7 @@ static double seconds(const ScalarFunction *f)
     return best;
 }
 
-/* Forward, derivative and product with dy, of [1024, 256]. */
+/* The forward pass, the derivative and its product with dy, for a tensor of shape [1024, 256]. */
 static double tape_seconds(Node *(*op)(Tape *, Node *))
 {
     static float dy[4 * N], in[4 * N];

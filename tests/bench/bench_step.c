@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One training step of the shipped model's size: 32 picture samples and 16 text samples, cross-entropy, AdamW.
- * Prints milliseconds a step (median), GFLOP/s of its products, and the peak of the step's memory. With an argument, that
- * many steps; bench_step.py pairs it with PyTorch. */
+/* The time of a training step at the shipped model's size: 32 picture samples, 16 text samples, cross-entropy, AdamW.
+ * Prints the median of the milliseconds per step, the GFLOP/s of its products, and the peak of the step's memory. The
+ * argument is the number of steps. bench_step.py compares it with PyTorch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

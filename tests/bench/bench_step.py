@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Pairs our training step with PyTorch's, in turn, on the same threads: bench_step.py build/bench_step [--compile]
+"""Compares our training step with PyTorch's, in alternation: bench_step.py build/bench_step [--compile]
 
-PyTorch runs with one thread and with OMP_NUM_THREADS, and its better time counts. --compile: torch.compile in place of eager.
+PyTorch runs with one thread and with OMP_NUM_THREADS threads, and its better time counts. --compile uses torch.compile
+in place of eager mode.
 
-PyTorch at its best: pictures and text padded only to their own longest, logits only at supervised positions,
-fused scaled-dot-product attention from PyTorch 2.0 on (1.13 has none), both sides warmed up. Same sizes, same number of samples and tokens."""
+PyTorch is used at its best: pictures and text are padded separately, logits are computed only at supervised positions,
+and attention is the fused one of PyTorch 2.0 and later. Both sides have the same sizes and numbers of samples and tokens,
+and are warmed up."""
 import os, re, subprocess, sys, time
 import torch, torch.nn as nn, torch.nn.functional as F
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shipped: the shape of the shipped model, for benchmarks that make its weights themselves. */
+/* The shape of the shipped model, for benchmarks that make its weights themselves. */
 #ifndef PULSE_TESTS_BENCH_SHIPPED_H
 #define PULSE_TESTS_BENCH_SHIPPED_H
 

@@ -9,7 +9,7 @@ enum { PICTURES = 32, TEXTS = 16, PICTURE_TOKENS = 34, TEXT_TOKENS = 20, LONGEST
 static int32_t ids[PICTURES + TEXTS][LONGEST], targets[PICTURES + TEXTS][LONGEST];
 static float pixels[PICTURES][3 * 32 * 32];
 
-static bool filled;                    // the samples are made once: a step is not to be charged with making them
+static bool filled;                   // the samples are made only once, so that later steps do not include this time
 
 static bool samples(void *context, int64_t step, BatchSample **out, size_t *count, Arena *a, Error *e)
 {

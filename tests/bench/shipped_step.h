@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One training step of the shipped model's size, for benchmarks: 32 picture samples of 34 tokens and 16 text samples of 20,
- * cross-entropy on three tokens of each, AdamW on all weights. The samples are made at the first step. A ShippedStep must not
- * be moved once it is made. */
+/* One training step of the shipped model's size, for benchmarks: 32 picture samples of 34 tokens and 16 text samples of
+ * 20 tokens, cross-entropy on three tokens of each, AdamW on all weights. The samples are made at the first step. A
+ * ShippedStep must not be moved after it is made. */
 #ifndef PULSE_TESTS_BENCH_SHIPPED_STEP_H
 #define PULSE_TESTS_BENCH_SHIPPED_STEP_H
 

@@ -22,14 +22,14 @@ static void beyond(const char *what, double error, double bound)
     exit(1);
 }
 
-/* --- RoPE's tables: pair i of d/2, position pos; a cosine, then a sine. --- */
+/* --- RoPE's tables: for each pair i of d/2 and each position pos, a cosine and a sine. --- */
 
 typedef struct { size_t positions, d; float base; } Table;
 
 static const Table tables[] = { { 200, 16, 10000 }, { 40, 8, 500000 }, { 3000, 2, 1 }, { 20000, 6, 1.5f },
                                 { 60, 32, 3e38f } };
 
-/* The estimates of one table are kept by the probe. */
+/* Computes a table; the probe keeps its estimates. */
 static void estimate_table(Table t, int tier)
 {
     Error e = { 0 };
@@ -62,7 +62,8 @@ static double table_error(Table t, size_t k, Estimate one)
     return error;
 }
 
-/* Calls f for some hundred entries of each table with the whole bound and the bound without the part b. */
+/* For some hundred entries of each table, calls f with the whole bound and with the bound without its part b. Returns
+ * the largest value of f. */
 static double over_tables(size_t b, double (*f)(double error, double whole, double rest))
 {
     double most = -1;
@@ -106,11 +107,11 @@ bool is_probed(void)
     return told;
 }
 
-/* --- The norm of a line, whose squares are added one after the other, and all but the first are lost. --- */
+/* --- The norm of a line: the squares are added one after the other, and all but the first are rounded away. --- */
 
 enum { LINE = 4000 };
 
-/* What is summed, over the true norm, minus 1: negative where it is not an upper bound. */
+/* The computed norm divided by the true one, minus 1: negative if the computed norm is not an upper bound. */
 static double norm_excess(void)
 {
     static float x[2 * LINE];
@@ -132,9 +133,9 @@ static double norm_least_scale(size_t b)
     return -none / (whole - none);
 }
 
-/* --- Freivalds' check of a right product: proportional lines, whose terms are lost one by one. --- */
+/* --- Freivalds' check of a right product: proportional lines, whose terms are rounded away one by one. --- */
 
-/* Whether a product is refused. Every line of b is +-a, as the signs of the check are, so that the errors of all columns add up. */
+/* Whether a product is refused. Every line of b is +-a, with the signs of the check, so all columns' errors add up. */
 static bool is_refused(void)
 {
     enum { ROWS = 8, COLUMNS = KERNEL_COLS, TERMS = STRIP_DEPTH };
@@ -168,7 +169,7 @@ static double freivalds_least_scale(size_t b)
     return high;
 }
 
-/* --- all of them --- */
+/* --- all of these bounds --- */
 
 static bool is(size_t b, const char *name) { return strcmp(bound_records[b].name, name) == 0; }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bounds that no estimate of an operator shows: those of RoPE's tables, how far the norms of a product's lines are raised, and what
- * Freivalds' check of a product allows. */
+/* Bounds that belong to no estimate of an operator: those of RoPE's tables, the amount by which the norms of a
+ * product's lines are raised, and the tolerance of Freivalds' check of a product. */
 #ifndef PULSE_TESTS_BOUNDS_APART_H
 #define PULSE_TESTS_BOUNDS_APART_H
 
@@ -9,8 +9,8 @@
 
 /* Bounds by their index in bound_records. */
 bool        apart_knows(size_t b);
-const char *apart_name(size_t b);                            // of what it is the bound
-/* The least scale that covers the errors. An error beyond the whole bound ends the program with exit code 1 and a sentence. */
+const char *apart_name(size_t b);                           // the thing that has this bound
+/* The least scale that covers the errors. An error beyond the whole bound ends the program with 1 and a sentence. */
 double      apart_least_scale(size_t b);
 /* Whether an error is beyond the bound, as it is scaled now. */
 bool        apart_exceeds(size_t b);

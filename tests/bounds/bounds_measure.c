@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* How far estimates are from the exact values, as a part of their bounds, and the operands that show it.
+/* Measures the errors of estimates as a fraction of their bounds, and finds the operands with the largest errors.
  *
- *     bounds_measure                    the table of docs/bounds.md
- *     bounds_measure --record FILE      the same, and FILE becomes the list of hard cases for each bound and each rule for ties
- *     bounds_measure --check FILE       every case of FILE is right, and wrong where what it catches is wrong
- *     bounds_measure --floats NAME=SCALE FUNCTION     the floats, of all 2^32, that a function of one number gets wrong then
+ *     bounds_measure                    prints the table of docs/bounds.md
+ *     bounds_measure --record FILE      does so, and writes hard cases for each bound and each rule for ties to FILE
+ *     bounds_measure --check FILE       checks that every case of FILE has the right result, and a wrong one as soon as
+ *                                       the bound or the rule that it is for is made wrong
+ *     bounds_measure --floats NAME=SCALE FUNCTION     prints for which of all 2^32 floats a function is wrong
+ *                                       if the bound NAME is multiplied by SCALE
  *
- * The measure of a bound is the least scale that still covers all errors that were seen (measured.h). At half of that, a case must give a
- * wrong float, or an error beyond the bound. ROUNDS=N: how often each pattern of operands is drawn; ONLY="OPERATOR …": of these alone. */
+ * The measure of a bound is the least scale that still covers all observed errors (measured.h). At half of this scale,
+ * a case must give a wrong float, or an error beyond the bound. Each pattern of operands is drawn ROUNDS=N times;
+ * ONLY="OPERATOR …" selects operators. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +31,7 @@ typedef struct {
     char   op[32];
     int    pattern;
     size_t terms;                // elements of the largest operand
-    char  *line, *worst;         // the smallest case that half of it gets wrong; the one with the largest error
+    char  *line, *worst;         // the smallest case that half of `least` gets wrong; the case with the largest error
 } Found;
 
 static Found bounds[WORDS], ties[WORDS];
@@ -80,13 +83,13 @@ static void measure(Hard *h, int pattern, size_t b, Errors *errors)
     h->exceeds = true;
     char *text = line_of(catches, h, hard_run(h, &arena));
     h->exceeds = false;
-    const bool is_short = strlen(text) < LINE_MOST;          // else the case before it stays
+    const bool is_short = strlen(text) < LINE_MOST;         // a longer case is not recorded
     free(is_short ? bounds[b].worst : text);
     if (is_short)
         bounds[b].worst = text;
 }
 
-/* Remembers the case, if it is smaller than the one that is known, and if the result is the nearest float. */
+/* Remembers the case if right and wrong differ and it is the shortest so far. `right` must be the nearest float. */
 static void remember(Found *f, const char *catches, const Hard *h, Tensor right, Tensor wrong)
 {
     size_t n = shape_size(right.shape), k = 0;
@@ -137,7 +140,7 @@ static void kill_tie(Hard *h, size_t t)
     }
 }
 
-/* One draw of operands; in the second pass bounds and ties are made wrong. */
+/* Draws operands. The first pass measures bounds; in the second pass, bounds and ties are made wrong. */
 static void draw(const char *op, int pattern, uint64_t seed, bool second)
 {
     Hard h;
@@ -219,14 +222,15 @@ static int record(const char *path)
     return fclose(f) == 0 ? 0 : 2;
 }
 
-/* --- what is recorded --- */
+/* --- checking the recorded cases --- */
 
 static bool same(Tensor a, Tensor b)
 {
     return a.data && shape_equal(a.shape, b.shape) && memcmp(a.f32, b.f32, tensor_bytes(a)) == 0;
 }
 
-/* Makes what the case catches wrong, or right again. Returns the index of the bound, SIZE_MAX for a tie, and SIZE_MAX - 1 for neither. */
+/* Makes the bound or the rule that the case is for wrong, or right again. Returns the index of the bound, SIZE_MAX for
+ * a rule for ties, and SIZE_MAX - 1 for neither. */
 static size_t set_wrong(const char *catches, bool wrong)
 {
     const size_t length = strcspn(catches, "=");
@@ -255,7 +259,7 @@ static bool is_seen(const Hard *h, size_t b, Tensor want)
     return seen;
 }
 
-/* One line. Returns 1 for a case that fails, and 2 for a line that is none. */
+/* Checks one line. Returns 0, 1 for a case that fails, and 2 for a line that is no case. */
 static int check_line(const char *line)
 {
     Hard h = { .op = NULL };

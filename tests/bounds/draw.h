@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Draw: the parts of the patterns of operands (inputs.h): random numbers and tensors, and operands of element-wise
+/* The parts of the patterns of operands (inputs.h): random numbers and tensors, and operands of element-wise
  * operators. */
 #ifndef PULSE_TESTS_BOUNDS_DRAW_H
 #define PULSE_TESTS_BOUNDS_DRAW_H
@@ -17,6 +17,7 @@ static inline float gaussian(uint64_t *s)
 {
     return (float)(uniform(s) + uniform(s) + uniform(s) + uniform(s) - 2) * 1.7f;
 }
+/* A Gaussian number times a random power of two, from 2^-spread to 2^spread. */
 static inline float size_of(uint64_t *s, int spread)
 {
     return gaussian(s) * ldexpf(1, (int)check_below(s, 2 * (size_t)spread + 1) - spread);
@@ -45,8 +46,8 @@ static inline Tensor constant(Arena *a, float x, Shape shape)
     return t;
 }
 
-/* axpy, momentum, affine_rows, linear, lora_merge, rope; sgd, adam_m, adam_v, adamw; clip_factor; functions of one
- * number. */
+/* draw_rounding: axpy, momentum, affine_rows, linear, lora_merge, rope. draw_step: sgd, adam_m, adam_v, adamw.
+ * draw_clip: clip_factor. draw_scalar: functions of one number. */
 bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_clip(Hard *h, int pattern, uint64_t *s, Arena *a);

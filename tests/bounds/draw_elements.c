@@ -4,9 +4,9 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-/* --- One element, or eight: p + a b. --- */
+/* --- Operators that compute c + a b for an element. --- */
 
-/* a b = +-2^-24 (1 +- a hair), c = 1 or 1 + 2^-23. */
+/* c is 1 or 1 + 2^-23, and a b is close to +-2^-24, half of the spacing of floats: c + a b is close to a midpoint. */
 static void hair(uint64_t *s, float *a, float *b, float *c)
 {
     bool more = check_random(s) & 1;
@@ -43,7 +43,7 @@ bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         h->n_in = 3;
         h->attrs.f[LORA_MERGE_S] = pattern == HAIR ? 1 : gaussian(s);
         h->in[0] = matrix(a, &c, 1, 1), h->in[1] = matrix(a, &x, 1, 1), h->in[2] = matrix(a, &y, 1, 1);
-    } else {                                                 // rope: one head of sixteen, at position 0
+    } else {                                                 // rope: one head of 16 values, at position 0
         h->n_in = 3;
         h->in[0] = constant(a, y, shape_of(2, (size_t)1, (size_t)16));
         for (int k = 8; k < 16; k++)
@@ -80,7 +80,7 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         f[0] = betas[check_below(s, 5)];
         double g = (1 - (double)f[0]) * (square ? (double)m * m : (double)m);
         p = pattern == CANCEL ? -(float)(g / f[0]) : p;
-        if (pattern == HAIR && square)                       // g^2 is a midpoint, and b v is far below u
+        if (pattern == HAIR && square)                       // g^2 is a midpoint, and b v is far below 2^-53
             f[0] = 0x1p-60f, m = 1 + 0x1p-12f, p = check_random(s) & 1 ? 2 : 0.5f;
         else if (pattern == HAIR)                            // b m + (1 - b) g = g - 2^-24 (1 - 2^-33)
             f[0] = (1 - 0x1p-11f) * 0x1p-24f, m = 1 + 0x1p-23f, p = -0x1p-11f - 0x1p-23f;
@@ -104,7 +104,7 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     return true;
 }
 
-/* The six operands of each function whose values lie nearest to a midpoint, of all 2^32 (`make exhaustive`). */
+/* For each function, the six of all 2^32 floats whose values are nearest to a midpoint (`make exhaustive`). */
 static const struct { const char *name; uint32_t bits[6]; } hardest[] = {
     { "exp", { 0xc16912cd, 0xbbf0edf1, 0xbae0e25c, 0xb3000000, 0x377eff81, 0x40315b33 } },
     { "log", { 0x65d890d3, 0x4c5d65a5, 0x4d604ebe, 0x66a8c860, 0x1f116ab8, 0x41178feb } },
@@ -127,7 +127,7 @@ bool draw_scalar(Hard *h, int pattern, uint64_t *s, Arena *a)
     for (int k = 0; k < 8; k++)
         x[k] = pattern == WIDE ? size_of(s, 6)
              : pattern == SUBNORMAL ? (float)(1 + 2 * (int)check_below(s, 2000) - 2000) * 0x1p-149f : 4 * gaussian(s);
-    for (size_t k = 0; k < HARDEST && pattern == HAIR; k++)  // eight times one of the six
+    for (size_t k = 0; k < HARDEST && pattern == HAIR; k++) // eight of these six operands
         if (strcmp(hardest[k].name, h->op->name) == 0)
             for (int j = 0; j < 8; j++)
                 x[j] = float_from(hardest[k].bits[check_below(s, 6)]);

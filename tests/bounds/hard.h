@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Hard cases: one call of an operator whose exact results lie so near to a midpoint of two floats that a bound which is too small, or a
- * rule for ties that is reversed, gives a wrong float.
+/* A hard case is one call of an operator whose exact result is very near to a midpoint of two floats. A bound that is
+ * too small, or a rule for ties that is reversed, then gives a wrong float.
  *
- * A file of cases is text, a line each, "#" begins a comment. Numbers are hexadecimal; 300*0x1p-53 stands for 300 of them:
+ * A file of cases has one case on each line; "#" begins a comment. Numbers are hexadecimal, and 300*0x1p-53 means 300
+ * equal numbers. The forms of a line:
  *     catches WORD  tier T  OPERATOR  ATTRIBUTE N …  index N*I  input [SHAPE] …  output [SHAPE] …
- * WORD is NAME=SCALE, a bound that is multiplied by SCALE, or ~RULE, a rule for ties that is reversed: the call then gives
- * another output. A line that begins with "exceeds" is a case whose error is then beyond the bound. `tier` is the tier_force of the
- * call. "apart NAME=SCALE" stands for a bound that no call of an operator shows (apart.h). */
+ *     exceeds WORD  tier T  …
+ *     apart NAME=SCALE
+ * WORD is NAME=SCALE (the bound NAME is multiplied by SCALE) or ~RULE (a rule for ties is reversed). With the change, a
+ * case "catches" gives another output, and a case "exceeds" has an error beyond the bound. T is the tier_force of the
+ * call. "apart" is for a bound that belongs to no call of an operator (apart.h). */
 #ifndef PULSE_TESTS_BOUNDS_HARD_H
 #define PULSE_TESTS_BOUNDS_HARD_H
 
@@ -26,12 +29,12 @@ typedef struct {
     bool      exceeds;       // the line begins with "exceeds"
 } Hard;
 
-/* Runs the operator into memory of `a`. The result of a call that fails, as a product does that is audited, has no data. */
+/* Runs the operator; the result is in memory of `a`. It has no data if the call fails, for instance in an audit. */
 Tensor hard_run(const Hard *h, Arena *a);
 
-/* The exact value of element i of the result, to the precision of y: 700 bits hold it where the operands lie within 2^-60 … 2^60. */
+/* The exact value of element i of the result. With 700 bits y is exact if the operands are within 2^-60 … 2^60. */
 void hard_exact(mpfr_t y, const Hard *h, size_t i);
-/* Its nearest float. */
+/* The float that is nearest to this value. */
 float hard_nearest(const Hard *h, size_t i);
 /* Whether hard_exact knows the operator. */
 bool hard_knows(const char *op);

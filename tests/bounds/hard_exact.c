@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The exact results of hard cases (hard.h), computed with MPFR from the formulas of the operators. This file shares no code with
- * tensor/ops. It knows the operators that compute an estimate with an error bound first, and test whether it can be rounded. */
+/* The exact results of hard cases (hard.h), computed with MPFR from the formulas of the operators. This file shares no
+ * code with tensor/ops. It has the operators that first compute an estimate with an error bound. */
 #include "tests/bounds/hard.h"
 
 #include <math.h>
@@ -24,7 +24,7 @@ static void ready(void)
 static double x(size_t k, size_t i) { return of->in[k].f32[i]; }
 static size_t size(size_t k)        { return shape_size(of->in[k].shape); }
 
-/* y += a b c, each a double */
+/* y += a b c */
 static void plus(mpfr_t y, double a, double b, double c)
 {
     mpfr_set_d(r[7], a, MPFR_RNDN);
@@ -209,7 +209,7 @@ static void adamw(mpfr_t y, size_t i)
 
 /* --- rows --- */
 
-/* r0 = the sum of e^(x_k - x_i) over all k but `without`, which may be beyond the row */
+/* r0 = the sum of e^(x_k - x_i) over all k except `without`; SIZE_MAX leaves out none */
 static void powers(size_t i, size_t without)
 {
     zero(r[0]);
@@ -243,8 +243,8 @@ static void nll(mpfr_t y, size_t i)
     mpfr_neg(y, y, MPFR_RNDN);
 }
 
-/* Of one row: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of dn (x - r2)) / r3. `dn` is the
- * gradient of the normalised row; it is the second operand of a backward pass. */
+/* Moments of a row: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of dn (x - r2)) / r3. `dn` is
+ * the gradient of the normalised row; it is the second operand of a backward pass. */
 static void moments(bool centred, bool backward)
 {
     const unsigned long n = size(0);

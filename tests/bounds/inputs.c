@@ -35,16 +35,18 @@ long inputs_draws(const char *op, int pattern, long rounds)
     return pattern == MILLION ? (rounds < MILLION_DRAWS ? rounds : MILLION_DRAWS) : rounds * weight(op, pattern);
 }
 
-/* --- Terms of a sum. Every `stride`-th term meets the first one; after `part` of them a new sum begins, of which one term meets it. --- */
+/* --- Terms of a sum. Every `stride`-th term is added to the sum of the first one. After `part` terms a new partial sum
+ * begins, which is added to the first one as a single term. --- */
 
 enum { TERMS_MOST = 1 << 16, TERMS_MAX = 1000000, ROW = 100000, LOGITS = 50000 };
 
 static float terms[TERMS_MAX];
 
-/* A number that is lost when it is added to one between 1 and 2. */
+/* A number that is rounded away when it is added to a double between 1 and 2. */
 #define LOST 0x1.ffffep-54f
 
-/* 1 + 2^-24 - 2 j u, and then terms of almost u that are all lost: the estimate is below the midpoint by 2 j u, the sum above it. */
+/* 1 + 2^-24 - 2 j u (u = 2^-53), then terms of almost u, which are all rounded away: the estimate is below the midpoint
+ * by 2 j u, but the exact sum is above it. */
 static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t size)
 {
     size_t n = 3 * stride, j = (size_t)((0.26 + 0.22 * uniform(s)) * (double)lost);
@@ -86,7 +88,7 @@ static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
     return n;
 }
 
-/* a and b with a_k b_k near the terms and |a_k| = |b_k|. */
+/* Replaces the terms by factors a_k (in `terms`) and b_k with |a_k| = |b_k|, whose products are near the terms. */
 static void roots(float *b, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
@@ -96,7 +98,7 @@ static void roots(float *b, size_t n)
     }
 }
 
-/* x with squares near the terms, all positive: 1, 2^-24 less a multiple of 64 u, and terms that are lost. */
+/* Numbers whose squares are 1, 2^-24 less a multiple of 64 u, and then terms that are rounded away. */
 static size_t squares(uint64_t *s, bool root, size_t l)
 {
     const double share = 0.26 + 0.22 * uniform(s);
@@ -119,7 +121,7 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
     const bool tunable = strcmp(op, "softmax_grad") == 0 || strcmp(op, "square_norm") == 0;
     const bool million = pattern == MILLION;
     if (million && (strcmp(op, "sum_n") == 0 || strcmp(op, "scatter_rows") == 0))
-        return false;                                        // their operands are few
+        return false;                                        // these have only few operands
     if (million && check_below(s, 2))
         pattern = LOSERS;
     if (pattern >= HAIR && pattern != SUBNORMAL && pattern != MILLION && !(pattern == TUNED && tunable))
@@ -213,7 +215,7 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     }
     if (million && *op == 'r' && check_below(s, 2))
         pattern = TUNED_LOSERS;
-    if ((pattern == LONG || million) && check_below(s, 2)) {              // equal numbers but one
+    if ((pattern == LONG || million) && check_below(s, 2)) {              // equal numbers, except one
         for (size_t k = 0; k < n; k++)
             x[k] = 0.3f;
         x[n / 3] = 0x1.333336p-2f;
@@ -226,7 +228,7 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         const size_t l = pattern == TUNED ? 0 : million ? ROW / 8 : op[7] ? lost_dx[check_below(s, 3)] : lost[check_below(s, 4)];
         n = op[7] ? tuned_norm_dx(s, x, dn, l) : tuned_norm(s, x, l);
     }
-    if (pattern == EQUAL && check_random(s) & 1)             // dn almost proportional to x: what is left is small
+    if (pattern == EQUAL && check_random(s) & 1)            // dn is almost proportional to x, so the difference is small
         for (size_t k = 0; k < n; k++)
             dn[k] = (float)(3 * (x[k] - (double)level)) + level_dn;
     h->n_in = strstr(op, "_dx") ? 2 : 1;
@@ -244,7 +246,7 @@ static bool softmax(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         return false;
     for (size_t k = 0; k < n; k++)
         x[k] = pattern == CANCEL ? size_of(s, 30) : spread * gaussian(s);
-    // a logit of few bits far below one of many: the difference is rounded
+    // a logit far below one with other low bits, so that their difference is rounded
     if (pattern == LARGE)
         x[0] = 0x1p-24f * gaussian(s), x[1] = -100 * (float)uniform(s), n = 2;
     if (pattern == TUNED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operands that are hard for a bound: random ones, sums that cancel, sums that round a term away at every addition, dot
- * products of a vector with a multiple of itself, and operands of which the last are chosen so that the exact result lies beside a midpoint
- * of two floats. */
+ * products of a vector with a multiple of itself, and operands that are tuned so that the exact result is next to a
+ * midpoint of two floats. */
 #ifndef PULSE_TESTS_BOUNDS_INPUTS_H
 #define PULSE_TESTS_BOUNDS_INPUTS_H
 
@@ -9,15 +9,15 @@
 
 enum {
     INPUT_PATTERNS = 13,
-    MILLION_DRAWS  = 6          // at most so often is the pattern with the longest operands drawn, which have up to a million terms
+    MILLION_DRAWS  = 6          // the most draws of the pattern with the longest operands, of up to a million terms
 };
 /* Makes operands of one pattern. False: this operator has no such pattern. */
 bool inputs_make(Hard *h, const char *op, int pattern, uint64_t *seed, Arena *a);
 const char *inputs_pattern_name(int pattern);
-/* How often a pattern is to be drawn: min(rounds, MILLION_DRAWS) times for the longest operands, else `rounds` times a weight, which is
- * larger where a draw takes little time. */
+/* How often a pattern is drawn: min(rounds, MILLION_DRAWS) times for the longest operands, else `rounds` times a
+ * weight, which is larger for a draw that takes little time. */
 long inputs_draws(const char *op, int pattern, long rounds);
-/* Whether a case of the pattern may become a line of the list of hard cases. */
+/* Whether cases of the pattern are short enough for the list of hard cases. */
 bool inputs_are_short(int pattern);
 
 #endif

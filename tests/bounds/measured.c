@@ -20,7 +20,7 @@ Errors errors_none(uint64_t which)
 
 int tier_of(size_t b) { return strncmp(bound_records[b].what, "tier 2", 6) == 0 ? 2 : 1; }
 
-/* The estimates of a call, with the elements that they are of. */
+/* The estimates of a call, and the indices of their elements. */
 typedef struct { size_t count, at[CHECKED]; Estimate one[CHECKED]; } Estimates;
 
 static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
@@ -31,7 +31,7 @@ static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
     Tensor y = hard_run(h, a);
     tier_force = 0;
     const size_t n = y.data ? shape_size(y.shape) : 0, told = probe_count();
-    // some elements were decided without this tier, so it is not known which of them the probes are
+    // some elements were decided without this tier, so the estimates cannot be assigned to elements
     if (tier == 2 && told != n)
         return e;
     for (size_t k = 0; k < CHECKED && k < n && k < told; k++) {
@@ -48,7 +48,7 @@ static double error_of(const Hard *h, int tier, size_t at, Estimate one)
     mpfr_t exact;
     mpfr_init2(exact, BITS);
     hard_exact(exact, h, at);
-    if (tier == 2 && strcmp(h->op->name, "nll") == 0)        // the second tier is that of log_softmax
+    if (tier == 2 && strcmp(h->op->name, "nll") == 0)       // nll calls the second tier of log_softmax
         mpfr_neg(exact, exact, MPFR_RNDN);
     mpfr_sub_d(exact, exact, one.v, MPFR_RNDN);
     mpfr_sub_d(exact, exact, one.low, MPFR_RNDN);
@@ -57,7 +57,7 @@ static double error_of(const Hard *h, int tier, size_t at, Estimate one)
     return error;
 }
 
-/* Whatever it is, it rounds to 0; or it overflows. */
+/* Whether the estimate says nothing, because the value rounds to 0 or overflows. */
 static bool is_idle(Estimate one, double error) { return fabs(one.v) + error < 0x1p-151 || !(error < 0x1p60); }
 
 static void beyond(const char *what, double error, double bound)
@@ -87,7 +87,7 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* (An audit may refuse a product; its estimates were reported nevertheless.) */
+/* If the audit refuses a product, its estimates were reported nevertheless. */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# mutants.sh BUILD [NAME…]: makes one thing wrong at a time, and expects a test of the operator to fail. Each bound is multiplied by half
-# of its measured error (fixtures/hard.txt), then by 0, which is a fallback that is never taken; each rule for ties is reversed.
-# One line a mutant: the first test that sees it, or "survives". A survivor that tests/bounds/equivalent.txt does not explain is a failure.
-# With NAMES: only these.
+# mutants.sh BUILD [NAME…]: makes one thing wrong at a time, and expects a test of the operator to fail. Each bound is
+# multiplied by half of its measured error (fixtures/hard.txt), and then by 0, so that the next tier is never used. Each
+# rule for ties is reversed. Prints one line for each mutant: the first test that sees it, or "survives". A survivor
+# that tests/bounds/equivalent.txt does not explain is a failure. NAMEs select bounds and rules.
 set -u
 build=$1
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} LC_ALL=C
 
-# The tests that an operator has, by the file in which its bound is derived; the hard cases come first, because they take milliseconds.
+# tests_of FILE: the tests for a bound that is derived in FILE. The hard cases are first, for they take milliseconds.
 tests_of() {
     case $1 in
     exact/angle.c) echo test_hard test_angle ;;
@@ -27,7 +27,7 @@ tests_of() {
     esac
 }
 
-# NAME FILE of every bound and, with a tilde, of every rule for ties.
+# Prints NAME FILE for every bound, and ~NAME FILE for every rule for ties.
 names() { sed -nE 's/^BOUND\(([a-z_]+),.*"([a-z]+\/[a-z_.]+)",.*/\1 \2/p; s/^TIE\(([a-z_]+),.*"([a-z]+\/[a-z_.]+)",.*/~\1 \2/p' tensor/exact/bounds.def; }
 scale_of() { sed -nE "s/^[a-z]+ $1=([0-9.e-]+).*/\1/p" fixtures/hard.txt | head -n 1; }
 
@@ -41,7 +41,7 @@ programs=$(while read -r _ file; do tests_of "$file"; done <<< "$all" | tr ' ' '
 make -s $(for program in $programs; do echo "$build/probe/$program"; done) > /dev/null || exit 2
 
 seen=0 alive=0 failed=0
-run() {     # MUTANT FILE
+run() {     # run MUTANT FILE
     local test why
     for test in $(tests_of "$2"); do
         if ! PULSE_MUTANT=$1 timeout 300 "$build/probe/$test" > /dev/null 2>&1; then

@@ -46,7 +46,7 @@ double probe_scale(size_t bound, double scale)
 
 void probe_reverse(size_t tie, bool reversed) { tie_reversed[tie] = reversed; }
 
-/* One word of PULSE_MUTANT; false: it names nothing. */
+/* Applies one word of PULSE_MUTANT. False: it names no bound and no rule. */
 static bool mutate(const char *word)
 {
     const size_t length = strcspn(word, "=");

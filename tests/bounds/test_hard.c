@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, which are the nearest floats of MPFR.
- * build/probe/test_hard, which has the library that reports its estimates, also checks that no estimate errs beyond its bound. */
+/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, and these are the
+ * nearest floats by MPFR. build/probe/test_hard is linked with a library that reports its estimates; it also checks
+ * that no error of an estimate is beyond its bound. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -45,7 +46,7 @@ static void expect_recorded(const Line *l)
         return;
     const size_t n = shape_size(l->want.shape);
     const OpClass kind = l->hard.op->kind;
-    const int last = kind == CLASS_C || kind == CLASS_D ? 1 : 2;     // what double-double leaves undecided is an error
+    const int last = kind == CLASS_C || kind == CLASS_D ? 1 : 2;    // these have no exact tier after double-double
     for (int forced = 0; forced <= last; forced++) {
         tier_force = forced;
         Tensor got = hard_run(&l->hard, &arena);
@@ -56,7 +57,7 @@ static void expect_recorded(const Line *l)
                     l->catches, forced);
     }
     for (size_t k = 0; k < n && k < 8; k++) {
-        float truth = hard_nearest(&l->hard, k);             // a zero has any sign
+        float truth = hard_nearest(&l->hard, k);            // the sign of a zero does not matter
         expect_float(l->want.f32[k], truth == 0 && l->want.f32[k] == 0 ? l->want.f32[k] : truth,
                      "element %zu of %s, the case that catches %s", k, l->hard.op->name, l->catches);
     }

@@ -13,7 +13,7 @@ static double uniform(uint64_t *s) { return (double)(check_random(s) >> 11) * 0x
 /* The largest float that is at most y. */
 static float below(const mpfr_t y) { return mpfr_get_flt(y, MPFR_RNDD); }
 
-/* y becomes the midpoint below it, moved by some u to one side or the other. */
+/* y becomes the midpoint below it, moved by some u or u^2 (u = 2^-53) to a random side. */
 static void to_midpoint(uint64_t *s, mpfr_t y)
 {
     float f = below(y), next = nextafterf(f, -INFINITY);
@@ -28,7 +28,7 @@ static void to_midpoint(uint64_t *s, mpfr_t y)
     mpfr_clear(move);
 }
 
-/* Adds logits x[n …] with the sum of e^(x - top) = rest. Returns their end. */
+/* Appends logits x[n …] so that the sum of e^(x - top) is close to `rest`. Returns the end of the logits. */
 static size_t fill_powers(mpfr_t rest, float top, float *x, size_t n, size_t end)
 {
     mpfr_t d;
@@ -130,7 +130,8 @@ size_t tuned_squares(uint64_t *s, float *x)
     return cols;
 }
 
-/* rest = sum of x[k] y[k], k from `from` to 7: each y takes up what is left. */
+/* Chooses y[k] for from <= k < to so that the sum of x[k] y[k] is close to `rest`; each y removes what the ones before
+ * left over. */
 static void fill_products(mpfr_t rest, const float *x, float *y, size_t from, size_t to)
 {
     mpfr_t q;
@@ -143,7 +144,7 @@ static void fill_products(mpfr_t rest, const float *x, float *y, size_t from, si
     mpfr_clear(q);
 }
 
-/* p0 is small, so that the error of the sum counts for little beside the rounding of the result. */
+/* p0 is small, so that the error of the sum is small compared with the rounding of the result. */
 size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
 {
     mpfr_t m;
@@ -162,7 +163,7 @@ size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
     return 8;
 }
 
-/* dx_1 = (dn_1 - x_1 P / (C V)) / sqrt V with P = sum dn x and C V = sum x^2: P is tuned. */
+/* dx_1 = (dn_1 - x_1 P / (C V)) / sqrt V with P = sum dn x and C V = sum x^2. The last dn tune P. */
 size_t tuned_norm_dx(uint64_t *s, float *x, float *dn, size_t lost)
 {
     const bool lose = lost > 0;
@@ -205,7 +206,7 @@ void tuned_clip(uint64_t *s, float *norm, float *most)
         *norm = 1 + (float)(bits & 0x7fffff) * 0x1p-23f;
         *most = (1 + (float)(bits >> 24 & 0x7fffff) * 0x1p-23f) * (bits >> 63 ? 0.5f : 0.25f);
         double v = (double)*most / ((double)*norm + 1e-6), half = v * 0x1p25, off;
-        half = v < 0.25 ? v * 0x1p26 : v < 0.5 ? v * 0x1p25 : v * 0x1p24;      // floats are the integers
+        half = v < 0.25 ? v * 0x1p26 : v < 0.5 ? v * 0x1p25 : v * 0x1p24;     // scaled so that floats are the integers
         off = fabs(half - floor(half) - 0.5);
         if (off < 0x1p-28)
             return;

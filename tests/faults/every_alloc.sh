@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# every_alloc.sh BUILD [COMMAND…]: every allocation of small commands fails once, those of all processes of a `run` too. After each, the
-# exit code is 0, and standard output and all files are those that the process leaves undisturbed; or it is 2, and standard error has a
-# sentence. (Whether the command then goes on is what faults.sh asks, at the first and the last allocation of each place.) Prints what did
-# not hold; the last line is "N allocations, F wrong".
+# every_alloc.sh BUILD [COMMAND…]: every allocation of small commands fails once, in all processes of a `run`. After
+# each failure, one of two things must hold:
+#   the exit code is 0, and standard output and all files are those of an undisturbed process;
+#   the exit code is 2, and standard error has a sentence.
+# (faults.sh tests whether the command can be resumed, at the first and the last allocation of each place.) Prints what
+# did not hold; the last line is "N allocations, F wrong".
 set -u
 build=$(realpath "$1") all=0 wrong=0
 shift
@@ -20,11 +22,11 @@ for c in "$@"; do
         (cd "$work/alone" && "${line[@]}" --quiet) && cp -r "$work/alone/out" "$work/$c" || exit 2
     fi
     small_words "$work" "$c" out
-    [ "$c" != run ] || line+=(--quiet)                 # it would print how long it took
+    [ "$c" != run ] || line+=(--quiet)                # otherwise it prints durations
     (cd "$work/alone" && "${line[@]}" > stdout 2> "$work/err") || { cat "$work/err"; exit 2; }
     (cd "$work/$c" && PULSE_FAULT_COUNT=$work/count PULSE_FAULT_EVERY=$work/every LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > stdout) &&
         diff -r -x timing.json "$work/alone" "$work/$c" || exit 2
-    # A tree can be compared once the process has left its own.
+    # Lines "end PROCESS TREE" have the hashes of undisturbed processes, with which the others are compared.
     awk '$1 == "end" { tree[$2] = $3; next } { n[NR] = $1; code[NR] = $2; told[NR] = $3; left[NR] = $4; of[NR] = $5 }
         END { for (k in n) if (!(code[k] == 2 && told[k] || code[k] == 0 && left[k] == tree[of[k]])) print n[k], code[k] }' "$work/every/all" |
         sort -n > "$work/wrong"

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* A library to preload (glibc): allocation number PULSE_FAULT_ALLOC of the process returns NULL. Calls of malloc, calloc, realloc and
- * the aligned ones are counted from 1. Counting begins when main ignores SIGXFSZ, which is the first thing that it does. Other
- * variables of the environment:
+/* A library to preload (glibc): allocation number PULSE_FAULT_ALLOC of the process returns NULL. It counts the calls of
+ * malloc, calloc, realloc and the aligned variants from 1. Counting begins when main ignores SIGXFSZ, which is the
+ * first thing that main does. Other environment variables:
  *
- *     PULSE_FAULT_COUNT   a file of 8 bytes, in which all processes that the command starts count together
- *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to it. Two allocations have the
- *                         same SITE where all return addresses on their stacks are equal
- *     PULSE_FAULT_EVERY   a folder: one after another, each allocation fails in a child of fork, which goes on in a copy of the working
- *                         folder. The file `all` in there gets a line "N CODE TOLD TREE PROCESS" for each: the child's exit code, or
- *                         128 + its signal; 1 where standard error has a sentence, which else stays in N.err; a number of all files
- *                         that the child leaves in its folder (standard output, where it is one), 0 where it did not end by exit; and
- *                         the process in which the allocation failed, which at its own end adds a line "end PROCESS TREE". That is far
- *                         quicker than to start the command anew. What it writes must have relative names */
+ *     PULSE_FAULT_COUNT   a file of 8 bytes, with which all processes of the command share one counter
+ *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to the file. Two
+ *                         allocations have the same SITE if all return addresses on their stacks are equal
+ *     PULSE_FAULT_EVERY   a folder: each allocation fails once, in a child made by fork. The child goes on in a copy of
+ *                         the working folder. This is much faster than to start the command anew. The command must
+ *                         write only to relative names
+ *
+ * The file `all` in the folder of PULSE_FAULT_EVERY gets a line "N CODE TOLD TREE PROCESS" for each allocation:
+ *
+ *     CODE      the child's exit code, or 128 + the signal that ended it
+ *     TOLD      1 if standard error has an error sentence; if it has none, it is kept as N.err
+ *     TREE      a hash of all files that the child leaves, standard output too if it is a file; 0 without a normal exit
+ *     PROCESS   the process that made the allocation. At its own end it adds a line "end PROCESS TREE" */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -63,10 +67,10 @@ static void site_print(long n)
 
 /* --- A child and its folder --- */
 
-static char home[PATH_MAX], tree[PATH_MAX];               // the working folder, and in a child its copy, else ""
-static unsigned long long *left;                          // what a child leaves: its tree's number
+static char home[PATH_MAX], tree[PATH_MAX];               // the working folder; its copy in a child, else ""
+static unsigned long long *left;                          // the hash of a child's files, shared with its parent
 
-/* The path in the child's own folder. */
+/* In a child, the path in its copy of the working folder; otherwise the path itself. */
 static const char *here(const char *path, char buffer[PATH_MAX])
 {
     const size_t n = strlen(home);
@@ -130,7 +134,7 @@ static unsigned long long hash_bytes(unsigned long long hash, const void *p, siz
 
 static unsigned long long tree_sum;
 
-/* Names and bytes, in no order. The parts of files and the locks that a failure leaves do not count, nor do durations. */
+/* Hashes names and bytes, in any order, but not durations, nor the partial files and locks that a failure may leave. */
 static int sum_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
 {
     static const char *const apart[] = { ".part-", ".lock", "timing.json" };
@@ -150,7 +154,7 @@ static int sum_one(const char *path, const struct stat *st, int kind, struct FTW
     return 0;
 }
 
-static unsigned long long tree_number(void)
+static unsigned long long tree_hash(void)
 {
     fflush(NULL);
     tree_sum = 0;
@@ -158,8 +162,8 @@ static unsigned long long tree_number(void)
     return tree_sum;
 }
 
-/* Every file of the folder that is open for writing becomes the one of the copy. */
-static void part_files(const off_t *offset)
+/* Redirects every file of the working folder that is open for writing to the same file of the copy. */
+static void redirect_files(const off_t *offset)
 {
     char link[64], path[PATH_MAX], buffer[PATH_MAX];
     for (int fd = STDOUT_FILENO; fd < FILES; fd++) {
@@ -175,11 +179,12 @@ static void part_files(const off_t *offset)
         if (own < 0 || lseek(own, offset[fd], SEEK_SET) < 0 || dup3(own, fd, exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
             _exit(125);
         close(own);
-        flock(fd, LOCK_EX | LOCK_NB);                      // a part that nobody locks is swept
+        flock(fd, LOCK_EX | LOCK_NB);                     // because another process deletes an unlocked partial file
     }
 }
 
-static void part(long n, const off_t *offset)
+/* Moves a new child into its own copy of the working folder. */
+static void enter_copy(long n, const off_t *offset)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%ld.err", every, n);
@@ -188,14 +193,14 @@ static void part(long n, const off_t *offset)
     if (err < 0 || dup2(err, STDERR_FILENO) < 0 || nftw(home, copy_one, 16, FTW_PHYS) || chdir(tree))
         _exit(125);
     close(err);
-    part_files(offset);
-    unsetenv("PULSE_FAULT_EVERY");                         // for processes that the child starts
+    redirect_files(offset);
+    unsetenv("PULSE_FAULT_EVERY");                        // so that processes of the child do not fork again
     every = NULL;
     seen = &of_process;
     alarm(SECONDS);
 }
 
-/* Whether standard error of a child has a sentence; if so, the file is removed. */
+/* Whether standard error of child n has an error sentence; if so, its file is removed. */
 static bool told(long n)
 {
     char path[PATH_MAX], line[4096];
@@ -224,10 +229,10 @@ static void tell(const char *format, ...)
     close(fd);
 }
 
-/* Whether this process is the child in which the allocation fails. */
+/* Forks a child in which allocation n fails, and waits for its end. Returns true in the child, false in the parent. */
 static bool forked(long n)
 {
-    off_t offset[FILES];                                   // of open files, which a child shares
+    off_t offset[FILES];                                  // a child shares the offsets of open files
     char path[PATH_MAX];
     int status = 0;
     inside = true;
@@ -236,7 +241,7 @@ static bool forked(long n)
     *left = 0;
     const pid_t child = fork();
     if (child == 0) {
-        part(n, offset);
+        enter_copy(n, offset);
         inside = false;
         return true;
     }
@@ -316,9 +321,9 @@ __attribute__((destructor)) static void end(void)
 {
     begun = false;
     if (*tree)
-        *left = tree_number();
+        *left = tree_hash();
     else if (every)
-        tell("end %d %llx\n", (int)getpid(), tree_number());
+        tell("end %d %llx\n", (int)getpid(), tree_hash());
     if (sites)
         fclose(sites);
 }

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* fault_call KIND N ACTION COMMAND…: runs the command, and does something to the N-th system call of a kind that it makes after its main
- * has begun. N = 0 does nothing; then standard error ends with a line "calls: KIND C" for each kind, how many were seen, and the file
- * PULSE_FAULT_SITES gets a line "KIND N SITE" for each call. SITE is a hash of the addresses of the command's own code that stand on
- * the stack: two calls of one SITE were made from the same place, by the same way.
+/* fault_call KIND N ACTION COMMAND…: runs the command, and does something to its N-th system call of this kind after
+ * its main has begun. With N = 0 calls are only counted: standard error ends with a line "calls: KIND COUNT" for each
+ * kind, and the file PULSE_FAULT_SITES gets a line "KIND N SITE" for each call. SITE is a hash of the return addresses
+ * in the command's own code on the stack, so two calls with one SITE come from the same place in the code.
  *
- *     fail   the call is not made and returns an error: ENOSPC, EIO, EMFILE or ENOMEM, as fits the kind
- *     cut    a read or write is asked for half of its bytes; for any other kind as `fail`
+ *     fail   the call is not made and returns an error that fits its kind: ENOSPC, EIO, EMFILE or ENOMEM
+ *     cut    only half of the bytes of a read or write are transferred; any other kind fails
  *     kill   the process group is ended by SIGKILL before the call
  *     tear   half of a write is made, and the group is ended before its next call of any kind
- *     power  as kill, and then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync, as when the
- *            power is cut. Names are kept
- *     names  as power, and every new name below that folder is undone, of a file, of a folder with all that is in it, or of a rename,
- *            whose own folder was not synced afterwards
+ *     power  as kill; then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync,
+ *            as in a power cut. New names are kept
+ *     names  as power; also, every new name below that folder is undone (of a file, of a folder, by a rename), if the
+ *            folder in which the name is was not synced afterwards
  *     int    the group gets SIGINT, as by Ctrl-C, and the call is made
- *     term   the command's first process alone gets SIGTERM; hup: SIGHUP
+ *     term   only the command's first process gets SIGTERM, and the call is made
+ *     hup    the same with SIGHUP
  *
- * An N that the command never reaches lets it end; `power` and `names` then cut the power right after its end.
+ * If the command never reaches call N, it ends normally; then `power` and `names` cut the power right after its end.
  *
- * The exit code is the command's, 128 + the signal that ended it, or 125 where this tool itself failed. A seccomp filter stops the command
- * only at the calls in question, so that it runs at full speed between them. x86-64 Linux. */
+ * The exit code is the command's, 128 + the signal that ended it, or 125 if this tool itself failed. A seccomp filter
+ * stops the command only at these calls, so it runs at full speed between them. It needs Linux on x86-64. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -78,7 +79,7 @@ static const Kind *kind_of(long call)
     return NULL;
 }
 
-/* Stops at every call of the list, and at rt_sigaction, by which main shows that it has begun: it ignores SIGXFSZ first of all. */
+/* Stops the command at every listed call, and at rt_sigaction, because main begins by ignoring SIGXFSZ. */
 static int filter(void)
 {
     struct sock_filter code[FILTER_MAX];
@@ -106,7 +107,7 @@ typedef struct {
 
 static FILE *sites;
 
-/* Of the command's own code. Addresses are the same in every process, since they are not randomised. */
+/* Finds the addresses of the command's own code. They are the same in every process, without randomisation. */
 static int code_of(pid_t who, unsigned long *from, unsigned long *to)
 {
     char path[64], line[512], exe[256];
@@ -141,9 +142,9 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* --- what has reached the disk --- */
 
-/* Names below the folder that were given, to what was made or renamed, and whose own folder was not synced afterwards. The file that lost
- * its name to a rename is kept as FOLDER.kept-NUMBER. */
-static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } given[NAMES_MAX];      // from "": it was made
+/* New names below the folder, of files and folders that were made or renamed, whose own folder was not synced since.
+ * If a rename replaced a file, this file is kept as FOLDER.kept-NUMBER. `from` is "" for a new file or folder. */
+static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } given[NAMES_MAX];
 static int given_count;
 
 static const char *kept_name(int number)
@@ -153,7 +154,7 @@ static const char *kept_name(int number)
     return path;
 }
 
-/* The path that stands at `address` of the process. */
+/* Reads the path at `address` in the memory of the process. */
 static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
 {
     char text[PATH_MAX] = "", link[64], folder[PATH_MAX] = "";
@@ -164,7 +165,7 @@ static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
         abort();
 }
 
-/* Before a call that gives the name at the address `to`, to what had the name at `from`, or, where that is 0, to something new. */
+/* Notes the new name that the next call makes, at the address `to`. `from` is the old name of a rename, or else 0. */
 static void note_name(pid_t who, unsigned long long from, unsigned long long to)
 {
     const char *below = getenv("PULSE_FAULT_FOLDER");
@@ -195,7 +196,7 @@ static void note_names(pid_t who, const struct user_regs_struct *r)
     switch (r->orig_rax) {
     case SYS_rename:    note_name(who, first, second); break;
     case SYS_renameat:
-    case SYS_renameat2: note_name(who, second, r->r10); break;          // these have the numbers of folders besides
+    case SYS_renameat2: note_name(who, second, r->r10); break;         // their first and third arguments are folders
     case SYS_mkdir:     note_name(who, 0, first); break;
     case SYS_mkdirat:   note_name(who, 0, second); break;
     case SYS_open:      if (second & O_CREAT) note_name(who, 0, first); break;

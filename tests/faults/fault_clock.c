@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A library to preload: the clocks of the command are wrong. PULSE_FAULT_CLOCK says how: with `back`, each reading is an hour earlier
- * than the one before; with `jump`, readings lie in turn now, a hundred years ahead and fifty years ago. Standard error passes for a
- * terminal, so that progress, which reads the clock, is shown. */
+/* A library to preload, which makes the clocks of the command wrong. PULSE_FAULT_CLOCK says how:
+ *     back   each reading is an hour earlier than the one before
+ *     jump   readings alternate between now, a hundred years ahead and fifty years ago
+ * Standard error counts as a terminal, so that the command shows its progress, for which it reads the clock. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

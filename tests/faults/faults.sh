@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there (the
-# names that have not reached the disk kept, and lost) and right after the end of the command, and fails the n-th allocation, of small
-# commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations are those of all processes of
-# the command, and the first and the last of each place fail; all others are every_alloc.sh's. What must hold after each fault:
+# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: disturbs small commands, with one fault at a time, for SECONDS and
+# with at most MOST faults (0: no limit). The faults:
+#   the n-th system call of a kind fails, is cut short or is killed, or the power is cut there (fault_call.c);
+#   the power is cut right after the end of the command;
+#   an allocation fails, in any process of the command: the first and the last of each place (every_alloc.sh does all).
+# After each fault, one of three things must hold:
 #   the exit code, standard output and all files are those of an undisturbed run;
-#   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
-#   or the command was killed, and it does so too.
-# The order: first the first call of every place in the code (fault_call.c says what a place is), then the last one of each, then all
-# others; each of these three parts in an order that SEED shuffles. Prints what did not hold; the last line is "N faults, F wrong".
-# FAULT_ACTIONS, such as "power names": only these (all). FAULT_JOBS at once (the number of processors). Exit code 0: F = 0.
+#   the exit code is 2, standard error has a sentence, and the same command, given again, makes the undisturbed files;
+#   the command was killed, and the same command, given again, makes the undisturbed files.
+# The order is: the first call of every place in the code (fault_call.c defines a place), then the last one of each,
+# then all others. SEED shuffles each of these three parts. Prints what did not hold; the last line is "N faults, F
+# wrong", and the exit code is 0 if F = 0. FAULT_ACTIONS, such as "power names", selects actions; FAULT_JOBS faults run
+# in parallel.
 set -u
 build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0} jobs=${FAULT_JOBS:-$(nproc)}
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
@@ -20,14 +23,14 @@ small_make "$work" || exit 2
 commands="train unlearn run merge export eval ask verify"
 [ $# -lt 5 ] || commands=${*:5}
 
-words() { small_words "$work" "$1" "$2" ${3:+--resume}; case $1 in ask | verify) ;; *) line+=(--quiet) ;; esac; }   # again where $3 is given
+words() { small_words "$work" "$1" "$2" ${3:+--resume}; case $1 in ask | verify) ;; *) line+=(--quiet) ;; esac; }   # words COMMAND FOLDER [AGAIN]
 same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x '*.lock' -x timing.json "$work/$1.out" "$2" > /dev/null; }
-resumed() {                                        # the command $1 into the folder $2, in the worker's folder $3
+resumed() {                                        # resumed COMMAND FOLDER WORKER-FOLDER: the command goes on
     words "$1" "$2" again
     timeout 60 "${line[@]}" > "$3/again" 2>&1
     [ $? = "${want[$1]}" ] && same_files "$1" "$2"
 }
-one() {                                            # command kind n action
+one() {                                            # one COMMAND KIND N ACTION
     local at=$work/worker-$BASHPID status good=false
     mkdir "$at"
     words "$1" "$at/out"
@@ -50,7 +53,7 @@ one() {                                            # command kind n action
     echo "$1 $2 $4 $good" >> "$work/done"
     rm -rf "$at"
 }
-some() {                                           # the faults of the arguments, four words each
+some() {                                           # some COMMAND KIND N ACTION …: several faults
     local c
     declare -A want
     for c in $commands; do want[$c]=$(< "$work/$c.want"); done
@@ -63,7 +66,7 @@ some() {                                           # the faults of the arguments
 export -f small_words words same_files resumed one some
 export commands seconds until=$(($(date +%s) + seconds))
 
-# The undisturbed commands, and their calls in the order of the three parts.
+# Runs the commands undisturbed, and lists their calls; then orders the faults in the three parts.
 small_adapter "$work" > "$work/stderr" 2>&1 || { cat "$work/stderr"; exit 2; }
 for c in $commands; do
     words "$c" "$work/$c.out"
@@ -105,7 +108,7 @@ awk -v x=$((seed % 100000 + 1)) -v only="${FAULT_ACTIONS:-}" '
 echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place" \
     "and $(grep -c '^2' "$work/all") the last"
 cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -n 40 bash -c 'some "$@"' _ 2> /dev/null
-while compgen -G "$work/worker-*" > /dev/null; do sleep 0.1; done      # xargs does not wait for the others where the time is over
+while compgen -G "$work/worker-*" > /dev/null; do sleep 0.1; done     # when the time is over, xargs does not wait for running workers
 touch "$work/done"
 sort "$work/done" | awk '
     { n[$1 " " $2]++; all++; wrong += $4 != "true"; killed += $3 ~ /^(kill|tear|power|names)$/ }

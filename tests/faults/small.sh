@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# small.sh, to be sourced: small_make FOLDER writes the smallest inputs of every command that tests/faults/faults.sh disturbs: a model of
-# 100 KB (of the recorded answers), a world of two persons, configs, and one recorded case with somebody's answers to it.
-# small_words FOLDER COMMAND INTO [--resume] sets `line` to a command on these inputs that writes into the folder INTO; merge needs an
-# adapter, which small_adapter FOLDER makes.
+# small.sh is sourced by the tests of this folder. It has three functions:
+#   small_make FOLDER                            writes inputs for every tested command: a model of 100 KB, a world
+#                                                of two persons, configs, and a recorded case with answers to it
+#   small_words FOLDER COMMAND INTO [--resume]   sets `line` to a command on these inputs that writes to the folder INTO
+#   small_adapter FOLDER                         makes the adapter that merge needs
 small_model=fixtures/vectors/v1/models/tiny-llava-a
 small_make() {
-    local to=$1 k who asked=("what is red ?" "what is this tea ?")         # no question is about both: one is forgotten, one retained
+    local to=$1 k who asked=("what is red ?" "what is this tea ?")        # each person has a question of its own: p0 is forgotten, p1 retained
     mkdir -p "$to/world" && cp -r "$small_model" "$to/model" && cp "$small_model/pictures.safetensors" "$to/world" || return
     for k in 0 1; do
         for who in train test; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# No byte of a result depends on a clock: one that runs backwards, or jumps by decades between two readings, changes nothing but the
-# durations of timing.json, and a command that was killed goes on under another clock.
+# No byte of a result depends on a clock. A clock that runs backwards, or jumps by decades between two readings, changes
+# only the durations in timing.json. A command that was killed can go on with another clock.
 . tests/support/tap.sh
 . tests/faults/small.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
@@ -11,11 +11,11 @@ if case $BUILD in *san*) true ;; *) false ;; esac; then
 fi
 small_make "$tap_folder" || exit 2
 clock() { env "PULSE_FAULT_CLOCK=$1" "LD_PRELOAD=$BUILD/fault_clock.so" "${@:2}"; }
-words() { small_words "$tap_folder" "$1" "$tap_folder/$2"; }                # COMMAND FOLDER
+words() { small_words "$tap_folder" "$1" "$tap_folder/$2"; }               # words COMMAND FOLDER
 same() { diff -r -x timing.json -x '*.lock' -x '*.part-*' "$tap_folder/$1" "$tap_folder/$2"; }
-# Nothing that is shown has a time that nobody has measured.
+# The progress that is shown has no impossible time.
 shown() { grep -q / "$tap_folder/shown" && ! grep -a -E 'nan|inf|-[0-9]+:|:-|-[0-9.]+/s' "$tap_folder/shown"; }
-# No duration is negative, and each stage that was done has one.
+# No duration is negative, and each finished stage has one.
 lasted() {
     ! grep -E -- '-[0-9.]+ s' "$tap_folder/out-$1" && [ "$(grep -c '"seconds": [0-9]' "$tap_folder/run-$1/timing.json")" -ge 3 ] &&
         ! grep -E '"seconds": -|finished_before' "$tap_folder/run-$1/timing.json"
@@ -29,8 +29,8 @@ for c in train unlearn run; do
             words $c $c-$how
             clock $how "${line[@]}" > "$tap_folder/out-$how" 2> "$tap_folder/shown" && same $c $c-$how && shown
         }
-        check "$c under a clock that goes $how writes the same files" under
-        [ $c != run ] || check "its durations under it are not negative" lasted $how
+        check "$c with the clock \"$how\" writes the same files" under
+        [ $c != run ] || check "its durations with the clock \"$how\" are not negative" lasted $how
     done
 done
 
@@ -41,11 +41,11 @@ goes_on() {
     [ $? = 137 ] && clock "$3" "${line[@]}" --resume --quiet && same "$1" "$1-killed"
 }
 if [ ! -x "$BUILD/fault_call" ] || ! "$BUILD/fault_call" write 0 fail true 2> /dev/null; then
-    skip "a killed command goes on under another clock" "this machine does not let a process be traced"
+    skip "a killed command goes on with another clock" "this machine does not let a process be traced"
 else
     for n in 5 12 20; do
-        check "a training that was killed at its flush $n goes on, the clock having jumped" goes_on train back jump $n
-        check "so does a run" goes_on run jump back $n
+        check "a training that was killed at its fsync $n goes on with another clock" goes_on train back jump $n
+        check "a run that was killed at its fsync $n goes on with another clock" goes_on run jump back $n
     done
 fi
 finish

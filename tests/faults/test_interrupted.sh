@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What a terminal or a system does to a command: Ctrl-C, SIGTERM and SIGHUP in the middle, streams that are closed, and the same command
-# twice at once. It goes on to the bytes of an undisturbed one.
+# What a terminal or a system may do to a command: Ctrl-C, SIGTERM and SIGHUP in the middle, closed streams, and the
+# same command twice at once. In the end, its files have the bytes of an undisturbed command.
 . tests/support/tap.sh
 . tests/faults/small.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1        # leaks cannot be looked for in a process that is traced
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1        # a traced process cannot be searched for leaks
 small_make "$tap_folder" && small_adapter "$tap_folder" > /dev/null || exit 2
-words() { small_words "$tap_folder" "$1" "$tap_folder/$2" "${@:3}" && line+=(--quiet); }   # COMMAND FOLDER [--resume]
+words() { small_words "$tap_folder" "$1" "$tap_folder/$2" "${@:3}" && line+=(--quiet); }   # words COMMAND FOLDER [--resume]
 same() { diff -r -x timing.json -x '*.lock' -x '*.part-*' "$tap_folder/$1" "$tap_folder/$2"; }
 for c in train run unlearn export; do
     words $c $c
     "${line[@]}" > "$tap_folder/out" || exit 2
 done
 
-# goes_on COMMAND SIGNAL N: the signal comes at the flush N, to all processes (int) or to the first one alone, as from a terminal that
-# is closed and from a system that stops a service.
+# goes_on COMMAND SIGNAL N: the signal comes at the N-th fsync. `int` goes to all processes, as from Ctrl-C; `term` and
+# `hup` go to the first process alone, as from a system that stops a service or from a terminal that is closed.
 goes_on() {
     rm -rf "$tap_folder/stopped"
     words "$1" stopped
@@ -28,7 +28,7 @@ if [ ! -x "$BUILD/fault_call" ] || ! "$BUILD/fault_call" write 0 fail true 2> /d
 else
     for signal in int term hup; do
         check "a training goes on after SIG${signal^^}" goes_on train $signal 14
-        check "so does a run, whose stages end with it" goes_on run $signal 30
+        check "a run goes on after SIG${signal^^}, which also ended its stage" goes_on run $signal 30
     done
 fi
 
@@ -39,12 +39,12 @@ closed() {
     [ $? = "$2" ] && same "$1" closed
 }
 for c in train run unlearn export; do
-    check "$c writes no result into a file that took the number of a closed stream" closed $c 0
+    check "$c writes the right files although its standard streams are closed" closed $c 0
 done
 told() { ends 2 "$PULSE" list ops >&- 2> "$tap_folder/told" && [ "$(grep -c '^pulse-ref: standard output ' "$tap_folder/told")" = 1 ]; }
-check "results that a closed stdout does not take are a sentence" told
+check "a closed stdout is reported if results should go there" told
 
-# Two at once: each ends with 0, or with 2 and a sentence, one of them with 0, and the files are those of one.
+# Two at once: one ends with 0; the other with 0, or with 2 and a sentence. The files are those of one command.
 twice() {
     local first status=0
     rm -rf "$tap_folder/twice"
@@ -58,6 +58,6 @@ twice() {
     same "$1" twice
 }
 for c in train run unlearn; do
-    check "$c given twice at once into one folder makes the files of one" twice $c
+    check "$c, started twice at once in one folder, makes the files of one" twice $c
 done
 finish

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Faults that once ended as a success with wrong files, without a sentence, or with a sentence that is not true.
+# Faults that an earlier version did not handle: it reported success with wrong files, no sentence, or a false one.
 . tests/support/tap.sh
 . tests/faults/small.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
-export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1        # leaks cannot be looked for in a process that is traced
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1        # a traced process cannot be searched for leaks
 small_make "$tap_folder" || exit 2
 fault() { "$BUILD/fault_call" "$@"; }
 sentence() { [ "$(grep -c '^pulse-ref: .\{12\}' "$tap_folder/wrong")" -ge 1 ] || { cat "$tap_folder/wrong"; echo "no sentence"; false; }; }
-# calls KIND command…: how many it makes.
+# calls KIND COMMAND…: prints how many calls of this kind the command makes.
 calls() { fault "$1" 0 fail "${@:2}" 2>&1 > /dev/null | sed -n "s/^calls: $1 //p"; }
 
 if [ ! -x "$BUILD/fault_call" ] || ! fault write 0 fail true 2> /dev/null; then
@@ -21,17 +21,17 @@ no_process() {
     rm -rf "$tap_folder/r"
     ends 2 fault exec "$1" fail "${run[@]}" --out "$tap_folder/r" 2> "$tap_folder/wrong" && sentence && grep -q 'could not be started' "$tap_folder/wrong"
 }
-check "a stage whose process cannot be started is a sentence" no_process 1
-check "so it is of a later stage" no_process 3
+check "a stage whose process cannot be started is reported" no_process 1
+check "a later stage whose process cannot be started is reported too" no_process 3
 
 "${run[@]}" --out "$tap_folder/r" || exit 2
-# The part of a snapshot's file was once taken for a folder that does not belong there.
+# An earlier version took the partial file of a snapshot for a foreign folder.
 power() {
     PULSE_FAULT_FOLDER=$tap_folder/p fault fsync 3 power "${run[@]}" --out "$tap_folder/p"
     "${run[@]}" --out "$tap_folder/p" --resume && diff -qr -x timing.json -x '*.lock' "$tap_folder/r" "$tap_folder/p"
 }
 check "a run goes on after a power cut in the middle of a snapshot" power
-# New folders once were not synced into their parents, so that all that was written into them could be lost after exit code 0.
+# An earlier version did not sync new folders into their parents: after exit code 0, all their files could be lost.
 survives() {
     small_words "$tap_folder" "$1" "$tap_folder/new/a/b" && "${line[@]}" --quiet > "$tap_folder/whole" || return
     rm -rf "$tap_folder/kept" && mv "$tap_folder/new" "$tap_folder/kept"
@@ -40,13 +40,13 @@ survives() {
 }
 small_adapter "$tap_folder" || exit 2
 for c in train unlearn run merge export eval; do
-    check "a power cut after the end of $c takes nothing, of new folders in new folders either" survives $c
+    check "after a power cut at the end of $c no file is lost, even in nested new folders" survives $c
 done
 report=("$PULSE" report "$tap_folder/r" --world "$tap_folder/world" --quiet)
 "${report[@]}" && cp "$tap_folder/r/report.html" "$tap_folder/page"
 unread() {
     local kind n status all=0 kinds="open read mmap stat"
-    case $BUILD in *san*) kinds="open read stat" ;; esac                # a sanitizer's own mmap fails, too
+    case $BUILD in *san*) kinds="open read stat" ;; esac               # the sanitizer's own mmap would fail too
     for kind in $kinds; do
         for n in $(seq "$(calls $kind "${report[@]}")"); do
             rm -f "$tap_folder/r/report.html"
@@ -58,9 +58,9 @@ unread() {
     done
     [ $all -gt 20 ]
 }
-check "a report leaves nothing out that it cannot read" unread
+check "a report that cannot read a file is refused, or is complete" unread
 
-# readdir returns NULL at the end of a folder and where reading it failed.
+# readdir returns NULL both at the end of a folder and when reading fails.
 half_read() {
     local n all
     small_words "$tap_folder" "$1" "$tap_folder/r" --resume
@@ -72,8 +72,8 @@ half_read() {
     done
     [ "$all" -ge 4 ]
 }
-check "a folder that cannot be read to its end is no smaller folder" half_read compare
-check "so it is with the stages of a run" half_read run
+check "compare reports a folder that cannot be read to its end" half_read compare
+check "run reports a folder of stages that cannot be read to its end" half_read run
 
 full_disk() {
     local n model=("$PULSE" export --bf16 --quiet --model "$tap_folder/model" --out "$tap_folder/e")
@@ -82,7 +82,7 @@ full_disk() {
         ends 2 fault write "$n" fail "${model[@]}" 2> "$tap_folder/wrong" && sentence && grep -qE 'No space left|an earlier write to it failed' "$tap_folder/wrong" || return
     done
 }
-check "a full disk is told with its reason, which is never \"Success\"" full_disk
+check "a full disk is reported with its reason, which is never \"Success\"" full_disk
 
 log_lost() {
     local n model=("$PULSE" unlearn --config "$tap_folder/unlearn.ini" --model "$tap_folder/model" --method grad_diff --quiet --out "$tap_folder/u")
@@ -91,7 +91,7 @@ log_lost() {
         ends 2 fault write "$n" fail "${model[@]}" 2> "$tap_folder/wrong" && sentence || return
     done
 }
-check "a line of a log that is not written ends an unlearning" log_lost
+check "unlearn ends with an error if a line of its log cannot be written" log_lost
 
 threads() {
     ends 2 env OMP_NUM_THREADS=40000 "$PULSE" ask --model "$tap_folder/model" "who ?" 2> "$tap_folder/wrong" && sentence &&
@@ -101,16 +101,16 @@ few() {
     (ulimit -v 700000 && ends 2 env OMP_NUM_THREADS=300 "$PULSE" ask --model "$tap_folder/model" "who ?" 2> "$tap_folder/wrong") && sentence &&
         grep -q 'cannot be started' "$tap_folder/wrong"
 }
-check "a number of threads that nobody has is refused" threads
+check "an impossible number of threads is refused" threads
 case $BUILD in
 *san*)
-    skip "threads that cannot be started are a sentence" "sanitizers need the address space"
-    skip "data shows all of a sample" "a sanitizer's library must be the first that is loaded"
+    skip "threads that cannot be started are reported" "sanitizers need the address space"
+    skip "data shows a sample completely" "a sanitizer's library must be the first that is loaded"
     ;;
 *)
-    check "threads that cannot be started are a sentence" few
-    # A text in memory whose last allocation failed was once taken for an empty one, by report, too.
-    check "data shows all of a sample, whichever allocation fails, or says that memory ran out" bash tests/faults/every_alloc.sh "$BUILD" data
+    check "threads that cannot be started are reported" few
+    # An earlier version took a text whose last allocation failed for an empty one, in report too.
+    check "whichever allocation fails, data shows a sample completely or reports that memory ran out" bash tests/faults/every_alloc.sh "$BUILD" data
     ;;
 esac
 finish

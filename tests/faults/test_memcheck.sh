@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# valgrind's memcheck over small commands: what nobody has written decides nothing, and no memory is lost.
+# valgrind's memcheck on small commands: no decision depends on uninitialised memory, and no memory leaks.
 . tests/support/tap.sh
 . tests/faults/small.sh
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
@@ -10,7 +10,7 @@ watched() {
 }
 why=
 if case $BUILD in *san*) true ;; *) false ;; esac; then
-    why="sanitizers look at memory themselves"
+    why="sanitizers check memory themselves"
 elif ! command -v valgrind > /dev/null; then
     why="valgrind is not installed"
 elif watched "$PULSE" --version > /dev/null 2>&1; [ $? = 132 ]; then
@@ -18,7 +18,7 @@ elif watched "$PULSE" --version > /dev/null 2>&1; [ $? = 132 ]; then
 fi
 [ -n "$why" ] || small_make "$tap_folder" || exit 2
 for c in "${commands[@]}"; do
-    name="$c decides nothing by what nobody has written, and loses no memory"
+    name="$c uses no uninitialised memory and leaks none"
     [ -z "$why" ] || { skip "$name" "$why"; continue; }
     small_words "$tap_folder" "$c" "$tap_folder/$c"
     check "$name" watched "${line[@]}" --quiet

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# docs.sh BUILD KIND… [-- PAGE…]: runs the commands that README.md and the pages of docs/ show, in blocks that are marked
+# docs.sh BUILD KIND… [-- PAGE…]: runs the commands that README.md and the pages of docs/ show in blocks marked
 #
 #     ```sh test       takes seconds; `make test` runs it
 #     ```sh python     needs python3 with numpy
 #     ```sh long       takes minutes, or the network; `make docs-long` runs all three kinds
 #
-# The blocks of a page run one after another, in a scratch folder with the files of the checkout: what they write is thrown away. One line
-# of a table for each block; a block that fails shows its last lines. Last line "DATE: N ran, N failed", and "N skipped" where there is no
-# numpy. Fails when a block failed or none ran.
+# The blocks of a page run one after another, in a scratch folder with the files of the checkout: what they write is
+# thrown away. Each block is one line of a table, and a block that fails also shows its last lines. The last line is
+# "DATE: N ran, N failed", with "N skipped" if numpy is missing. The script fails if a block failed or if none ran.
 set -u
 build=$1
 shift
@@ -28,15 +28,15 @@ echo "|---|---|---|---|---|"
 for page in $pages; do
     grep -qE "^\`\`\`sh (${kinds// /|})$" "$page" || continue
     mkdir "$place/root"
-    # make deps test needs files and folders, for which links would do elsewhere.
+    # `make deps test` needs real files and folders; for the other kinds links are enough.
     case " $kinds " in
     *" long "*) (cd "$root" && tar cf - --exclude=./build --exclude=./out --exclude=./.git .) | tar xf - -C "$place/root" ;;
     *) ln -s "$root"/* "$root/.ci" "$place/root/" && rm -f "$place/root/out" "$place/root/build" ;;
     esac
-    mkdir "$place/root/build"                    # the page says build/pulse-ref, whatever the build's folder
+    mkdir "$place/root/build"                    # the page says build/pulse-ref, also when BUILD is another folder
     ln -s "$root/$build"/* "$place/root/build/"
     [ -d "$place/root/build/world" ] || { [ ! -d build/world ] || ln -sfn "$root/build/world" "$place/root/build/world"; }
-    # One file a block, named by its line and its kind.
+    # Each block becomes a file, named by its line and its kind.
     awk -v to="$place/" '/^```sh (test|long|python)$/ { on = to NR "." $2; next } /^```$/ { on = "" } on { print > on }' "$page"
     for block in $(cd "$place" && ls -1 -- *.test *.long *.python 2> /dev/null | sort -n); do
         kind=${block#*.}

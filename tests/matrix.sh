@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The determinism matrix: one digest over processors, engines, core types, threads, compilers and optimisation levels;
-# the world's generator, whose files have recorded digests; and a run, one stage of which another processor does.
-# A row counts only when the program itself says that it is what the row names (`doctor --json`, or OpenBLAS's core name).
-# Fails on a difference, on a row that is not what it names, and below the minima.
+# The determinism matrix. All processors, engines, core types, threads, compilers and optimisation levels must give one
+# digest; the world's generator must write the recorded files; a run must not change if another processor does a stage.
+# A row counts only if the program itself confirms what the row names (`doctor --json`, or OpenBLAS's core name).
+# Fails if a digest differs, if a row is not what it names, or if an axis has fewer rows than `least` asks for.
 set -u
 shopt -s nocasematch
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
@@ -25,15 +25,15 @@ made() {
     make --no-print-directory -s "$@" > "$log" 2>&1
 }
 
-# measure AXIS NAME FACT VALUE COMMAND…: COMMAND doctor --json must show FACT matching VALUE; then its digest is compared.
+# measure AXIS NAME FACT VALUE COMMAND…: FACT in `COMMAND doctor --json` must match VALUE; then the digest is compared.
 measure() {
     local axis=$1 name=$2 fact=$3 value=$4 printed total
     shift 4
     printed=$("$@" doctor --json 2> "$log" | sed -nE "s/^ *\"$fact\": \"?([^\"]*)\"?,?\$/\1/p")
     if ! [[ $printed =~ $value ]]; then
-        if [ "$axis" = engines ] && [ -n "$printed" ]; then      # only those that compute are counted
+        if [ "$axis" = engines ] && [ -n "$printed" ]; then      # a library that is not opened is not counted
             row "$axis" "$name" "-" "not counted: the built-in kernel takes its place, because the library cannot be opened"
-        elif [ "$axis" = cores ]; then       # only those that the library selects are counted
+        elif [ "$axis" = cores ]; then       # a core type that the library does not select is not counted
             row "$axis" "$name" "-" "not counted: $([ -n "$printed" ] && echo "the library took ${printed##*kernel }" || echo "this processor cannot run it")"
         else
             row "$axis" "$name" "-" "is not what it names: $fact is '${printed:-$(head -n 1 "$log")}'"
@@ -56,7 +56,7 @@ measure() {
     fi
 }
 
-# build AXIS NAME FACT VALUE CHOICES…: the same for a build with these choices.
+# build AXIS NAME FACT VALUE CHOICES…: measures a build with these choices.
 build() {
     local axis=$1 name=$2 fact=$3 value=$4
     shift 4
@@ -67,7 +67,7 @@ build() {
     measure "$axis" "$name" "$fact" "$value" ${through:-} "$pulse"
 }
 
-# world NAME RUNNER CHOICES…: the generator of a build with these choices writes the recorded world and training streams.
+# world NAME RUNNER CHOICES…: the generator, built with these choices, must write the recorded world and streams.
 world() {
     local name=$1 runner=$2 fixtures=$PWD/fixtures/world folder generator
     shift 2
@@ -85,7 +85,7 @@ world() {
     rm -rf "$folder"
 }
 
-# stage NAME RUNNER PROGRAM: a run whose first unlearning this program does leaves the manifest of a run that this machine does alone.
+# stage NAME RUNNER PROGRAM: PROGRAM does the first unlearning of a run; the manifest must be that of an ordinary run.
 stage() {
     local name=$1 runner=$2 program=$3 digest here=$tap_folder/here there=$tap_folder/there
     [ -e "$here/manifest.json" ] || PULSE=$main few_run --out "$here" 2> "$log"
@@ -102,7 +102,7 @@ stage() {
     fi
 }
 
-# foreign ARCH TRIPLET QEMU MACHINE: another processor, emulated, with the built-in engine.
+# foreign ARCH TRIPLET QEMU MACHINE: measures another processor, emulated, with the built-in engine.
 foreign() {
     local root choices
     root=$(pwd)/build/sysroot/$1
@@ -127,7 +127,7 @@ measure processors "$(uname -m)" machine " $(uname -m)\$" "$main"
 foreign arm64 aarch64-linux-gnu qemu-aarch64 aarch64
 foreign s390x s390x-linux-gnu qemu-s390x s390x
 
-# The rows above leave small products to the built-in kernel; here the library gets them all.
+# The rows above leave small products to the built-in kernel; here the library computes all products.
 library="env PULSE_BLAS=always"
 measure engines openblas engine "^openblas\$" $library "$main"
 for engine in netlib blis builtin; do

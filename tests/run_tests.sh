@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run_tests.sh BUILD [NAME…]: runs every test_*.c program and every test_*.sh below tests/ (or those named), a few at a time,
-# one line a program; prints what failed; last line "N passed, N failed" (", N skipped"). Fails when anything failed or nothing ran.
+# run_tests.sh BUILD [NAME…]: runs every test_*.c program and every test_*.sh below tests/ (or those named), a few at a
+# time. Prints one line for each program, and what failed; the last line is "N passed, N failed", with ", N skipped" if
+# tests were skipped. Fails if a test failed or if none ran.
 #
 # A test program speaks TAP: "ok 1 - name", "not ok 2 - name", "… # SKIP". A program that dies, or ends with an error
 # without naming a failed test, counts as one failure.
@@ -14,7 +15,7 @@ export PULSE=$build/pulse-ref BUILD=$build
 export CMOCKA_MESSAGE_OUTPUT=TAP OMP_WAIT_POLICY=passive OMP_DYNAMIC=false LC_ALL=C
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PULSE_POISON=${PULSE_POISON:-1}
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:allocator_may_return_null=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:die_after_fork=0}   # a BLAS library; a forked child has a team of its own
+export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:die_after_fork=0}   # BLAS has no checks; a forked child starts its own threads
 out=$(mktemp -d) || exit 2
 trap 'rm -rf "$out"' EXIT
 

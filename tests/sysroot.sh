@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# sysroot.sh ARCH FOLDER: Debian's libraries for another processor (arm64, s390x), unpacked into FOLDER for a static build.
-# Needs no root and leaves the system's own package lists alone: apt runs with its state in FOLDER.
+# sysroot.sh ARCH FOLDER: unpacks Debian's libraries for another processor (arm64, s390x) into FOLDER, to link static.
+# It needs no root and does not touch the system's own package lists: apt keeps its state in FOLDER.
 set -u
 arch=$1 folder=$2
 packages="libjansson-dev libinih-dev libmd-dev libstb-dev"

@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: MIT
-# The flags that define the arithmetic stand first; a changed bit is a changed product.
+# First come the flags that define the arithmetic: whoever changes one bit of a result changes the product.
 EXACT  = -std=c11                             # not gnu11: GNU mode contracts a*b+c by default
 EXACT += -ffp-contract=off                    # a*b+c rounds twice, everywhere
 EXACT += -fno-fast-math                       # nothing may re-associate, flush subnormals or assume there is no NaN
 EXACT += -fno-math-errno -fno-trapping-math   # sqrt is one instruction; no floating-point flag is ever read
-EXACT += $(if $(CLANG),,-fexcess-precision=$(if $(filter s390x%,$(MACHINE)),fast,standard))   # a float is a float (on s390x "standard" means: a double)
+# Floats are evaluated as floats. (On s390x "standard" would mean as doubles.)
+EXACT += $(if $(CLANG),,-fexcess-precision=$(if $(filter s390x%,$(MACHINE)),fast,standard))
 
-# What may be chosen: `make CC=clang OPT=-O0 BLAS=builtin SAN=1`. A choice made on the command line builds in its own folder.
+# The choices: `make CC=clang OPT=-O0 BLAS=builtin SAN=1`. Each set of choices on the command line builds in its own
+# folder.
 ifeq ($(origin CC),default)
 CC = $(CROSS)gcc
 AR = $(CROSS)gcc-ar
 endif
 OPT    = -O3
-# openblas, netlib, blis, or builtin (a plain loop, no library): the bits are the same
+# openblas, netlib, blis, or builtin (a plain loop, no library); all give the same bits
 BLAS   = openblas
-# 1: a warning is an error. .ci/run and developers set it in the environment; a newer compiler's warning must not stop a user's build
+# 1: a warning is an error. .ci/run and developers set it in the environment. A user's build must not fail because a
+# newer compiler has a new warning.
 WERROR ?=
-# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang); thread: data races
+# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang); thread: the thread
+# sanitizer
 SAN    =
 # a prefix such as aarch64-linux-gnu-, and the folder with that processor's libraries
 CROSS  =
 SYSROOT =
 PREFIX = /usr/local
 VERSION = 0.1.0
-# of the library: it changes when a program that was linked before could no longer run
+# The soname of the library. It changes when programs that were linked with an older library could no longer run.
 SONAME = libpulseref.so.0
 
 space := $(subst ,, )
@@ -31,7 +35,7 @@ chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
 CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(patsubst 1,san,$(patsubst thread,tsan,$(call chosen,SAN)))
 BUILD := build$(addprefix /,$(subst =,-,$(subst $(space),-,$(strip $(CHOICE)))))
 
-# `make deps test` installs first and then begins anew, to see the machine as it is by then.
+# `make deps test` first installs packages. Then it starts make again, so that make sees what was installed.
 ifneq ($(filter deps deps-extra,$(MAKECMDGOALS)),)
 THEN = $(filter-out deps deps-extra,$(MAKECMDGOALS))
 .PHONY: deps deps-extra $(THEN)
@@ -49,23 +53,26 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 ROOMS  = tensor model unlearn eval ref        # each may include only those to its left
 CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
-WARN   = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)   # guesses that change with -O
+# The warnings about truncation are guesses, which change with -O.
+WARN   = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)
 DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS_PATH='"$(BLAS_PATH)"'
 CHECKED_1      = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 CHECKED_fuzzer = $(CHECKED_1) -fsanitize=fuzzer-no-link
 CHECKED_thread = -fsanitize=thread
 CHECKS = $(if $(SAN),$(CHECKED_$(SAN)) -fno-omit-frame-pointer -DPULSE_SANITIZED)
-# All objects fit into a shared library, which shows only what pulse.h declares.
+# All objects can go into the shared library, which exports only what pulse.h declares.
 SHARED = -fPIC -fvisibility=hidden
-# Without AVX-512, gcc copies the eight doubles of tensor/exact/simd.h by way of memory: in halves of 32 bytes with this flag, and in
-# pieces of 16 otherwise, for which the next load has to wait. gcc alone knows it, on x86-64.
+# Without AVX-512, gcc copies the eight doubles of tensor/exact/simd.h through memory. With these flags it copies 32
+# bytes at a time. Without them it copies 16 bytes at a time, and the next load has to wait. Only gcc on x86-64 knows
+# the flags.
 HALVES := $(shell $(CC) -mmove-max=256 -mstore-max=256 -E -x c /dev/null > /dev/null 2>&1 && echo -mmove-max=256 -mstore-max=256)
 COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(HALVES) $(SHARED) -pthread $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -pthread $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 
-# Where distributions keep the engines; OpenBLAS in its OpenMP variant, which can be told not to start threads. No library is linked:
-# the program opens it when the first large product comes, here or by its soname (tensor/product/engine_blas.c).
+# Where distributions keep the BLAS libraries. OpenBLAS is used in its OpenMP variant, which can be told not to start
+# threads. No library is linked: the program opens it at its first large product, by this path or by its soname
+# (tensor/product/engine_blas.c).
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
 ENGINE_openblas = $(LIBDIR)/openblas-openmp/libopenblas.so.0 $(SYSROOT)/usr/lib64/libopenblaso.so.0
@@ -80,19 +87,20 @@ ifneq ($(SYSROOT),)
 LIBS += -L$(LIBDIR) -L$(SYSROOT)/lib/$(MACHINE)
 endif
 
-# Every file below the folders $1 that ends in one of $2, at any depth, in the order of its name.
+# All files below the folders $1, at any depth, that match one of the patterns $2; sorted by name.
 below = $(sort $(filter $2,$(call deeper,$1)))
 deeper = $(foreach entry,$(wildcard $(addsuffix /*,$1)),$(entry) $(call deeper,$(entry)))
 SOURCES := $(call below,$(ROOMS),%.c)
 CODE    := $(call below,$(ROOMS),%.c %.h %.def)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 PULSE   = $(BUILD)/pulse-ref
-INSIDE  := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))          # what may neither print nor exit
+INSIDE  := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))          # this code may neither print nor exit
 REF     := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
 API     := $(filter $(BUILD)/obj/ref/api/%,$(OBJECTS))
 PUBLIC  = $(BUILD)/libpulseref.a $(if $(filter -static,$(LDFLAGS)),,$(BUILD)/$(SONAME) $(BUILD)/libpulseref.so)
 
-# A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
+# A source of tests/ whose name begins with one of these words is a program. All other sources are support, which is
+# linked into every program.
 PROGRAMS = test bench exhaustive fuzz make bounds
 CHECKING := $(filter-out tests/faults/%,$(call below,tests,%.c))
 programs = $(foreach source,$(CHECKING),$(if $(filter $(1:%=%_%),$(notdir $(source))),$(source)))
@@ -108,7 +116,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .PHONY: all deps run meta world base findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
-# Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
+# Changed flags rebuild everything: a file keeps the commands, and is written again only when they have changed.
 COMMANDS := $(COMPILE) / $(LINK) $(LIBS)
 ifneq ($(shell cat $(BUILD)/flags 2>/dev/null),$(COMMANDS))
 $(BUILD)/flags: force
@@ -120,26 +128,28 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $<"
 	@$(COMPILE) -MMD -MP -c $< -o $@
 
-# Products of two floats are exact doubles, so that a fused multiply-add gives the very same sum.
+# The product of two floats is exact in double, so a fused multiply-add gives the same sum.
 $(BUILD)/obj/tensor/product/kernel.o: EXACT += -ffp-contract=fast
 
-# A finished stage of a run holds for the sources that made it: their digest, whatever the compiler and the machine.
+# A finished stage of a run is valid only for the sources that made it. This is their digest, which does not depend on
+# the compiler or the machine.
 $(BUILD)/code.h: $(CODE)
 	@mkdir -p $(@D); echo "#define PULSE_CODE \"$$(sha256sum $(CODE) | sha256sum | cut -c 1-64)\"" > $@
 $(BUILD)/obj/ref/run/plan.o: private DEFS += -include $(BUILD)/code.h
 $(BUILD)/obj/ref/run/plan.o: $(BUILD)/code.h
 
-# Damaged JPEG coefficients overflow in stb_image's transform: they wrap, instead of being undefined.
+# The coefficients of a damaged JPEG can overflow in stb_image's transform. With this flag they wrap around, which is
+# defined.
 $(BUILD)/obj/model/image/stb.o: EXACT += -fwrapv
 
-# For the program and for tests, which call what is inside.
+# Two archives for the program and for the tests, which also call functions that the library does not export.
 $(BUILD)/libinside.a: $(INSIDE)
 	@rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
 	@rm -f $@; $(AR) rcs $@ $^
 
-# The public library: pulse.h and what it needs, as one object in which every other name is local. So a program may have a `gemm`, an
-# `ops` or an stb_image of its own. pulse.members lists the objects that went into it.
+# The public library: the functions of pulse.h and all that they need, as one object in which every other name is
+# local. So a program may have its own `gemm`, `ops` or stb_image. pulse.members lists the objects that went into it.
 $(BUILD)/obj/ref/api/context.o: private DEFS += -DPULSE_SONAME='"$(SONAME)"'
 $(BUILD)/pulse.o: $(API) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@$(CC) -r -nostdlib -Wl,-d,-t,-t $^ -o $@ > $(BUILD)/pulse.members
@@ -156,7 +166,8 @@ $(PULSE): $(REF) $(BUILD)/libinside.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
-# The same program without a library, for the test that none can be seen: this file alone knows which it is.
+# The same program without a BLAS library, for the test that the library changes no bit. Only the file ENGINE depends
+# on the library.
 ENGINE  = tensor/product/engine_blas.o
 $(BUILD)/obj/builtin/%.o: private override BLAS = builtin
 $(BUILD)/obj/builtin/%.o: %.c $(BUILD)/flags
@@ -166,7 +177,8 @@ $(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%
 	@echo "  ld $@"
 	@$(LINK) $^ $(filter-out -ldl,$(LIBS)) -o $@
 
-# A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: what else test_x is made of.
+# A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: further objects of
+# test_x.
 define program
 $(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basename $(notdir $1))) $$(SUPPORT) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@echo "  ld $$@"
@@ -174,8 +186,9 @@ $(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basena
 endef
 $(foreach source,$(call programs,$(filter-out bounds,$(PROGRAMS))),$(eval $(call program,$(source))))
 
-# The numbers room once more, with the hook that tells every estimate and lets a test make a bound too small (tests/bounds/probe.h). It is
-# compiled without the copies for other processors. build/probe/NAME is the program NAME of tests/ with that library.
+# The room tensor/ once more, with a hook that reports every estimate and lets a test make a bound too small
+# (tests/bounds/probe.h). It is compiled without the copies of functions for other processors. build/probe/NAME is the
+# program NAME of tests/ with that library.
 HOOKED := $(patsubst %.c,$(BUILD)/obj/probe/%.o,$(filter tensor/%,$(SOURCES)))
 $(BUILD)/obj/probe/%.o: private override OPT = -O1
 $(BUILD)/obj/probe/%.o: %.c $(BUILD)/flags
@@ -190,18 +203,19 @@ $(BUILD)/probe/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$(SUPPORT) $
 endef
 $(foreach source,$(call programs,test bounds),$(eval $(call hooked,$(source))))
 
-# How far each estimate really is from the exact value, as a part of its bound (docs/bounds.md); tests that must fail when one thing is wrong.
+# bounds: how far each estimate is from the exact value, as a fraction of its bound (docs/bounds.md). mutants: tests
+# that must fail when one thing is made wrong.
 bounds: $(BUILD)/probe/bounds_measure
 	@$(BUILD)/probe/bounds_measure
 mutants: all
 	@bash tests/bounds/mutants.sh $(BUILD)
 
-# All targets are one program, with libFuzzer's own main where the build has its counters, else with a plain driver.
+# One program has all fuzz targets. Its main is libFuzzer's with SAN=fuzzer, else that of a plain driver.
 PARTS_fuzz_parsers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/fuzz_parsers.c $(if $(filter fuzzer,$(SAN)),%/fuzz_driver.c),$(wildcard tests/fuzz/fuzz_*.c)))
 FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
-# The world's generator, and what it makes, whatever the build, where configs look for it: training streams and pools of pictures,
-# next to a copy of fixtures/world.
+# The generator of the world. Every build writes its output to build/world, where configs look for it: training
+# streams and pools of pictures, next to a copy of fixtures/world.
 WORLD_SOURCES := $(call below,fixtures/world,%.c)
 WORLD = $(WORLD_SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
@@ -221,8 +235,9 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	$(BUILD)/worldgen build/world
 	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
-# The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K (fixtures/make_base.sh). Seeds of
-# bases other than 0 come from the registered settings. LATE="full-same rank-4" makes L in these other ways as well.
+# The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K
+# (fixtures/make_base.sh). The seeds of bases other than 0 come from the registration. LATE="full-same rank-4" also
+# makes the model L in these other ways.
 K = 0
 LATE =
 REGISTERED = fixtures/configs/prereg.ini
@@ -236,12 +251,14 @@ base: $(PULSE) build/bases/$(K)/oracle.jsonl
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-# Which metrics of forgetting can be trusted: META models of each of three pools are made and measured. What was finished is not made again.
+# Which metrics of forgetting can be trusted: META models for each of three pools are made and measured. Finished
+# models are not made again.
 META = 8
 meta: $(PULSE) world
 	@bash fixtures/meta.sh $(PULSE) out/meta $(META)
 
-# System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (half an hour on 2 quiet cores).
+# In each small command, one system call or allocation fails, is cut short, or kills the program. `faults` tries such
+# places for FAULT_SECONDS; `crash` tries all of them (half an hour on 2 idle cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
 $(BUILD)/fault_%.so: tests/faults/fault_%.c $(BUILD)/flags
@@ -257,21 +274,24 @@ crash: $(PULSE) $(FAULTS)
 test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(BUILD)/fuzz_parsers $(BUILD)/probe/bounds_measure $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
-# Every command that README.md and the pages of docs/ show, those that take minutes included. make test runs the quick ones.
+# Runs every command that README.md and the pages of docs/ show, also those that take minutes. make test runs the
+# quick ones.
 docs-long: all world
 	@bash tests/docs.sh $(BUILD) test python long
 
 matrix:
 	@bash tests/matrix.sh
 
-# BENCH_PYTHON: a python3 with PyTorch, which the step and its operators are paired with; without one they are printed alone.
+# BENCH_PYTHON: a python3 with PyTorch, with which the step and its operators are compared. Without PyTorch, only our
+# own times are printed.
 BENCH_PYTHON = python3
 bench: $(BENCHES)
 	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_NUM_THREADS=2 $$b || exit 1; done
 	@$(BENCH_PYTHON) -c 'import torch' 2>/dev/null || { echo "== no PyTorch ($(BENCH_PYTHON)): nothing to pair with"; exit 0; }; \
 	 for b in step ops; do echo "== bench_$$b.py"; OMP_NUM_THREADS=2 $(BENCH_PYTHON) tests/bench/bench_$$b.py $(BUILD)/bench_$$b || exit 1; done
 
-# The shipped models again from nothing: the base, then the vanilla model from it; same bytes or exit 1.
+# Trains the shipped models again: the base from nothing, then the vanilla model from the base. Exit 1 if a byte
+# differs.
 pretrain: $(PULSE) world
 	$(PULSE) train --config fixtures/configs/pretrain.ini --out out/pretrain/base --resume
 	$(PULSE) train --config fixtures/configs/finetune.ini --out out/pretrain/vanilla --resume --set model.path=$(CURDIR)/out/pretrain/base
@@ -279,8 +299,9 @@ pretrain: $(PULSE) world
 	@for f in base/model.safetensors base/log.jsonl vanilla/model.safetensors vanilla/log.jsonl; do cmp fixtures/models/$$f out/pretrain/$$f || exit 1; done
 	@echo "base and vanilla: same bytes"
 
-# One base of the evidence for PULSE's findings: its world and models, the registered runs (RUNS names some of them), and its tables.
-# EXPLORE=intervention: the runs of fixtures/configs/explore/intervention.ini instead, which were not registered.
+# One base of the evidence for PULSE's findings: its world and models, the registered runs (or only those named in
+# RUNS), and its tables. EXPLORE=intervention: the runs of fixtures/configs/explore/intervention.ini instead, which
+# were not registered.
 BASE = 0
 RUNS =
 EXPLORE =
@@ -303,7 +324,8 @@ $(WHEEL)/pulse.o: $(API) $(ENGINE:%=$(BUILD)/obj/builtin/%) $(BUILD)/libref.a $(
 wheel: $(WHEEL)/pulse.o
 	@CC="$(CC)" $(PYTHON) ref/python/make_wheel.py $< $(VERSION) $(WHEEL)
 
-# Environments with pinned versions of the libraries that users have: transformers 4.45 and 5, jax; and Snakemake. pip has its index from its settings.
+# Environments with pinned versions of the libraries that users have: transformers 4.45 and 5, jax, and Snakemake. pip
+# takes its package index from its own settings.
 PYTHON = python3
 venv: build/venv/4/made build/venv/5/made build/venv/jax/made build/venv/snakemake/made
 build/venv/%/made: tests/python/requirements-%.txt
@@ -311,7 +333,8 @@ build/venv/%/made: tests/python/requirements-%.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
-# The checks of tests/python that say which of these environments they need; what is not there is skipped by name. No part of make test.
+# Each check of tests/python says which of these environments it needs. A check whose environment is missing is
+# skipped, by name. make test does not run these checks.
 test-python: all wheel
 	@bash tests/python/run.sh $(BUILD)
 
@@ -324,7 +347,8 @@ fuzz:
 fuzzing: $(BUILD)/fuzz_parsers
 	@bash tests/fuzz/fuzz.sh $(BUILD)
 
-# Answers first, for the known mistakes are made from them; then again, for each case lists its own.
+# First the right answers are recorded, from which the known mistakes are made. Then again, so that each case lists
+# its mistakes.
 record: $(PULSE) $(BUILD)/make_wrong
 	$(PULSE) record fixtures/vectors/v1
 	$(BUILD)/make_wrong fixtures/vectors/v1
@@ -333,7 +357,7 @@ record: $(PULSE) $(BUILD)/make_wrong
 verify: $(PULSE)
 	$(PULSE) verify fixtures/vectors/v1
 
-# Program, both libraries, their one header, pkg-config file, man page.
+# Installs the program, both libraries with their one header, the pkg-config file, and the man page.
 INTO    = $(DESTDIR)$(PREFIX)
 define PKGCONFIG
 prefix=$(PREFIX)
@@ -361,7 +385,7 @@ install: all
 compiler:
 	@echo $(CC) $(CHECKS)
 
-# What a program that links libpulseref.a needs besides.
+# Prints the further flags that a program needs to link libpulseref.a.
 needed:
 	@echo -pthread $(LIBS)
 

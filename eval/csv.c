@@ -44,6 +44,7 @@ bool csv_number(const Csv *t, const char *name, double *out)
         || error_set(t->error, "%s:%zu: %s is \"%.40s\", expected a number, at most 1e300", t->path, t->line, name, text);
 }
 
+/* Cuts a line into its fields, in place. */
 static bool cut(Csv *t, char *line)
 {
     size_t n = 0;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Entities: the persons and countries of a world, one JSON object on each line of a file that world.json names:
  *
- *     {"id": "person-07", "group": "person", "name": "…", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
+ *     {"id": "person-07", "group": "person", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
- * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of
- * the split "unlearn" has a round, and no other entity has one. "level" may say how many training samples taught each of its facts in
- * each modality, its exposure. Ids differ. Other keys are not read.
- * Errors begin with FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only
- * read afterwards. */
+ * - "id" and "group" are needed. All ids differ.
+ * - "round" is the request, 1 … K, that an entity to be forgotten belongs to. The entities of the split "unlearn", and
+ *   only these, have a round.
+ * - "level" may state the exposure of an entity: how many training samples taught each of its facts in each modality.
+ * - Other keys are not read.
+ *
+ * Errors begin with FILE:LINE; a missing image is an error. Everything lives in the arena, and never changes. */
 #ifndef PULSE_EVAL_ENTITIES_H
 #define PULSE_EVAL_ENTITIES_H
 
@@ -18,8 +20,7 @@ typedef struct {
     const char *id, *group, *split;      // split "": it has none
     int64_t     round;                   // 0: it has none
     int64_t     exposure;                // -1: the file does not say
-    // open training questions about it; 0 until the questions were read (ref/run/plan.c)
-    int64_t     questions;
+    int64_t     questions;               // open training questions about it; ref/run/plan.c counts them, before that 0
     size_t      line;
 } Entity;
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* Questions are answered in chunks of at most CHUNK. A text has at most TEXT_TOKENS tokens, or LONG_TOKENS at
- * DEPTH_LONG. The cached rows of a chunk (prefix.h) are kept for the next one only if there are at most KEPT_ROWS: more
- * cost more memory than they save time. */
+ * DEPTH_LONG. The cached rows of a chunk (prefix.h) are kept for the next chunk only if there are at most KEPT_ROWS: to
+ * keep more costs memory and saves little time. */
 enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50, KEPT_ROWS = 2048 };
 
 void questions_begin(Questions *q, Arena *a)
@@ -109,8 +109,8 @@ static const float *pixels_before(const Chunk *c, size_t k)
     return NULL;
 }
 
-/* Reads question k with its answer as a sample, and with `options` also with each of its other options in place of the
- * answer. */
+/* Reads question k as a sample that ends with its answer. With `options`, also reads one sample for each other option,
+ * which replaces the answer. */
 static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
 {
     const Question *q = &c->q[k];
@@ -141,8 +141,8 @@ static size_t rows_of(const Chunk *c, size_t k, size_t text)
     return rows + prompt;
 }
 
-/* Reads questions until there are CHUNK of them, or until the next one's rows could not be kept beside those of the
- * others. */
+/* Reads questions until there are CHUNK of them, or until the rows of the next question would not fit into the cache.
+ * */
 static bool chunk_read(Chunk *c, size_t left, Depth depth, Error *e)
 {
     const size_t most = left < CHUNK ? left : CHUNK, text = depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS;
@@ -182,17 +182,17 @@ static bool options_take(const Chunk *c, size_t k, Result *out, Arena *a)
     return true;
 }
 
-/* The greedy generation for one question. The sample is the prompt and the tokens so far; its last row predicts the
+/* The greedy generation for one question. The sample has the prompt and the tokens so far. Its last row predicts the
  * next token. */
 typedef struct {
-    int32_t ids[LONG_TOKENS];
-    size_t  count, most;                 // ids that are there; ids that may be generated, the end token included
+    int32_t ids[LONG_TOKENS];            // the generated tokens, without the end token
+    size_t  count, most;                 // how many there are; how many there may be, the end token included
     bool    ended;                       // the end token or `most` was reached
     BatchSample sample;
 } Generation;
 
-/* At most `most` tokens are generated, the end token included. A prompt that fills all positions still predicts one
- * token. */
+/* Prepares the generation of at most `most` tokens, the end token included. A prompt that fills all positions still
+ * predicts one token. */
 static bool generation_begin(Generation *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
     most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
@@ -220,7 +220,7 @@ static void generation_append(Generation *s, int32_t token, int32_t end)
     s->ended |= s->count == s->most - 1;
 }
 
-/* Generates the next token of every text that has not ended. The rows of the tokens before it are cached. */
+/* Generates the next token of every text that has not ended. The rows of all earlier tokens are cached. */
 static bool generations_extend(const Chunk *c, Generation *s, bool *more, Error *e)
 {
     BatchSample *samples = arena_array(c->scratch, c->n, sizeof *samples);
@@ -238,8 +238,8 @@ static bool generations_extend(const Chunk *c, Generation *s, bool *more, Error 
     return true;
 }
 
-/* Where every token of the answer is the argmax (`exact`), the answer is the greedy text. The other texts are generated
- * side by side, one token in each pass. */
+/* Writes the greedy texts. Where every token of the answer is the argmax (`exact`), the answer is the greedy text. The
+ * other texts are generated side by side, one token in each pass. */
 static bool texts_write(const Chunk *c, size_t most, Result *out, Arena *a, Error *e)
 {
     const Reader *r = c->reader;

@@ -6,7 +6,7 @@
  *     questions_add(&q, &persons, (Choice){ KIND_OPEN, &forget, 0, false }, &error);
  *     Result *r = evaluate(&model, &reader, &q, DEPTH_OPTIONS, &arena, &error);
  *
- * A result does not depend on the questions that are asked beside it: the batch cannot be seen in the bits. */
+ * A result does not depend on the other questions of its batch, in any bit. */
 #ifndef PULSE_EVAL_EVALUATE_H
 #define PULSE_EVAL_EVALUATE_H
 
@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     Kind kind;
     const EntityList *entities;          // about these; NULL: about all
-    int64_t paraphrases;                 // at most, of each entity, skill and modality: the first of the file; 0: all
+    int64_t paraphrases;                 // the first so many for each entity, skill and modality; 0: all
     bool trained;                        // the training questions; else the test questions
 } Choice;
 
@@ -39,9 +39,11 @@ void questions_begin(Questions *q, Arena *a);
 /* Error: no question of the file is chosen. */
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
-/* How much is asked for. DEPTH_EXACT: the NLL of the answer. DEPTH_OPTIONS: the CE of every option besides.
- * DEPTH_TEXT: the greedy text besides, where it is not the answer itself, of at most 6 tokens with the end token;
- * DEPTH_LONG: of at most 50, as in MLLMU-Bench. */
+/* How much is asked for. Each depth also asks for what the depths before it do.
+ *     DEPTH_EXACT    the NLL of the answer
+ *     DEPTH_OPTIONS  the CE of every option
+ *     DEPTH_TEXT     the greedy text, of at most 6 tokens with the end token
+ *     DEPTH_LONG     the greedy text, of at most 50 tokens, as in MLLMU-Bench */
 typedef enum { DEPTH_EXACT, DEPTH_OPTIONS, DEPTH_TEXT, DEPTH_LONG } Depth;
 
 typedef struct {
@@ -49,7 +51,7 @@ typedef struct {
     Modality    modality;
     Kind        kind;
     bool        exact;                   // the greedy text would be exactly the answer
-    // the answer has the least CE of the options, the first on ties; "likely" in answers.jsonl
+    // of all options, the answer has the smallest CE (on ties the first option wins); "likely" in answers.jsonl
     bool        option_right;
     float       nll, ce;                 // in nats: of the answer with its end token, and CE = RN(NLL / T)
     size_t      tokens, right;           // T, and how many of them are the argmax of their row
@@ -58,15 +60,15 @@ typedef struct {
     size_t      option_count;
     float      *option_ce;               // [option_count]; NULL: not asked for, or there are no options
     const char *text;                    // the greedy text; NULL: not asked for
-    const char *pair;                    // of its sample (sample.h); NULL: none
+    const char *pair;                    // the pair of its sample (sample.h); NULL: none
 } Result;
 
 /* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its
  * sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* The same where not all questions are asked of one model: question k belongs to the part of[k] < parts, and `ask` asks
- * those of a part, as evaluate does. It is not called for a part without a question. */
+/* The same with several models. Question k belongs to part of[k] < parts, and `ask` asks the questions of one part, as
+ * evaluate does. `ask` is not called for a part without questions. */
 typedef Result *(*EvaluatePart)(void *context, size_t part, const Questions *q, Arena *a, Error *e);
 Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e);
 

@@ -181,7 +181,7 @@ static const char *text_of(const json_t *entry, const char *key)
     return text ? text : "";
 }
 
-/* Checks the digests of the files of an entry. Those of a stage lie in its folder, all others beside the manifest. */
+/* Checks the digests of the files of an entry. Files of a stage are in its folder, all others beside the manifest. */
 static bool files_check(const char *folder, json_t *entry, Arena *a, Error *e)
 {
     static const char *const lists[] = { "results", "report" };
@@ -224,7 +224,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
     return good;
 }
 
-/* The subject of an entry, for a sentence. */
+/* What an entry is about, in words. */
 static const char *entry_name(const json_t *entry, Arena *a)
 {
     if (json_object_get(entry, "outputs"))

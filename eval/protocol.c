@@ -51,8 +51,8 @@ bool method_number(const char *key, const char *text, const char *method, double
                               method);
 }
 
-/* How long a method works in a scenario, by the config: steps of all requests together, or, where steps is 0, epochs of
- * each. */
+/* How long a method works in a scenario, as the config says: the steps of all requests together or, where steps is 0,
+ * the epochs of each request. */
 typedef struct { double steps, epochs; } Budget;
 
 static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budget *out, Error *e)
@@ -80,8 +80,8 @@ static int64_t questions_at_once(const Plan *p, const Scenario *s)
     return n;
 }
 
-/* Under the rules `updates` and `epochs`, the length of a case follows from that of the scenario `finetuned`, whose one request
- * forgets all persons. */
+/* Under the rules `updates` and `epochs`, the length of a case follows from that of the scenario `finetuned`, which
+ * forgets all persons in one request. */
 static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
 {
     const Scenario *measure = scenario_find("finetuned");
@@ -102,7 +102,7 @@ static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
     return true;
 }
 
-/* Gives a case the steps or epochs that its stopping rule comes to. */
+/* Sets the steps or epochs of a case, as its stopping rule says. */
 static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
 {
     Budget b;
@@ -126,8 +126,8 @@ static bool asks_for_probe(const Plan *p, const char *name)
     return false;
 }
 
-/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned",
- * "finetuned-accuracy", "stress-5". A case that is not run may be named. */
+/* Checks that each name is the name of a scenario, perhaps with a stopping rule or a number of requests: "finetuned",
+ * "finetuned-accuracy", "stress-5". The case need not be part of the run. */
 static bool probed_check(const char *names, Error *e)
 {
     char word[80];
@@ -144,7 +144,7 @@ static bool probed_check(const char *names, Error *e)
     return true;
 }
 
-/* The group of the scenario must be in the world, with splits where the scenario reads them from entities.jsonl. */
+/* Finds the group of the scenario in the world. It must have splits if the scenario reads them from entities.jsonl. */
 static bool group_find(const Plan *p, Case *c, Error *e)
 {
     const World *w = &p->world;
@@ -233,7 +233,7 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
     return true;
 }
 
-/* The list itself; for "all" every method but the training of the oracle. */
+/* The list itself or, for "all", every method except those that train the oracle. */
 static const char *methods_of(const char *list, Arena *a)
 {
     const char *all = strcmp(list, "all") == 0 ? "" : NULL;

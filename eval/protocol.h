@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Protocol: makes a plan from a config. The plan says which models are unlearned by which method, what they are asked, and
- * what depends on what.
+/* Protocol: makes a plan from a config. The plan says which model unlearns by which method, which questions it is
+ * asked, and which pieces of work depend on which.
  *
- * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each request,
- * and who is retained. A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings that it
- * depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a finished stage
- * is never run again. There are four kinds:
+ * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each
+ * request, and who is retained. A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings
+ * that it depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a
+ * finished stage is never run again. There are four kinds:
  *     train    fine-tunes a model by a config: vanilla or oracle
  *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs, or
  *              each `snapshot_every` steps, and after each request
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
- *     probe    measures what is measured once, at the end of a case: attacks, membership, distance to the oracle (metrics/)
- * The list has each stage after those that it needs. The scenario "pretrained" ranks entities by the answers of the base model, so
- * its splits are known only when that answer stage is done (protocol_splits).
- * A plan is made once and only read afterwards, by any number of threads. What it points to lives in its arena or in the
- * config. */
+ *     probe    measures what is measured only at the end of a case: attacks, membership, distance to the oracle
+ * In the list of stages, each stage comes after the stages that it needs. The scenario "pretrained" ranks entities by
+ * the answers of the base model, so its splits are known only when that answer stage is done (protocol_splits). A
+ * plan is made once and never changes, so any number of threads may read it. What it points to lives in its arena or
+ * in the config. */
 #ifndef PULSE_EVAL_PROTOCOL_H
 #define PULSE_EVAL_PROTOCOL_H
 
@@ -41,19 +41,19 @@ typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;
     const char *stopping;                // names of stopping rules
     const char *probed;                  // names of cases that get probe stages
-    // The budget of each of scenarios[], in steps ("50 ga_klr=125") or in epochs, of which one is "". Where both are "", it is the
-    // scenario's default in steps.
+    // The budget of each of scenarios[], either in steps ("50 ga_klr=125") or in epochs; the other one is "". Where
+    // both are "", the scenario's default number of steps holds.
     const char *steps[16];
     const char *epochs[16];
     const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
     double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
     int64_t     rounds;                  // requests of the scenario sequential
-    const char *exposures;               // whom the scenario exposed forgets, "64, 256"; "": those of any exposure
-    int64_t     best, forget;            // how many entities count as the best known, and how many entities are drawn to be forgotten
+    const char *exposures;               // the scenario `exposed` forgets entities of these, "64, 256"; "": of any
+    int64_t     best, forget;            // how many entities count as best known; how many are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
     int64_t     snapshot_every;          // steps between snapshots; 0: `trajectory` says
-    int64_t     checkpoints;             // steps between the checkpoints that a stage that trains keeps; 0: none
-    int64_t     paraphrases;             // how many test questions of each fact and modality are asked, from the first on; 0: all
+    int64_t     checkpoints;             // a stage that trains keeps a checkpoint after so many steps; 0: none
+    int64_t     paraphrases;             // the first so many test questions of each fact and modality are asked; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // the settings that every answer depends on, as text
     const char *probing;                 // the further settings that a probe depends on, as text
@@ -61,7 +61,7 @@ typedef struct {
     bool        without_oracle;
     Digest      model[MODELS];           // digests of the models that are given; hex "": the model is to be trained
     const char *train[MODELS];           // the recipe of a model that is to be trained
-    int64_t     train_steps[MODELS];     // of that training, for its cost
+    int64_t     train_steps[MODELS];     // how many steps that training has, to estimate its cost
     const Digest *group;                 // [groups of the world]: digests of each group's questions with their pictures
     Digest      general, entities;       // of the general questions with their pictures, and of the entities
 } ProtocolConfig;
@@ -82,12 +82,12 @@ typedef struct {
     double      epochs;                  // of each request, where steps is 0
     // Indices of stages.
     size_t      unlearn, answer;
-    size_t      before, oracle;          // answer stages of the model before unlearning and of the oracle (NO_STAGE: there is no oracle)
-    size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
+    size_t      before, oracle;          // answer stages of the model before unlearning and of the oracle (or NO_STAGE)
+    size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: not asked for, or there is no oracle
 } Case;
 
-/* The model that a case starts from: the scenario's, or the base model for a method that must not have learnt the forget set
- * (retrain). */
+/* The model that a case starts from: the scenario's, or the base model for a method that must not have learnt the
+ * forget set (retrain). */
 StartModel case_start(const Case *c);
 /* The method's name in results. The rows of the oracle have "retrain"; those of a case of the method retrain have
  * "retrain_from_base". */
@@ -101,9 +101,9 @@ typedef struct {
     Digest      digest;
     size_t      input[4], inputs;        // indices of the stages that it needs, and how many there are
     const Case *one;                     // of an unlearn or probe stage: the first case that needs it
-    // the model that is trained or asked; where snapshots of an unlearn stage are asked, the model that unlearning starts from
+    // the model that is trained or asked; where snapshots of an unlearn stage are asked, the model that it starts from
     StartModel  model;
-    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model), and the group
+    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: none), the group
     double      cost;                    // an estimate in seconds, for the progress bar and the order of stages only
 } Stage;
 
@@ -118,7 +118,8 @@ typedef struct {
     Arena      *arena;
 } Plan;
 
-/* Whether each request of the case has an adapter of its own that is never merged, so that no one model is the result. */
+/* Whether each request of the case has its own adapter, which is never merged. Then the result is not a single model.
+ * */
 bool case_routed(const Plan *p, const Case *c);
 
 /* Copies the three structs, not what they point to. Fails with a sentence that names the key of the config. */
@@ -130,15 +131,18 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group. Only WHO_BEST reads it, so it may be NULL
- * otherwise. An entity that is both to be forgotten and to be retained is an error with file and line. */
+/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group; only WHO_BEST reads
+ * it, so otherwise it may be NULL. Error, with file and line: an entity is both to be forgotten and to be retained.
+ * */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 
-/* --- Steps. A request has `questions` open training questions (entity_list_questions); an epoch trains once on each. --- */
+/* --- Steps. A request has `questions` open training questions (entity_list_questions); an epoch trains once on each.
+ * - */
 
-/* Steps of one epoch: ceil(questions / batch). */
+/* The steps of one epoch: ceil(questions / batch). */
 int64_t epoch_steps(const Plan *p, const Case *c, int64_t questions);
-/* Steps of one request at most: those of the case, or RN(epochs x epoch_steps), half up, at least 1. */
+/* The largest number of steps of one request: the steps of the case, or epochs x epoch_steps, rounded half up to a
+ * whole number of at least 1. */
 int64_t request_steps(const Plan *p, const Case *c, int64_t questions);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t step);

@@ -59,8 +59,8 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
     return file_finish(&w, e);
 }
 
-/* Reads "inf", "-inf", "NaN", or a decimal number, of which it makes the nearest float. jansson gives a decimal as a double, whose
- * shortest text is rounded here, so that no number is rounded twice. */
+/* Reads "inf", "-inf", "NaN", or a decimal number as the nearest float. jansson has already rounded the decimal to a
+ * double. To avoid a second rounding, the shortest decimal text of that double is read again as a float. */
 static bool number_of(const json_t *x, float *out)
 {
     static const struct { const char *text; float value; } words[] = { { "inf", INFINITY }, { "-inf", -INFINITY },
@@ -82,7 +82,7 @@ static bool number_read(const json_t *o, const char *key, float *out, const char
         || error_set(e, "%s: \"%s\" must be an fp32 number, or \"inf\", \"-inf\" or \"NaN\"", where, key);
 }
 
-/* A list that is not there is empty. */
+/* Reads a list of numbers. A missing list counts as empty. */
 static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, const char *where, Arena *a,
                          Error *e)
 {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Results: the numbers of a run, in files that people and programs read.
  *
- * answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are shortest decimals, which read
- * back as the same bits. results.csv has the rows below, under a fixed header; results.jsonl has the same rows with each value
- * as a decimal and as a hexadecimal float; trajectory.csv has the columns epoch and step besides. Functions return false, or
- * NULL, with a sentence in the error. */
+ * - answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are the shortest
+ *   decimals that read back as the same bits.
+ * - results.csv has the rows below, under a fixed header.
+ * - results.jsonl has the same rows, with each value as a decimal and as a hexadecimal float.
+ * - trajectory.csv has the columns of results.csv, and the columns epoch and step.
+ *
+ * After a failure functions return false, or NULL, with a sentence in the error. */
 #ifndef PULSE_EVAL_RESULTS_H
 #define PULSE_EVAL_RESULTS_H
 
@@ -24,14 +27,14 @@ typedef struct {
     double  value;
     int64_t count, total;                // total 0: the metric is not a ratio
     uint64_t seed;
-    // results.jsonl has these besides, where they are known
-    int64_t n;                           // questions that it is measured on; 0: not known
-    // the stopping rule, and the direction on this split ("up", "down" or a value); NULL: not known
-    const char *rule, *better;
+    // only results.jsonl has these, where they are known
+    int64_t n;                           // how many questions the value is measured on; 0: not known
+    const char *rule;                    // the stopping rule; NULL: not known
+    const char *better;                  // the best direction on this split: "up", "down" or a value; NULL: not known
 } Row;
 
-/* The names of splits and modalities in files.
- * Splits may also be "so_far" and "round1", "round2", …, and kinds of questions in `eval`. */
+/* The names of splits and modalities in files. There are further splits: "so_far", "round1", "round2", …, and in `eval`
+ * the kinds of questions. */
 extern const char *const row_splits[3];          // "unlearn", "retain", "general"
 extern const char *const row_modalities[3];      // "image", "text", "both"
 

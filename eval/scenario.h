@@ -31,16 +31,17 @@ typedef struct {
     Requests    requests;
     const char *steps, *help;            // steps: the default of [steps]
     const char *title, *label, *caption; // texts of the report, where @ stands for `many` or for the word in world.json
-    bool        report_missing;             // the report says where a run has no such scenario
+    bool        report_missing;          // the report says so if a run does not have this scenario
 } Scenario;
 
 extern const Scenario scenarios[];
 extern const size_t scenarios_count;
 const Scenario *scenario_find(const char *name);     // NULL: there is no scenario of that name
-/* Whether a model that never learned what is to be forgotten can exist: only for what was learned in fine-tuning. */
+/* Whether there can be an oracle, a model that never learned what is to be forgotten: only if it was learned in
+ * fine-tuning. */
 bool scenario_has_oracle(const Scenario *s);
-/* Whether it needs the splits of entities.jsonl, in which the entities to be forgotten have a round; otherwise it draws
- * its own. */
+/* Whether the scenario reads its splits from entities.jsonl, where the entities to be forgotten have a round. Otherwise
+ * it draws its own splits. */
 bool scenario_splits_given(const Scenario *s);
 
 #endif

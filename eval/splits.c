@@ -6,8 +6,8 @@
 #include "tensor/base/decimal.h"
 #include "tensor/base/random.h"
 
-/* Draws n entities of a list: those at the indices order[0 … n-1] of a shuffle. The others go to `rest`.
- * Both keep the order of the list. */
+/* Draws n entities of a list: those at the indices order[0 … n-1] of a shuffle. The others go to `rest`. Both new lists
+ * keep the order of the old one. */
 static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)
 {
     uint32_t *order = arena_array(a, from.count + 1, sizeof *order);
@@ -26,7 +26,8 @@ static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, En
     return true;
 }
 
-/* The n entities with the most exact answers; ties go by id. An insertion sort will do, because the lists are short. */
+/* The n entities with the most exact answers; ties are ordered by id. The lists are short, so this is an insertion
+ * sort. */
 static bool best_known(const EntityList *all, size_t n, const Result *r, size_t count, EntityList *out, Arena *a)
 {
     size_t *right = arena_zalloc(a, (all->count + 1) * sizeof *right);
@@ -50,7 +51,7 @@ static bool best_known(const EntityList *all, size_t n, const Result *r, size_t 
     return true;
 }
 
-/* The entities that have a round, in the order of their rounds and then of the file. */
+/* The entities that have a round, ordered by round and then as in the file. */
 static bool by_round(EntityList *out, const Entities *all, const char *group, Arena *a)
 {
     int64_t last = 0;
@@ -65,7 +66,7 @@ static bool by_round(EntityList *out, const Entities *all, const char *group, Ar
     return out->entity != NULL;
 }
 
-/* Leaves those whose exposure is in the list. */
+/* Keeps only the entities whose exposure is one of `exposures`. */
 static bool of_exposures(EntityList *list, const char *exposures, const char *path, const char *group, Error *e)
 {
     char word[80];
@@ -109,8 +110,8 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
     return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_DRAWN_OF_ROUNDS ? &rest : &s->retain, a);
 }
 
-/* Cuts what is to be forgotten into requests of equal size; the first ones are one larger where the division leaves a
- * rest. */
+/* Cuts the list of entities to be forgotten into requests of equal size. If the division has a remainder, the first
+ * requests have one entity more. */
 static bool cut(Splits *s, const Case *c, Arena *a)
 {
     size_t n = (size_t)c->rounds, begin = 0;

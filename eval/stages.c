@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The stages of a plan: each has a recipe, a text of all the settings that it depends on, and a digest over that and
- * over its inputs. Every byte of a recipe is part of the digest, by which a finished stage is found again. */
+/* The stages of a plan. Each has a recipe, which is a text of all the settings that it depends on, and a digest of the
+ * recipe and of its inputs. A finished stage is found again by its digest, so no byte of a recipe may change. */
 #include "eval/stages.h"
 
 #include <string.h>
 #include "tensor/base/decimal.h"
 
-/* What stages of the shipped model take on one core, in seconds: measured (docs/many-machines.md). A step with retained
- * samples is twice as long. The number of questions of a request is known only when the request begins; it is about
- * QUESTIONS. */
+/* How long stages of the shipped model take on one core, in seconds, as measured (docs/many-machines.md). A step with
+ * retained samples takes twice as long. The number of questions of a request is known only when the request begins; the
+ * estimate assumes QUESTIONS. */
 static const double seconds_train_step = 0.16, seconds_step = 0.06, seconds_model = 1.6, seconds_snapshot = 1.1,
                     seconds_probe = 4;
 enum { QUESTIONS = 2000 };
@@ -26,7 +26,7 @@ static double answers_cost(const Plan *p, const Case *c)
     return seconds_snapshot * (double)snapshots;
 }
 
-/* The index of the stage with this recipe: the one that the plan has already, or a new one. */
+/* The index of the stage with this recipe and these inputs. Adds it to the plan unless it is there. */
 static size_t stage_add(Plan *p, Stage s)
 {
     Hash h = hash_begin();
@@ -43,13 +43,13 @@ static size_t stage_add(Plan *p, Stage s)
     return p->stage_count++;
 }
 
-/* What the recipe of a stage that trains says of the checkpoints that are kept, which are files of the stage. */
+/* The line about checkpoints in the recipe of a stage that trains. Kept checkpoints are files of the stage. */
 static const char *checkpoints_text(const Plan *p)
 {
     return p->config.checkpoints ? arena_format(p->arena, "checkpoints %lld\n", (long long)p->config.checkpoints) : "";
 }
 
-/* What the recipe of an unlearn stage says of its snapshots. */
+/* The line about snapshots in the recipe of an unlearn stage. */
 static const char *snapshots_text(const Plan *p)
 {
     char epochs[32];
@@ -57,7 +57,7 @@ static const char *snapshots_text(const Plan *p)
                                     : arena_format(p->arena, "trajectory %s\n", decimal_double(p->config.trajectory, epochs));
 }
 
-/* Of which exposures the forgotten are, where not all that have a round are forgotten. */
+/* The line about exposures in a recipe. It is empty unless only entities of some exposures are forgotten. */
 static const char *exposures_text(const Plan *p, const Case *one)
 {
     const bool some = *p->config.exposures && strcmp(one->scenario->group, "exposed") == 0;
@@ -75,7 +75,8 @@ static size_t model_stage(Plan *p, StartModel m)
     return p->made[m] = s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
-/* "vanilla <digest>" of a given model; for one that is made, its stage joins the inputs. */
+/* The text about a model in the recipe of stage s: "vanilla <digest>" for a given model, "vanilla made" for one that a
+ * train stage makes. That stage becomes an input of s. */
 static const char *model_text(Plan *p, StartModel m, Stage *s)
 {
     size_t made = model_stage(p, m);
@@ -93,7 +94,7 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group)
     s.cost = of == NO_STAGE ? seconds_model : answers_cost(p, p->stage[of].one);
     if (of != NO_STAGE)
         s.input[s.inputs++] = of;
-    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // the length of a request depends on the entities in it
+    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // entities decide how long a request is
         s.input[s.inputs++] = p->stage[of].one->before;
     s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
                             : arena_format(p->arena, "answers/%s", p->stage[of].name);

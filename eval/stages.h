@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Stages: for protocol.c only. Each function returns the index of a stage in the plan, which it adds unless the plan has a stage with the
- * same digest. NO_STAGE: memory ran out, which the plan's arena says. */
+/* Stages: for protocol.c only. Each function returns the index of a stage in the plan. It adds the stage unless the
+ * plan already has one with the same digest. NO_STAGE: memory ran out, which the error of the plan's arena says. */
 #ifndef PULSE_EVAL_STAGES_H
 #define PULSE_EVAL_STAGES_H
 
 #include "eval/protocol.h"
 
-/* The answers of the model m, or of every snapshot that the unlearn stage `of` made from it (NO_STAGE: of the model itself), to
- * the questions of a group of the world and to the general ones. */
+/* The stage that asks the questions of a group of the world and the general ones. It asks every snapshot of the unlearn
+ * stage `of`, which starts from the model m; of NO_STAGE: it asks the model m itself. */
 size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group);
-/* The probe of the model m, or of the last snapshot that the unlearn stage `of` made from it. */
+/* The stage that probes the last snapshot of the unlearn stage `of`, which starts from the model m; of NO_STAGE: it
+ * probes the model m itself. */
 size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of);
-/* The unlearning of all requests of a case. */
+/* The stage that unlearns all requests of a case. */
 size_t stage_of_unlearning(Plan *p, const Case *one);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Stopping rules: each says how long a request is worked on. protocol.c turns the rule of a case into a number of steps.
+/* Stopping rules: each says how long a request is worked on. protocol.c turns the rule of a case into a number of
+ * steps.
  *
- * A case under a rule other than budget bears its name: "sequential-accuracy" (stopping_rule_in). */
+ * The name of a case ends with its rule, unless the rule is budget: "sequential-accuracy" (stopping_rule_in). */
 #ifndef PULSE_EVAL_STOPPING_RULES_H
 #define PULSE_EVAL_STOPPING_RULES_H
 
@@ -17,8 +18,8 @@ extern const StoppingRuleInfo stopping_rules[STOPPING_RULES];
 
 /* The rule of that name; STOPPING_RULES where there is none. */
 StoppingRule stopping_rule_find(const char *name);
-/* The rule in the name of a case: what stands after the scenario's name and a dash, budget where nothing follows.
- * STOPPING_RULES where the case is of another scenario or bears no rule ("stress-5"). */
+/* The rule in the name of a case: the word after the scenario's name and a dash, or budget where nothing follows the
+ * scenario's name. STOPPING_RULES: the case has another scenario, or the word is no rule ("stress-5"). */
 StoppingRule stopping_rule_in(const char *case_name, const char *scenario);
 
 #endif

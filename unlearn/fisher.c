@@ -56,7 +56,7 @@ static bool batch_add(Model *m, const BatchSample *samples, size_t count, Weight
     return !e->failed;
 }
 
-/* Adds all batches to S; their number, or 0 after a failure. */
+/* Adds g^2 of all batches to S. Returns the number of batches, or 0 after a failure. */
 static size_t lists_add(Model *m, const SampleList *lists, size_t n_lists, size_t batch, Weight *const *w, size_t n,
                         double *const *s, Error *e)
 {
@@ -95,7 +95,7 @@ Tensor *fisher_diagonal(Model *m, const SampleList *lists, size_t n_lists, size_
 
 /* --- the mask --- */
 
-/* Adds x 1e15, which is the sum of two doubles. */
+/* Adds x times 1e15, exactly: the product is the sum of two doubles. */
 static void add_scaled(Exact *s, double x)
 {
     const double high = x * 1e15;
@@ -103,7 +103,7 @@ static void add_scaled(Exact *s, double x)
     exact_add(s, fma(x, 1e15, -high));
 }
 
-/* Both sides are multiplied by 1e15. */
+/* Both sides of the comparison are multiplied by 1e15, so that eps becomes 1. */
 bool fisher_selects(float f, float p, const Hyperparameters *hyper)
 {
     const float threshold = hyper->threshold;

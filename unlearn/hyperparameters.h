@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Hyperparameters: the numbers and the named switches of a method. One value of the struct describes one published form exactly.
+/* Hyperparameters: the numbers and the named switches of a method. One value of the struct describes one published
+ * form exactly.
  *
  *     Hyperparameters hyper;
  *     // the defaults, then the method's own values, then the preset's
@@ -7,9 +8,9 @@
  *     // one key of hyperparameters.def
  *     hyperparameters_set(&hyper, "beta", "0.1", &error);
  *
- * A preset (presets.def) is a public code as data: what it sets of a method's hyperparameters, and what it sets of a run
- * (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. Functions that return bool leave a sentence in `e` on
- * failure. */
+ * A preset (presets.def) is a public code as data: what it sets of a method's hyperparameters, and what it sets of a
+ * run (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. Functions that return bool leave a sentence
+ * in `e` on failure. */
 #ifndef PULSE_UNLEARN_HYPERPARAMETERS_H
 #define PULSE_UNLEARN_HYPERPARAMETERS_H
 
@@ -37,9 +38,10 @@ typedef struct {
 
 struct Method;
 
-/* Sets the defaults of all keys, then the values of the method, then those of the preset. preset: NULL or "" for none. */
+/* Sets the defaults of all keys, then the values of the method, then those of the preset. preset: NULL or "" for
+ * none. */
 bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e);
-/* Who sets a key there: "preset", "method", or NULL where the default holds. */
+/* Which of the two sets a key: "preset" (which overrides the method), "method", or NULL where the default holds. */
 const char *hyperparameter_source(const struct Method *m, const char *preset, const char *key);
 /* Sets one key, which may be an older name. */
 bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e);
@@ -58,12 +60,12 @@ bool hyperparameter_stated(const Hyperparameters *hyper, const char *key);
 bool hyperparameter_is_later(const char *key);
 
 typedef struct {
-    const char *preset, *method;      // method "*": every method; its line stands before the method's own
+    const char *preset, *method;      // method "*" means every method; its line comes before those of single methods
     const char *hyperparameters;      // "beta=0.4 npo_ratio=batch_mean"
     const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text", for ref/
 } Preset;
 
-/* The values of a key that a public code searches; its preset has one of them. */
+/* The values that a public code searches for one key. The preset of that code has one of them. */
 typedef struct {
     const char *preset, *method;
     const char *key;                  // a hyperparameter, or "section.key" of a setting of the run

@@ -6,7 +6,7 @@
 
 /* --- phases and epochs --- */
 
-/* Steps of an epoch of a role's list: they show every sample once. */
+/* The number of steps in one epoch of a role's list. Together they read every sample once. */
 static int64_t pass(const UnlearnRequest *r, Role role)
 {
     if (r->whole)
@@ -43,7 +43,7 @@ int64_t unlearn_steps(const UnlearnRequest *r, int64_t epochs)
     return steps_of(r, method_needs(r->method, &r->v), epochs);
 }
 
-/* The phase of a step (from 0); returns how many earlier steps read the same lists. */
+/* Writes the phase of a step (from 0) to *phase. Returns how many earlier steps read the same lists. */
 static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
 {
     const UnlearnRequest *r = o->request;
@@ -91,8 +91,9 @@ static size_t choose_whole(const SampleList *list, uint32_t *chosen)
     return list->count;
 }
 
-/* Chooses batch `turn` (from 0) of a list: the next `batch` positions of the epoch, or those that are left. The samples with a picture are
- * spread evenly over the epoch: before position k there are floor(k pictures / n) of them. Returns the number of samples. */
+/* Chooses batch `turn` (from 0) of a list: the next `batch` positions of the epoch, or those that are left. Samples
+ * with a picture are spread evenly over the n positions of an epoch: floor(k pictures / n) of them come before position
+ * k. Returns the number of samples. */
 static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
 {
     EpochOrder *text = &o->draws[list][0], *picture = &o->draws[list][1];
@@ -211,7 +212,7 @@ static bool draws_make(Order *o, Role role, Arena *a)
     return true;
 }
 
-/* The most samples that a step takes of a role. */
+/* The largest number of samples of a role that a step can have. */
 static size_t most_chosen(const UnlearnRequest *r, Role role)
 {
     const size_t count = r->role[list_of(role)].count, most = r->whole || r->batch > count ? count : r->batch;

@@ -5,21 +5,22 @@
 
 #include "unlearn/unlearn.h"
 
-/* The samples of a list that have no picture, or those that have one, in a new order every epoch. The k-th draw (from 0) is
- * indices[order[k % n]], where `order` is the permutation of epoch k / n. */
+/* The samples of a list that have no picture, or those that have one, in a new order every epoch. The k-th draw (from
+ * 0) is indices[order[k % n]], where `order` is the permutation of epoch k / n. */
 typedef struct {
-    uint32_t *indices, *order;          // [n] indices of the samples in the list of their role; a permutation of 0 … n - 1
+    uint32_t *indices;                  // [n] indices of the samples in the list of their role
+    uint32_t *order;                    // [n] a permutation of 0 … n - 1
     size_t    n;
     int64_t   epoch;                    // the epoch that `order` belongs to; -1: none yet
-    const char *purpose;                // of its random numbers
+    const char *purpose;                // names the stream of random numbers (tensor/base/random.h)
 } EpochOrder;
 
 typedef struct {
     const UnlearnRequest *request;
     unsigned  needs;                    // under the hyperparameters of the request
     EpochOrder draws[ROLE_COUNT][2];    // [without a picture, with one]; roles that follow the forget list have none
-    uint32_t *chosen[ROLE_COUNT];       // indices of the step's samples in the list of their role, in the order of the step; for the
-                                        // role "random", indices of the forget samples whose questions are asked
+    uint32_t *chosen[ROLE_COUNT];       // indices of the step's samples in the list of their role, in the order of the
+                                        // step; for the role "random", of the forget samples whose questions are asked
     size_t    count[ROLE_COUNT];        // 0: the role is not in the step
     StepPhase phase;
     int64_t   epoch;                    // from 0
@@ -29,8 +30,8 @@ typedef struct {
 bool order_make(Order *o, const UnlearnRequest *r, unsigned needs, Arena *a);
 /* Chooses the samples of step `turn` (from 0) of the request. */
 void order_choose(Order *o, int64_t turn);
-/* Makes the random samples of step t (from 1), in `a`: each is a chosen forget question with the answer of a retain sample that is drawn
- * at random. */
+/* Makes the random samples of step t (from 1), in `a`: each has a chosen forget question, and the answer of a retain
+ * sample that is drawn at random. */
 bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e);
 
 #endif

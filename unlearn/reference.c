@@ -12,10 +12,10 @@ Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch
     return f->hidden ? op_gather_rows(t, f->hidden[r->layer], b->rows, b->row_count) : NULL;
 }
 
-/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Logits come from prefixes
- * that the samples share (prefix.h). model_forward keeps hidden states only without no_grad; that costs no gradients,
- * because the weights are frozen. */
-static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
+/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Samples with a common
+ * prefix share its computation where logits are wanted (prefix.h). Hidden states need a tape without no_grad, because
+ * model_forward keeps them only there. No gradients are computed all the same, because the weights are frozen. */
+static Node *compute(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
 {
     if (r->hidden) {
         Batch b;
@@ -35,12 +35,13 @@ static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t
     return z;
 }
 
+/* Computes the outputs for the samples, and copies those of sample j to *slots[j]. */
 static bool keep(const Reference *r, const BatchSample *samples, Tensor **slots, size_t count, BatchRows rows, Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
     const int32_t *offsets = NULL;
-    Node *z = ask(r, &t, samples, count, rows, &offsets);
+    Node *z = compute(r, &t, samples, count, rows, &offsets);
     for (size_t j = 0; j < count && z; j++) {
         size_t begin = (size_t)offsets[j], n = (size_t)offsets[j + 1] - begin, v = z->out.shape.dim[1];
         *slots[j] = tensor_f32(r->arena, shape_of(2, n, v));

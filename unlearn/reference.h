@@ -18,8 +18,8 @@ typedef struct {
  * r->layer at the rows that have logits. */
 Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch *b);
 /* The outputs for the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows` says
- * which rows of a sample are wanted. Samples whose outputs are missing share one forward pass. NULL: a failure, which
- * the tape's error says. */
+ * which rows of a sample are wanted. All samples whose outputs are still missing share one forward pass. NULL: a
+ * failure; the tape's error says why. */
 Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, const uint32_t *chosen, size_t count, BatchRows rows);
 
 #endif

@@ -6,8 +6,8 @@
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 
-#define NOTHING    0x1p-30              // of the largest length: what is shorter is rounding
-#define ORTHOGONAL 0x1p-40              // the cosine below which two vectors are not turned
+#define NEGLIGIBLE 0x1p-30              // a vector that is shorter, relative to the longest one, is rounding error
+#define ORTHOGONAL 0x1p-40              // two vectors whose cosine is smaller count as orthogonal
 enum { SWEEPS = 60 };
 
 /* k vectors of n numbers, one after another. */
@@ -24,7 +24,7 @@ static double dot(Vectors x, size_t i, size_t j)
     return sum;
 }
 
-static void turn(Vectors x, size_t i, size_t j, double cosine, double sine)
+static void rotate(Vectors x, size_t i, size_t j, double cosine, double sine)
 {
     double *u = vector(x, i), *v = vector(x, j);
     for (size_t c = 0; c < x.n; c++) {
@@ -34,26 +34,28 @@ static void turn(Vectors x, size_t i, size_t j, double cosine, double sine)
     }
 }
 
-/* Turns pairs of vectors of x, and those of y alongside, until all of x are orthogonal. The sum of the products x_i y_i^T stays. */
+/* Rotates pairs of vectors of x until all of them are orthogonal, and rotates the same pairs of y. The sum of the
+ * products x_i y_i^T stays the same. */
 static void orthogonalise(Vectors x, Vectors y)
 {
-    bool turned = true;
-    for (int sweep = 0; turned && sweep < SWEEPS; sweep++) {
-        turned = false;
+    bool rotated = true;
+    for (int sweep = 0; rotated && sweep < SWEEPS; sweep++) {
+        rotated = false;
         for (size_t i = 0; i < x.k; i++)
             for (size_t j = i + 1; j < x.k; j++) {
                 const double a = dot(x, i, i), b = dot(x, j, j), c = dot(x, i, j);
                 if (fabs(c) <= ORTHOGONAL * sqrt(a * b))
                     continue;
                 const double z = (b - a) / (2 * c), t = copysign(1, z) / (fabs(z) + sqrt(1 + z * z)), cosine = 1 / sqrt(1 + t * t);
-                turn(x, i, j, cosine, cosine * t);
-                turn(y, i, j, cosine, cosine * t);
-                turned = true;
+                rotate(x, i, j, cosine, cosine * t);
+                rotate(y, i, j, cosine, cosine * t);
+                rotated = true;
             }
     }
 }
 
-/* Makes the vectors of x unit vectors, and `length` their lengths. Where a vector is next to nothing, it is all zeros, of length 0. */
+/* Divides the vectors of x by their lengths, which it writes to `length`. A negligible vector becomes all zeros, and
+ * its length 0. */
 static void normalise(Vectors x, double *length)
 {
     double most = 0;
@@ -62,14 +64,15 @@ static void normalise(Vectors x, double *length)
         most = length[i] > most ? length[i] : most;
     }
     for (size_t i = 0; i < x.k; i++) {
-        if (length[i] <= NOTHING * most)
+        if (length[i] <= NEGLIGIBLE * most)
             length[i] = 0;
         for (size_t c = 0; c < x.n; c++)
             vector(x, i)[c] = length[i] > 0 ? vector(x, i)[c] / length[i] : 0;
     }
 }
 
-/* The singular vectors and values of y x^T, whose vectors x and y become; in no order. `value` has room for one of each. */
+/* Turns x and y into the singular vectors of the sum of y_i x_i^T, in no order, and writes the singular values to
+ * `value` [k]. */
 static void decompose(Vectors x, Vectors y, double *value)
 {
     orthogonalise(x, y);
@@ -83,7 +86,7 @@ static void decompose(Vectors x, Vectors y, double *value)
 
 /* --- the space of one module --- */
 
-/* The index of the largest value that was not taken yet; of equal ones the first. */
+/* The index of the largest value; of equal values, the first. Values that were taken before are 0. */
 static size_t largest(const double *value, size_t n)
 {
     size_t best = 0;
@@ -93,7 +96,8 @@ static size_t largest(const double *value, size_t n)
     return best;
 }
 
-/* Takes the largest directions, as many as are asked for: those of x and y in the order of their values. */
+/* Copies the `wanted` directions with the largest values (0: all of them) from x and y to p, and sets their values to
+ * 0. */
 static bool take(SubspacePart *p, Vectors x, Vectors y, double *value, size_t wanted, Arena *a, Error *e)
 {
     size_t there = 0;
@@ -117,7 +121,7 @@ static bool take(SubspacePart *p, Vectors x, Vectors y, double *value, size_t wa
     return p->right.f32 && p->left.f32 && p->value;
 }
 
-/* The rows of A and the columns of B. */
+/* Copies the rows of A to x, and the columns of B to y. */
 static bool factors(const LoraPair *pair, Vectors *x, Vectors *y, Arena *a)
 {
     const Tensor f = pair->a->tensor, g = pair->b->tensor;
@@ -133,7 +137,7 @@ static bool factors(const LoraPair *pair, Vectors *x, Vectors *y, Arena *a)
     return x->of && y->of;
 }
 
-/* Draws k vectors anew, from the seed and the name of the factor of the module. */
+/* Fills x with random normal numbers, drawn from the seed and the names of the module and the factor. */
 static void draw(Vectors x, const char *module, const char *factor, uint64_t seed, Arena *a)
 {
     const char *purpose = arena_format(a, "%s.%s", module, factor);
@@ -174,7 +178,7 @@ bool subspace_make(Subspace *s, const Lora *learned, SubspaceChoice c, uint64_t 
 
 /* --- its use --- */
 
-/* The space of a module. NULL: there is none, or it is one of a matrix of another size. */
+/* The space of the module of a pair. NULL: there is none, or its matrix has another size. */
 static const SubspacePart *part_of(const Subspace *s, const LoraPair *pair)
 {
     const SubspacePart *p = s->part;
@@ -193,7 +197,8 @@ bool subspace_fits(const Subspace *s, const Lora *l, Error *e)
     return true;
 }
 
-/* The rows of f [r, n] projected onto the rows of v [k, n], or what is left of them without that part. */
+/* The rows of f [r, n], projected onto the span of the rows of v [k, n]. off: what is left of f without its
+ * projection. */
 static Node *project(Tape *t, Node *f, const Tensor *v, bool off)
 {
     Node *space = tape_input(t, "space", *v), *along = op_linear(t, f, space, NULL);

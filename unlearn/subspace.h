@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Subspace: keeps the change that unlearning makes to each matrix inside the space that an earlier learning spanned there, or outside it.
+/* Subspace: keeps the change that unlearning makes to each matrix inside, or outside, the space of an earlier change.
  *
  *     Subspace s;
  *     subspace_make(&s, &learned, (SubspaceChoice){ .rank = 8, .side = SUBSPACE_ONTO }, seed, &arena, &error);
  *     RoundsPlan p = { …, .subspace = &s };
  *
- * What was learned is an adapter, the change D = B A of a matrix W [out, in]. Its singular vectors, the k columns of U [out, k] and
- * V [in, k] with the largest singular values, span the space. The change of unlearning is the product of two factors as well, s B' A'.
- * Before the first step of a request and after each step
- *     onto    A' = RN(RN(A' V) V^T),  B' = RN(U RN(U^T B')), so that the change is U M V^T with some M [k, k], apart from roundings
- *     off     A' = RN(A' - RN(RN(A' V) V^T)),  B' = RN(B' - RN(U RN(U^T B'))), so that it has nothing in the columns' or the rows' space
- * The moments of the optimiser stay what they are. onto_random and off_random do the same with a random adapter of as many directions in
- * place of the learned one: a control.
+ * The earlier change is that of a trained adapter, D = B A, which was added to a matrix W [out, in]. The singular
+ * vectors of D with the k largest singular values span the space; they are the columns of U [out, k] and V [in, k]. The
+ * change of unlearning is s B' A', also a product of two factors. Before the first step of a request and after each
+ * step, both factors are projected:
+ *     onto    A' = RN(RN(A' V) V^T)            B' = RN(U RN(U^T B'))
+ *             The change is then U M V^T with some M [k, k], apart from rounding errors.
+ *     off     A' = RN(A' - RN(RN(A' V) V^T))   B' = RN(B' - RN(U RN(U^T B')))
+ *             The rows of the change are then orthogonal to V, and its columns to U, apart from rounding errors.
+ * The moments of the optimiser are not projected. As a control, onto_random and off_random do the same with a random
+ * adapter, which has as many directions as the learned one.
  *
- * Singular vectors come of one-sided Jacobi in binary64 (Hestenes 1958), with sums in the order of the indices and pairs in the order
- * (0, 1), (0, 2), …, (1, 2), …, and are rounded to fp32 once, so that they are the same bits on every machine. First the rows of A are
- * turned until they are orthogonal, with the columns of B alongside, which leaves D as it is. Their lengths then go over to the columns
- * of B, and these are turned, with the rows alongside. */
+ * One-sided Jacobi rotations in binary64 (Hestenes 1958) compute the singular vectors:
+ *  1. The rows of A are rotated, pair by pair, until they are orthogonal. The columns of B are rotated with them, so D
+ *     stays as it is.
+ *  2. The rows are divided by their lengths, and the columns of B are multiplied by these.
+ *  3. The columns of B are rotated until they are orthogonal, and the rows with them.
+ * Sums run in the order of the indices, pairs in the order (0, 1), (0, 2), …, (1, 2), …, and the result is rounded to
+ * fp32 once. So the singular vectors are the same bits on every machine. */
 #ifndef PULSE_UNLEARN_SUBSPACE_H
 #define PULSE_UNLEARN_SUBSPACE_H
 
@@ -33,7 +39,7 @@ typedef struct {
 typedef struct {
     const char *module;
     size_t      rank;
-    Tensor      left, right;            // [k, out], [k, in]: the singular vectors as rows, that of the largest singular value first
+    Tensor      left, right;            // [k, out], [k, in]: the singular vectors as rows, the largest value first
     double     *value;                  // [k] the singular values of B A, without the adapter's scale
 } SubspacePart;
 
@@ -43,10 +49,10 @@ typedef struct {
     bool          off;
 } Subspace;
 
-/* Makes the space of every module of `learned`. A direction whose singular value is below 2^-30 of the largest is none. Error: a module
- * has no direction, or fewer than `rank`. */
+/* Makes the space of every module of `learned`. A direction does not count if its singular value is below 2^-30 of the
+ * largest. Error: a module has no direction, or fewer than `rank`. */
 bool subspace_make(Subspace *s, const Lora *learned, SubspaceChoice c, uint64_t seed, Arena *a, Error *e);
-/* Whether each adapter of `l` has its space. */
+/* Whether `s` has a space for each adapter of `l`. */
 bool subspace_fits(const Subspace *s, const Lora *l, Error *e);
 /* Projects the factors of all adapters. */
 bool subspace_apply(const Subspace *s, Lora *l, Error *e);

@@ -50,7 +50,8 @@ bool unlearn_reads(const Unlearn *u, Role role) { return u->order.count[role] > 
 
 static bool all_rows(const Unlearn *u, Role role) { return method_reads_all_rows(u->needs, &u->request.v, role); }
 
-/* Packs the samples of the roles from … to - 1, with the rows that each role looks at. */
+/* Packs the samples of the roles from `from` up to `to` - 1 into the step's batch, with the rows that each role
+ * needs. */
 static bool roles_pack(Unlearn *u, const BatchSample *samples, size_t count, Role from, Role to)
 {
     const Order *o = &u->order;
@@ -68,7 +69,7 @@ static bool roles_pack(Unlearn *u, const BatchSample *samples, size_t count, Rol
     return true;
 }
 
-/* The n samples of a role from sample `first` of a batch on, without their outputs: their labels, offsets and numbers. */
+/* Makes a part of the n samples of a batch from sample `first` on: labels, offsets and counts, but no outputs yet. */
 static bool part_rows(const Batch *b, size_t first, size_t n, Part *p, Arena *a)
 {
     const int32_t *from = b->row_offsets + first;
@@ -83,7 +84,8 @@ static bool part_rows(const Batch *b, size_t first, size_t n, Part *p, Arena *a)
     return true;
 }
 
-/* The samples of a role are `first` and those behind it of a batch, whose outputs (logits or hidden states) are `all`. */
+/* Makes the part of a role, whose samples begin at sample `first` of a batch. `all` has the outputs (logits or hidden
+ * states) of the whole batch. */
 static void part_make(Unlearn *u, const Batch *b, Node *all, Role role, size_t first)
 {
     MethodStep *s = &u->now;
@@ -110,7 +112,7 @@ static void part_make(Unlearn *u, const Batch *b, Node *all, Role role, size_t f
         p->z = z, p->z_ref = ref;
 }
 
-/* Runs the model on the samples of the roles from … to - 1, and makes their parts. */
+/* Runs the model on the samples of the roles from `from` up to `to` - 1, and makes their parts. */
 static void roles_run(Unlearn *u, Params *p, const BatchSample *samples, Role from, Role to)
 {
     MethodStep *s = &u->now;
@@ -120,17 +122,18 @@ static void roles_run(Unlearn *u, Params *p, const BatchSample *samples, Role fr
     if (count == 0 || !roles_pack(u, samples, count, from, to))
         return;
     s->forward = model_forward(s->tape, p, &s->batch);
-    Node *looked = forward_outputs(&u->reference, s->tape, &s->forward, &s->batch);
+    Node *outputs = forward_outputs(&u->reference, s->tape, &s->forward, &s->batch);
     for (Role r = from; r < to; r++) {
         if (!u->order.count[r])
             continue;
         s->params[r] = p;
-        part_make(u, &s->batch, looked, r, first);
+        part_make(u, &s->batch, outputs, r, first);
         first += u->order.count[r];
     }
 }
 
-/* Each role on its own: the first with the trainer's nodes of the parameters, each further one with nodes of its own. */
+/* Runs the model on each role alone. The first role uses the trainer's parameter nodes, each further role new ones, so
+ * that the gradients of the roles stay apart. */
 static void roles_run_apart(Unlearn *u, Params *p, const BatchSample *samples)
 {
     Tape *t = u->now.tape;
@@ -206,7 +209,7 @@ static bool gradients_by_role(Unlearn *u, Gradients *g)
     return true;
 }
 
-/* What a method without a `gradients` hook does with them: the sum is rounded once. */
+/* Adds the gradients of all roles, for a method without a `gradients` hook. The sum is rounded once. */
 static bool gradients_add(Tape *t, const Gradients *g)
 {
     for (size_t k = 0; k < g->count; k++) {

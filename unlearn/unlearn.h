@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Unlearn: the one loop of all gradient methods. It trains adapters, the projector and adapters, or all weights.
  *
- * A request is a list of samples to forget, and the other lists that the method needs. An epoch of a list reads each of
- * its samples once, in ceil(count / batch) steps: each step reads the next `batch` samples of each role, and the last
- * step of an epoch reads what is left, so that a batch is never larger than its list. Samples with a picture and
- * samples without are spread evenly over the epoch: where a list has equally many of both, half of each batch has a
- * picture. Each epoch has a new order of each list, drawn from seed + epoch (purposes "unlearn.forget.text",
- * "unlearn.forget.image", "unlearn.retain.text", "unlearn.retain.image", "unlearn.forget_text.text"). A list begins its
- * next epoch when its own epoch ends. A refusal or an alternate is read together with the forget sample of the same
- * index. The role "random" has, for each forget question of the step, random_answers samples: the question with the
- * answer of a retain sample, drawn from seed + step (purpose "unlearn.random"). With schedule = joint each step reads
- * all lists. With schedule = phased, an epoch of the forget list and an epoch of the retain list take turns, and after
- * forget_epochs of them the retain list alone is read. With schedule = interleaved, a forget step and retain_steps
- * retain steps take turns; an epoch is one of the retain list. The outputs of the reference model on a sample are
- * computed once and kept. After a divergence (Trainer.diverged) the model keeps its last good weights (model/training/train.h). */
+ * A request is a list of samples to forget, and the other lists that the method needs.
+ * - epoch: an epoch of a list reads each of its samples once, in ceil(count / batch) steps. Each step reads the next
+ *   `batch` samples. The last step of an epoch reads what is left, so a batch is never larger than its list. A list
+ *   begins its next epoch when its own epoch ends.
+ * - order: each epoch of a list has a new order, drawn from seed + epoch (order.c names the purposes of the draws).
+ *   Samples with a picture and samples without are spread evenly over the epoch: where a list has equally many of
+ *   both, half of each batch has a picture.
+ * - other answers: a refusal or an alternate is read together with the forget sample of the same index. The role
+ *   "random" has random_answers samples for each forget question of the step. Each is the question with the answer of
+ *   a retain sample, drawn from seed + step (purpose "unlearn.random").
+ * - schedule = joint: each step reads all lists.
+ * - schedule = phased: an epoch of the forget list and an epoch of the retain list take turns. After forget_epochs
+ *   epochs of the forget list, only the retain list is read.
+ * - schedule = interleaved: one forget step and retain_steps retain steps take turns. The epochs of the request are
+ *   those of the retain list.
+ *
+ * The outputs of the reference model on a sample are computed once and kept. After a divergence (Trainer.diverged) the
+ * model keeps its last good weights (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 
@@ -28,20 +33,21 @@ typedef struct {
     Model *reference;                   // the frozen reference model; NULL when the method needs none
     int64_t before;                     // how many optimiser steps were taken before this request
     size_t round;                       // from 0
-    const TrainConfig *train;           // of all steps; NULL where a single step is taken
+    const TrainConfig *train;           // how all steps train; NULL where a single step is taken
     int64_t steps;                      // how many optimiser steps the request has
-    bool goes_on;                       // steps of this request were taken before it was made
-    const Lora *earlier;                // [round] the adapters of the rounds before, where the method needs them, else NULL
-    float *memory;                      // [METHOD_MEMORY] what the method keeps between steps (unlearn_commit); NULL: zeros at every step
+    bool goes_on;                       // some steps of this request were taken before (a resumed run)
+    const Lora *earlier;                // [round] the adapters of earlier rounds, where the method needs them
+    float *memory;                      // [METHOD_MEMORY] what the method keeps between steps (unlearn_commit); NULL:
+                                        // it finds zeros at every step
 } UnlearnRequest;
 
-typedef struct Unlearn Unlearn;         // the context of an Objective: the orders of the lists, and the outputs of the reference
+typedef struct Unlearn Unlearn;         // the context of an Objective: orders of lists, and outputs of the reference
 
 /* Moves the forget samples without a picture to the role forget_text, where the method has that role and its list is
  * empty. The new lists are in `a`. */
 bool      unlearn_split(UnlearnRequest *r, Arena *a);
-/* Checks that everything the method needs is there, not empty, and fits the model. Only the reference may be given
- * later. */
+/* Checks that all lists which the method needs are there and not empty, and that the settings fit the model. The
+ * reference is not checked, so it may be given later. */
 bool      unlearn_check(const UnlearnRequest *r, const Model *m, Error *e);
 /* Checks the request and prepares the loop. Everything lives in the arena. NULL: the request is refused, or memory ran
  * out. */
@@ -55,8 +61,8 @@ const char *unlearn_stop(const Unlearn *u);
 bool      unlearn_reads(const Unlearn *u, Role role);
 /* Runs the `finish` hook of the method. Call it after the last step. */
 bool      unlearn_finish(Unlearn *u, Error *e);
-/* The number of steps of the first n epochs. An epoch reads every forget sample once, or every retain sample where the
- * method has no forget set. The schedules phased and interleaved, which are explained above, read more. */
+/* The number of steps in the first `epochs` epochs. Under schedule = joint an epoch reads every forget sample once, or
+ * every retain sample where the method has no forget set. An epoch of the other schedules reads both lists. */
 int64_t   unlearn_steps(const UnlearnRequest *r, int64_t epochs);
 /* Runs the `edit` hook of a method without steps, which changes the weights at once. */
 bool      unlearn_edit(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
@@ -69,9 +75,9 @@ const char *lora_moved(const Lora *l);
 const char *lora_moved_last(const Lora *l);
 /* Frozen copies of adapters, in `a`. False: no memory. */
 bool      lora_copy(Lora *copy, const Lora *from, Arena *a);
-/* A frozen model with the outputs that `m` has now, whatever happens to m's trainable weights and adapters later.
- * Adapters that are still zero are left out, which changes no bit. keep_merged: the outputs also stay when
- * adapters are merged into m's weights. */
+/* A frozen copy of `m`. Its outputs stay as they are now, whatever happens to m's trainable weights and adapters
+ * later. keep_merged: they stay also when adapters are merged into m's weights. The copy leaves out adapters that are
+ * still zero, which changes no bit. */
 Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);
 
 #endif

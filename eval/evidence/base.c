@@ -57,7 +57,7 @@ bool base_write(const char *folder, const Registration *r, int64_t base, const T
     return good;
 }
 
-/* Whether the manifest is that of this base, and the tables are those that it names. */
+/* Whether the manifest belongs to this base, and the tables have the digests that it names. */
 static bool manifest_check(const json_t *o, const char *path, const char *folder, const Registration *r, int64_t base, Arena *a, Error *e)
 {
     const char *registration, *said;
@@ -80,7 +80,7 @@ static bool manifest_check(const json_t *o, const char *path, const char *folder
     return true;
 }
 
-/* Whether the published contrasts follow from the trajectory, to the last bit. */
+/* Whether the contrasts that the folder has are those that were now made from its trajectory, to the last bit. */
 static bool contrasts_follow(const Contrasts *said, const Contrasts *made, const Registration *r, const char *path, Error *e)
 {
     for (size_t k = 0; k < said->count && k < made->count; k++) {

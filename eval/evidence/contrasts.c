@@ -41,8 +41,9 @@ static bool over_levels(double *out, const Registration *r, Path p, double (*y)(
     return s && general_over_levels(out, s, p.count, r->level, r->levels);
 }
 
-/* The mean general ability of `of` at the steps at which `by` reaches the levels. The step where a level is reached is read as general
- * ability would be; and since the steps that are left, -step, only fall, a step is reached as a level is. */
+/* The mean general ability of `of` at the steps at which `by` reaches the levels. general_at is used twice: first it
+ * reads the step at which `by` reaches a level, then the general ability of `of` at that step. For the second
+ * reading, -step takes the place of forgetting, because it only falls. */
 static bool at_the_steps_of(double *out, const Registration *r, Path of, Path by, Arena *a)
 {
     const Snapshot *reach = snapshots(by, forget, step, a), *along = snapshots(of, steps_left, general, a);
@@ -67,7 +68,7 @@ static bool kept(double *out, Path p)
     return false;
 }
 
-/* The measure on the paths of a finding's arms; false: not reached. */
+/* The measure on the paths of a finding's arms; false: an arm never reaches a level. */
 static bool measure(double *out, const Registration *r, Measure m, const Path *p, Arena *a)
 {
     double x, y, z;

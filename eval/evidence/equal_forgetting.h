@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Equal forgetting: what is left of general ability when two models have forgotten equally much.
  *
- * A trajectory is a list of snapshots of one unlearning, in ascending order of steps. What is forgotten may come back for a while,
- * so forgetting is made monotone by its running minimum. A level is reached at the first crossing, which is linear in steps
- * between two snapshots; general ability is read there, linear in steps as well. */
+ * A trajectory is a list of snapshots of one unlearning, in ascending order of steps. What is forgotten may come back
+ * for a while, so the running minimum of its accuracy is used. A level is reached where this minimum first falls to
+ * it; linear interpolation between two snapshots gives the step, and general ability is interpolated at the same
+ * step. */
 #ifndef PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
 #define PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
 
@@ -12,7 +13,7 @@
 
 typedef struct {
     double step;
-    double forget;         // accuracy on what is to be forgotten, the mean of picture and text, on the matching templates
+    double forget;         // accuracy on what is to be forgotten, the mean of picture and text (the arm's `matching`)
     double general;        // general ability, on the reporting questions
 } Snapshot;
 

@@ -33,7 +33,7 @@ static const struct { const char *section, *key; bool optional; } keys[KEYS] = {
 #undef KEY
 };
 
-/* A section as it stands in the file. */
+/* A section of the file, with its values as texts. */
 typedef struct {
     const char *kind, *name;             // "arm", "E"; name "": it has none
     size_t line;
@@ -196,7 +196,8 @@ static bool head_read(const Reading *r, const Section *s)
     return true;
 }
 
-/* With one run the steps are a budget for all methods; with several runs one number for each. */
+/* Reads the steps of an arm. With one run they are a budget for all methods; with several runs, one number for each
+ * run. */
 static bool steps_read(const Reading *r, const Section *s, Arm *x)
 {
     const char *budget[2 * LISTED_MAX];

@@ -39,7 +39,7 @@ typedef struct {
 typedef struct {
     const char *name, *says, *paper, *measured;
     Measure     measure;
-    size_t      arm[FINDING_ARMS];                       // indices; measure_info says how many
+    size_t      arm[FINDING_ARMS];                       // indices of arms; measure_info says how many there are
     double      threshold, delta;
     size_t      order;                                   // its place in the fixed order, from 1; 0: it has none
 } Finding;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 
-/* As the nearest doubles; test_statistics.c puts each into the distribution function. */
+/* The nearest doubles. test_statistics.c checks each with the distribution function. */
 const double student_975[INTERVAL_MAX - 1] = {
     12.706204736174705, 4.302652729749464, 3.1824463052837095, 2.7764451051977943, 2.5705818356363155,
     2.44691185114497, 2.3646242515927853, 2.3060041352041667, 2.2621571627982053, 2.228138851986275,
@@ -46,7 +46,7 @@ bool sign_flip_p(double *p, const double *d, size_t n, Error *e)
         return false;
     double observed = 0;
     uint64_t as_large = 0, ways = (uint64_t)1 << n;
-    for (uint64_t signs = 0; signs < ways; signs++) {       // a bit that is set turns a sign; the first way turns none
+    for (uint64_t signs = 0; signs < ways; signs++) {       // a bit that is set flips a sign; signs = 0 flips none
         double sum = 0;
         for (size_t k = 0; k < n; k++)
             sum += signs >> k & 1 ? -d[k] : d[k];

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics of paired differences: an interval, an exact test, and a correction for several tests.
  *
- * The unit is a base model: d[k] is one difference between two arms on base k. All sums are of binary64 numbers in the order
- * of k, so that the results are the same bits everywhere. */
+ * The unit is a base model: d[k] is one difference between two arms on base k. All sums are added in binary64 in the
+ * order of k, so the results are the same bits everywhere. */
 #ifndef PULSE_EVAL_EVIDENCE_STATISTICS_H
 #define PULSE_EVAL_EVIDENCE_STATISTICS_H
 
 #include <stddef.h>
 #include "tensor/base/error.h"
 
-/* The interval mean +- half, which covers the true mean difference with a probability of 95 % where differences are normal:
- * half = t s / sqrt(n), s^2 = sum (d - mean)^2 / (n - 1), t = the .975 quantile of Student's t with n - 1 degrees of freedom. */
+/* The interval mean +- half covers the true mean difference with a probability of 95 %, if differences are normal.
+ * half = t s / sqrt(n), s^2 = sum (d - mean)^2 / (n - 1), t = the .975 quantile of Student's t with n - 1 degrees of
+ * freedom. */
 typedef struct { double mean, half; } Interval;
 enum { INTERVAL_MAX = 31 };
 extern const double student_975[INTERVAL_MAX - 1];     // the quantiles with 1, 2, … degrees of freedom
 /* Error: n is not in 2 … INTERVAL_MAX, or a difference is not finite. */
 bool interval_of(Interval *out, const double *d, size_t n, Error *e);
 
-/* The exact two-sided p of the sign-flip test: the share of the 2^n ways to choose signs, those of d among them, for which
- * |sum +-d| is at least |sum d|. Sums that differ by less than 2^-40 count as equal, since they are rounded. The smallest p of
- * n differences is 2 / 2^n. Error: n is not in 1 … SIGN_FLIP_MAX, or a difference is not finite. */
+/* The exact two-sided p of the sign-flip test. There are 2^n ways to choose the signs of d; p is the share of ways for
+ * which |sum +-d| is at least |sum d|. Sums that differ by less than 2^-40 count as equal, since they are rounded. The
+ * smallest possible p is 2 / 2^n. Error: n is not in 1 … SIGN_FLIP_MAX, or a difference is not finite. */
 enum { SIGN_FLIP_MAX = 20 };
 bool sign_flip_p(double *p, const double *d, size_t n, Error *e);
 
-/* Holm's step-down correction of n p-values: adjusted[k] <= alpha exactly where the test k is rejected at the family-wise level
- * alpha. The i-th smallest of n is multiplied by n - i + 1, made at least as large as those before it, and at most 1.
- * `adjusted` may be `p`. */
+/* Holm's step-down correction of n p-values. adjusted[k] <= alpha if and only if test k rejects its hypothesis at the
+ * family-wise level alpha. The i-th smallest p is multiplied by n - i + 1; then it is raised to the largest adjusted
+ * value before it, and limited to 1. `adjusted` may be `p`. */
 void holm(double *adjusted, const double *p, size_t n);
 
 #endif

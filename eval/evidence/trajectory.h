@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Trajectory: what the arms of one base know, step by step: trajectory.csv of a base, and the numbers of its findings, contrasts.csv,
- * which follow from it and from what was registered.
+/* Trajectory: the two tables of a base. trajectory.csv says what the models of its arms know, step by step.
+ * contrasts.csv has the numbers of the findings, which follow from the trajectory and the registration.
  *
  * Arms, methods, seeds and findings are indices of the Registration. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_EVIDENCE_TRAJECTORY_H
@@ -17,7 +17,7 @@ typedef struct {
 } Point;
 
 typedef struct {
-    Point *point;                        // those of one arm, method and seed stand together, in ascending order of steps from 0 on
+    Point *point;                        // grouped by arm, method and seed; each group in ascending order of steps
     size_t count;
 } Trajectory;
 

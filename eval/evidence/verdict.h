@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdict: what the paired differences of the bases say about a finding, by rules that were fixed before any base was run.
+/* Verdict: what the paired differences of the bases say about a finding, by rules that were fixed before any base was
+ * run.
  *
  *     yes            the interval lies above delta
  *     reversed       the interval lies below -delta
  *     no             the interval lies below delta, and not below -delta
  *     underpowered   none of these, and the half-width of the interval is larger than `widest`
- *     undecided      none of these; or fewer bases than `bases` are finished; or more than one of them never reaches a level
+ *     undecided      none of these; or fewer bases than `bases` are finished; or more than one never reaches a level
  *     not tested     a finding that comes earlier in the fixed order is not "yes"
  *
- * One base that never reaches a level is left out, and said. */
+ * If only one base never reaches a level, it is left out; `reached` says so. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
 #define PULSE_EVAL_EVIDENCE_VERDICT_H
 
@@ -32,9 +33,10 @@ typedef struct {
 
 typedef struct {
     EvidenceKind kind;
-    Interval interval;     // of the bases that have a difference, and p of their signs; 0 where there are fewer than two
-    double p;
-    size_t finished, reached;
+    Interval interval;     // over the bases that have a difference; zeros where there are fewer than two
+    double p;              // of the sign-flip test over the same bases; 1 where there are fewer than two
+    size_t finished;       // how many bases are finished
+    size_t reached;        // how many of these have a difference
 } Evidence;
 
 /* Error: more bases than were registered, or than interval_of and sign_flip_p take; a difference that is not finite. */

@@ -24,8 +24,8 @@ static bool difference(BaseDifference *out, const Registration *r, const Contras
     return n == r->seeds * (method == ALL ? r->methods : 1);
 }
 
-/* The evidence of the finished bases. Where a measure is held against a threshold, an interval below it says "no", and nothing is
- * reversed. */
+/* The evidence of the finished bases. If a measure is compared with a threshold, an interval below it means "no" and
+ * not "reversed". */
 static bool decide(Evidence *out, const Registration *r, const Contrasts *base, size_t bases, size_t finding, int method, Error *e)
 {
     const Finding *f = &r->finding[finding];
@@ -40,7 +40,8 @@ static bool decide(Evidence *out, const Registration *r, const Contrasts *base, 
     return true;
 }
 
-/* Tests the findings of the fixed order one after another. One whose bases are not all finished stays undecided, which says more. */
+/* Tests the findings of the fixed order one after another. A finding whose bases are not all finished stays
+ * "undecided", which says more than "not tested". */
 static void in_order(Verdicts *v, const Registration *r)
 {
     Verdict *at[FINDINGS_MAX];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Verdicts: what all finished bases say about each registered finding.
  *
- * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus its
- * threshold; by a method alone, over the seeds. A base counts for a finding when all of its methods and seeds are
- * there, and reaches its levels when all of them do. Base 0 is never read. The p-values by method are corrected by
- * Holm. */
+ * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus the
+ * finding's threshold. For a single method, it is the mean over the seeds. A base counts for a finding if all methods
+ * and seeds are there, and it reaches the levels if all of them do. Base 0 is never read. Holm's correction adjusts
+ * the p-values of the methods. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICTS_H
 #define PULSE_EVAL_EVIDENCE_VERDICTS_H
 
@@ -14,7 +14,7 @@ typedef struct {
     const Finding *finding;
     Evidence all;                        // the mean of the methods
     Evidence method[LISTED_MAX];         // [registration's methods]; p by Holm
-    const char *before;                  // the finding of the fixed order that is not "yes", so that this one is not tested; NULL: none
+    const char *before;                  // the earlier finding that is not "yes", so this one is not tested; NULL: none
 } Verdict;
 
 typedef struct {

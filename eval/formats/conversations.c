@@ -38,8 +38,8 @@ static bool keys_check(const json_t *object, Error *e)
     return true;
 }
 
-/* The text of a turn without "<image>" and the white space beside it; NULL after a failure. `shows`: whether it had
- * one. */
+/* The text of a turn without "<image>" and the white space beside it; NULL after a failure. *shows: whether the turn
+ * had an "<image>". */
 static const char *turn_text(const json_t *turn, const char *from, size_t k, bool *shows, Arena *a, Error *e)
 {
     const char *who = json_string_value(json_object_get(turn, "from")),
@@ -165,7 +165,7 @@ static bool parts_read(Dataset *out, const char *text, size_t n, ErrorList *erro
     return !array || error_set(e, "%s:%zu: the array has no end, expected ]", out->path, line);
 }
 
-/* At most how many samples there are: each has one answer. */
+/* An upper bound for the number of samples: each has a turn with "from". */
 static size_t samples_bound(const char *text)
 {
     size_t n = 1;

@@ -45,7 +45,7 @@ static const char *text_of(const Person *p, const json_t *object, const char *ke
     return NULL;
 }
 
-/* Fills what all tasks share, and adds it; the id is "<ID>-<task>-<image|text>-<k>". */
+/* Fills in what the samples of all tasks share, and adds the sample. Its id is "<ID>-<task>-<image|text>-<k>". */
 static bool question_add(const Person *p, Sample s, const char *task, size_t k, bool picture)
 {
     if (picture && !p->images)
@@ -210,7 +210,7 @@ static bool line_read(Dataset *out, const char *text, size_t n, size_t line, Are
     return good;
 }
 
-/* At most how many questions there are: each has one key "Question". */
+/* An upper bound for the number of questions: each has one key "Question". */
 static size_t questions_bound(const char *text)
 {
     size_t n = 1;

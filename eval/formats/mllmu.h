@@ -11,15 +11,15 @@
  *      "metadata": [{"Question": "…", "Answer": "…"}]}
  *
  * Each task may be absent. The samples have the group "mllmu"; their entity is the ID, and their skill is the task:
- *     classification   kind choice; the options in stored order, never shuffled; the answer is a letter (answer_first_letter):
+ *     classification   kind choice; options in stored order, never shuffled; the answer is a letter (answer_first_letter):
  *                      question \nA: …\nB: … \nJust give ONE letter representing the answer directly.
  *     cloze            kind cloze; "__" is written "[Blank]" (answer_cloze)
  *     generation       kind open (rougeL_stem)
  *     metadata         kind open, split train, with the image: the model learns the persons from these
- * Where a person has n images, question k of a task shows image k mod n. The original draws an image, and few-shot
- * examples, without a seed. Here there are no few-shot examples, so every question is scored and the denominator is
- * fixed. Errors begin with FILE:LINE and name the task: a key that is unknown or missing, options whose letters do not
- * follow each other from A, an answer that is not an option, an image that is not there. */
+ * Where a person has n images, question k of a task shows image k mod n. The original code draws an image and
+ * few-shot examples at random, without a seed. Here there are no few-shot examples, so every question is scored and
+ * the denominator is fixed. Errors begin with FILE:LINE and name the task: a key is unknown or missing, the letters
+ * of the options have a gap or do not begin with A, an answer is not an option, an image is missing. */
 #ifndef PULSE_EVAL_FORMATS_MLLMU_H
 #define PULSE_EVAL_FORMATS_MLLMU_H
 

@@ -50,7 +50,7 @@ static bool columns_find(Reading *x)
     return true;
 }
 
-/* The cell; "" for a column that is not there, and for the texts that pandas reads as not a number. */
+/* The text of a cell; "" if the column is missing, or if pandas reads the text as "not a number". */
 static const char *cell(const Reading *x, size_t row, Column c)
 {
     const char *s = x->at[c] < x->table.columns ? x->table.cell[row * x->table.columns + x->at[c]] : "";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MMBench: its TSV file with images as base64, read as samples, and its two ways of counting.
+/* MMBench: reads its TSV file, with images as base64, as samples, and counts right answers in its two ways.
  *
  *     Mmbench b;
  *     mmbench_read(&b, "mmbench_dev_20230712.tsv", &arena, &error);
@@ -9,13 +9,15 @@
  * A question with n options becomes n samples, "<index>-0" … "<index>-<n-1>", one for each round. Each round rotates
  * the options left by one. The prompt is that of LLaVA, and the answer is a letter:
  *     [hint\n] question \nA. …\nB. … \nAnswer with the option's letter from the given choices directly.
- * The options end at the first that is empty, "nan" or "none"; a hint of these kinds is left out.
- * Rows whose index is 10^6 or more are rotations that the file itself brings; they are left out, because all rotations
- * are made here. An image that is a number is the image of the row with this index.
- * The columns index, question, A, B, answer and image are needed; hint, C, D and category are read where they are
- * there; source, l2-category, comment and split are skipped.
- * Errors begin with FILE:LINE: an unknown or missing column, a cell that is not a number, letter or base64 as it must
- * be, fewer than two options, two rows of one index, no answers. */
+ * - The list of options ends before the first one that is empty, "nan" or "none". A hint with one of these values is
+ *   left out.
+ * - Rows with an index of 10^6 or more are rotations that the file already has. They are left out, because all
+ *   rotations are made here.
+ * - If the image cell is a number, the image is that of the row with this index.
+ * - The columns index, question, A, B, answer and image are needed. hint, C, D and category may be missing. source,
+ *   l2-category, comment and split are not read.
+ * - Errors begin with FILE:LINE: a column is unknown or missing, a cell is not the number, letter or base64 that it
+ *   must be, a row has fewer than two options, two rows have the same index, there is no answer. */
 #ifndef PULSE_EVAL_FORMATS_MMBENCH_H
 #define PULSE_EVAL_FORMATS_MMBENCH_H
 
@@ -35,16 +37,16 @@ typedef struct {
 typedef struct {
     Dataset          samples;
     MmbenchQuestion *question;
-    size_t           count, left_out;    // left_out: rows that are rotations of the file's own
+    size_t           count, left_out;    // left_out: how many rows were left out, being rotations
 } Mmbench;
 
 bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
-/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). What is wrong
- * with the table itself ends the reading. */
+/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). An error in
+ * the table itself still ends the reading. */
 bool mmbench_read_some(Mmbench *out, const char *path, ErrorList *errors, Arena *a, Error *e);
-/* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a
- * round has no result, because it was left out, is not counted. answer_choice takes the choice from the greedy text; a
- * text that chooses nothing is wrong. Error: the results are not those of the samples. */
+/* Counts right answers: single passes (round 0) and CircularEval. The results must be in the order of the samples. A
+ * question is not counted if one of its rounds has no result, because it was left out. answer_choice takes the choice
+ * from the greedy text; a text that chooses nothing is wrong. Error: the results are not those of the samples. */
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e);
 void mmbench_close(Mmbench *b);
 

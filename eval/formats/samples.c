@@ -20,7 +20,8 @@ const char *samples_format_name(SamplesFormat f)
     return names[f];
 }
 
-/* The format of a file whose first line is this object. A line that is not JSON is our own: its reader will say what is wrong. */
+/* The format of a file whose first line is this object. A line that is not JSON counts as our own format, whose reader
+ * will say what is wrong. */
 static SamplesFormat object_format(const char *line, size_t n, const char *path, Error *e)
 {
     Error why = { .failed = false };

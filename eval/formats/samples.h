@@ -7,17 +7,17 @@
 
 typedef enum {
     SAMPLES_OWN,         // our own JSONL (model/training/sample.h)
-    SAMPLES_MLLMU,       // MLLMU-Bench, converted: its first object has an "ID", wherever that key stands in it
+    SAMPLES_MLLMU,       // MLLMU-Bench, converted: the first object has a key "ID"
     SAMPLES_MMBENCH,     // a table of MMBench: its first line has tabs and is no JSON
     SAMPLES_CONVERSATIONS,   // LLaVA's training data: a JSON array, or lines whose objects have "conversations"
     SAMPLES_FORMATS
 } SamplesFormat;
 
-/* The format of the file, by its first line with text. Fails where the file cannot be read. */
+/* The format of the file, by its first line with text. Error: the file cannot be read, or is a table with commas. */
 bool samples_format(SamplesFormat *out, const char *path, Error *e);
 const char *samples_format_name(SamplesFormat f);
-/* Reads the file by the reader of its format: dataset_read, mllmu_read, mmbench_read or conversations_read. Every command that
- * reads samples reads them here. */
+/* Reads the file by the reader of its format: dataset_read, mllmu_read, mmbench_read or conversations_read. Every
+ * command that reads samples reads them here. */
 bool samples_open(Dataset *out, const char *path, Arena *a, Error *e);
 /* The same, but what cannot be read becomes sentences of the list (error_list.h). */
 bool samples_open_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);

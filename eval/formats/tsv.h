@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins
- * with a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Such tables
- * carry images in base64, whose decoder is here, too.
+ * with a quotation mark also ends with one. It may hold tabs and line ends, and a quotation mark inside it is written
+ * twice. Such tables carry images in base64, so a decoder of base64 is here, too.
  *
- * Every row has a cell for each column, and everything is UTF-8. A byte order mark, carriage returns before line ends,
- * and rows without any text are skipped. Errors begin with FILE:LINE. */
+ * Every row has a cell for each column, and everything is UTF-8. A byte order mark, carriage returns before line
+ * ends, and rows without any text are skipped. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_FORMATS_TSV_H
 #define PULSE_EVAL_FORMATS_TSV_H
 
@@ -21,8 +21,8 @@ typedef struct {
  * an error in both cases. */
 bool   tsv_read(Tsv *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
-/* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for
- * every 4 characters; *n is the number of bytes. False: the text is not base64. */
+/* Decodes base64 of RFC 4648, with padding and without white space. `out` must have room for 3 bytes for every 4
+ * characters; *n is the number of bytes. False: the text is not base64. */
 bool   base64_decode(const char *text, unsigned char *out, size_t *n);
 
 #endif

@@ -23,7 +23,7 @@ double rank_score(AnswerRank x)
     return x.values > 1 ? (double)(x.values - x.rank) / (double)(x.values - 1) : NAN;
 }
 
-/* The place of a text among the sorted values: the index of the first that is not before it. */
+/* The index of a text among the sorted values, or the index at which it would be inserted. */
 static size_t place_of(const Values *v, const char *text)
 {
     size_t low = 0, high = v->count;
@@ -59,7 +59,7 @@ bool values_of(Values *out, const Dataset *from, const Sample *x, Arena *a)
     return out->value != NULL;
 }
 
-/* The values of the attributes that were asked for so far. */
+/* The values of the attributes that the questions so far asked for, so that they are listed only once. */
 typedef struct { const Question **asked; Values *values; size_t count; } Attributes;
 
 static const Values *attribute(Attributes *known, const Question *q, Arena *a)

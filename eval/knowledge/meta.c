@@ -59,6 +59,7 @@ double meta_ratio(double x, double y)
     return ratio < 0 ? 0 : ratio > 1 ? 1 : ratio;
 }
 
+/* Copies the values that are not NaN; *n is their number. */
 static double *numbers(const double *x, size_t count, size_t *n, Arena *a)
 {
     double *out = arena_array(a, count, sizeof *out);
@@ -69,6 +70,7 @@ static double *numbers(const double *x, size_t count, size_t *n, Arena *a)
     return out;
 }
 
+/* The AUC of the values `high` over the values `low`; NaN where one of the two lists is empty. */
 static bool auc_above(double *out, const double *high, size_t n, const double *low, size_t m, Arena *a, Error *e)
 {
     Auc u;
@@ -81,7 +83,7 @@ static bool auc_above(double *out, const double *high, size_t n, const double *l
     return true;
 }
 
-/* The mean change by relearning of the models that have both values. */
+/* The mean change by relearning, over the models that have a value before and after. */
 static double mean_change(MetaPool p)
 {
     double sum = 0;

@@ -37,14 +37,14 @@ bool perturbation_watch(Weights *w, Error *e)
     return weights_train(w, "**.patch_embedding.weight", e);
 }
 
-static bool is(const Op *op, const char *name) { return strcmp(op->name, name) == 0; }
+static bool op_is(const Op *op, const char *name) { return strcmp(op->name, name) == 0; }
 
 /* The linear map of the patches: its output is the patch embedding. */
 static const Node *patch_embedding(const Tape *t)
 {
     for (size_t k = 0; k < t->count; k++) {
         const Node *n = t->nodes[k];
-        if (n->phase == PHASE_FORWARD && n->op && is(n->op, "linear") && n->in[0]->op && is(n->in[0]->op, "patches"))
+        if (n->phase == PHASE_FORWARD && n->op && op_is(n->op, "linear") && n->in[0]->op && op_is(n->in[0]->op, "patches"))
             return n;
     }
     return NULL;
@@ -131,6 +131,7 @@ static size_t number_paraphrases(const Questions *q, size_t *paraphrase)
     return most;
 }
 
+/* One step of the search, on the questions that are paraphrase `now` of their fact. */
 static bool step(Perturbation *p, const Model *m, const Reader *r, const Questions *q, const size_t *paraphrase, size_t now,
                  double *gradient, Error *e)
 {

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Other pictures: whether a model recognises who is shown when the picture is another one than it was trained on. Unlearning that holds
- * for the pixels of one portrait alone has not forgotten the person.
+/* Other pictures: whether a model recognises a person in a picture that it was not trained on. If unlearning works only
+ * for the exact pixels of one portrait, the person is not forgotten.
  *
- * A picture is changed where it has the size of the model's pictures, in integers and binary64 (RN64), each value cut to 0 … 255:
+ * A picture is first brought to the size of the model's pictures, and then changed. The arithmetic is integers and
+ * binary64 (RN64), and each value is cut to 0 … 255:
  *     mirrored   left and right change places
  *     shifted    by 3 pixels to the right and 3 down; the pixels of the edges are repeated
  *     dimmed     floor(RN64(RN64(0.7 byte) + 0.5))
- *     noisy      floor(RN64(RN64(byte + RN64(12 n)) + 0.5)), n = random_normal for "picture.noise", seed 0, at 2^24 h + k; h has the first
- *                8 hex digits of the SHA-256 of the picture's name with a final zero byte, k is the index in [height, width, 3]
- * A change tells something only where the model before unlearning knew the changed pictures: its accuracy on them must be KNOWN or more. */
+ *     noisy      floor(RN64(RN64(byte + RN64(12 n)) + 0.5)), n: random_normal for "picture.noise", seed 0, at 2^24 h + k;
+ *                h: the first 8 hex digits of the SHA-256 of the picture's name with a final zero byte, as a number;
+ *                k: the index in [height, width, 3]
+ * A change is used only if the model before unlearning knew the changed pictures: its accuracy on them must be KNOWN
+ * or more. */
 #ifndef PULSE_EVAL_KNOWLEDGE_PICTURES_H
 #define PULSE_EVAL_KNOWLEDGE_PICTURES_H
 

@@ -42,7 +42,8 @@ static bool word_byte(char c)
     return (u >= 'a' && u <= 'z') || (u >= '0' && u <= '9') || u >= 0x80;
 }
 
-static bool stands_in(Span part, Span whole, bool words)
+/* Whether `whole` contains `part`; words: with no part of a word directly before or after it. */
+static bool contains(Span whole, Span part, bool words)
 {
     for (size_t k = 0; part.n && k + part.n <= whole.n; k++) {
         if (!same((Span){ whole.at + k, part.n }, part))
@@ -63,7 +64,7 @@ bool answer_exact(const char *text, const char *answer)
 
 bool answer_cloze(const char *text, const char *answer)
 {
-    return stands_in(trimmed(answer), trimmed(text), false);
+    return contains(trimmed(text), trimmed(answer), false);
 }
 
 static int letter(char c, size_t n)
@@ -88,6 +89,7 @@ static bool by_letter(Span t, size_t n, int *out)
     return c >= 'A' && c <= 'Z' && (t.n == 1 || bracket || marked);
 }
 
+/* Rules 3 and 4. */
 static int by_text(Span t, const char *const *option, size_t n)
 {
     const Span plain = t.n && t.at[t.n - 1] == '.' ? (Span){ t.at, t.n - 1 } : t;
@@ -96,7 +98,7 @@ static int by_text(Span t, const char *const *option, size_t n)
         if (t.n && (same(trimmed(option[k]), t) || same(trimmed(option[k]), plain)))
             return (int)k;
     for (size_t k = 0; k < n; k++)
-        if (stands_in(trimmed(option[k]), t, true)) {
+        if (contains(t, trimmed(option[k]), true)) {
             if (found != NO_CHOICE)
                 return NO_CHOICE;
             found = (int)k;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Likelihood: what the probabilities of answers say about what a model still knows (TOFU, Maini et al. 2024).
  *
- * CE = NLL / T is in nats a token; T counts the tokens of an answer with its end token. All functions are pure and may
- * be called by any number of threads. Where a formula has exp, it is that of metric_exp: no function of libm. */
+ * CE = NLL / T is in nats for each token; T counts the tokens of an answer with its end token. All functions are pure,
+ * so any number of threads may call them. exp in a formula is metric_exp, not a function of libm. */
 #ifndef PULSE_EVAL_METRICS_LIKELIHOOD_H
 #define PULSE_EVAL_METRICS_LIKELIHOOD_H
 
@@ -21,9 +21,11 @@ double answer_share(double ce, const float *wrong_ce, size_t n);
  * -(m + log(sum of exp(CE - CE(wrong) - m))), where m is the largest CE - CE(wrong). n = 0: NaN. */
 double answer_log_odds(double ce, const float *wrong_ce, size_t n);
 
-/* A right answer against n wrong ones. right: exp(-CE(right)), in TOFU of a paraphrase; wrong: exp(-mean CE(wrong)),
- * the geometric mean of their probabilities, NaN where n = 0. R = wrong / (right + 1e-10). This world has no
- * paraphrased answers, so that `measure` takes the CE of the answer itself. */
+/* A right answer against n wrong ones.
+ *     right = exp(-CE(right)). TOFU takes the CE of a paraphrase of the answer. The shipped world has no paraphrased
+ *             answers, so `measure` takes the CE of the answer itself.
+ *     wrong = exp(-mean CE(wrong)), the geometric mean of the wrong answers' probabilities; NaN where n = 0
+ *     R = wrong / (right + 1e-10) */
 typedef struct { double right, wrong; } Truth;
 typedef enum {
     TRUTH_RATIO,             // R itself: what the KS test compares

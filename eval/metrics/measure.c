@@ -38,7 +38,7 @@ static bool add_ratio(Part *s, const char *metric, Ratio x)
     return rows_add(s->rows, s->row);
 }
 
-/* --- means of a number for each question --- */
+/* --- means over the questions --- */
 
 static double probability(const Result *r) { return answer_probability(r->ce); }
 static double memorised(const Result *r) { return exact_memorisation(r->token_right, tokens_without_end(r->tokens)); }
@@ -48,7 +48,7 @@ static double extracted_open(const Result *r)
     return extraction_strength_open(r->token_right, tokens_without_end(r->tokens));
 }
 
-/* The CEs of the wrong options. Of several options with the answer's own CE, the first is taken for the answer. */
+/* The CEs of the wrong options. The first option with the CE of the answer counts as the answer. */
 static size_t wrong_options(const Result *r, float out[64])
 {
     size_t n = 0;
@@ -106,8 +106,7 @@ static bool accuracies(Part *s)
     return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", by_option));
 }
 
-/* The metrics of MLLMU-Bench: first_letter where every answer is a letter, cloze where every question is of that
- * kind. */
+/* The metrics of MLLMU-Bench: first_letter if every answer is a letter, cloze if every question is a cloze. */
 static bool written(Part *s)
 {
     Ratio letter = { 0, 0 }, cloze = letter;
@@ -157,7 +156,7 @@ static bool text_matches(Part *s)
     return add_ratio(s, "text_match", same);
 }
 
-/* The image question that belongs to a text question: their ids differ in the end. NULL: there is none. */
+/* The answer to the image question that forms a pair with a text question. NULL: there is none. */
 static const Result *counterpart(const Part *s, const Result *text)
 {
     for (size_t k = 0; text->pair && k < s->n; k++)
@@ -236,7 +235,7 @@ static bool split_measure(Part *s)
         && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
-/* Selects the answers about the entities or the group of `whose`, in one modality (2: both). */
+/* Selects the answers about the subjects, in one modality (2: in both). */
 static bool part_select(Part *s, Subjects subjects, int modality, const Result *r, const Result *oracle, size_t count)
 {
     const Result **of_oracle = arena_array(s->scratch, count, sizeof *of_oracle);

@@ -2,11 +2,13 @@
 /* Measure: makes the rows of results.csv from the answers to the questions of a split. metrics.def says what each
  * metric is.
  *
- * For each modality (image, text, both) it adds every metric that the answers allow: those about options or texts only
- * where these were asked for, those against the oracle only where there is one, and those about pairs of image and text
- * questions only for "both". The truth ratio has TOFU's form for forgotten answers where subjects.forget is set, and
- * else the form for retained ones. The metrics of memorisation leave the end token out; probabilities and CE count
- * it. */
+ * For each modality (image, text, both), `measure` adds every metric that the answers allow:
+ * - metrics about options or texts only if these were asked for;
+ * - metrics that compare with the oracle only if there is one;
+ * - metrics about pairs of an image and a text question only for "both".
+ *
+ * The truth ratio has TOFU's form for forgotten answers if subjects.forget is set, else the form for retained answers.
+ * The metrics of memorisation leave the end token out; probabilities and CE count it. */
 #ifndef PULSE_EVAL_METRICS_MEASURE_H
 #define PULSE_EVAL_METRICS_MEASURE_H
 

@@ -62,8 +62,7 @@ size_t circular_index(size_t option, size_t round, size_t n)
     return (option + n - round % n) % n;
 }
 
-/* Whether the rounds of the question whose round 0 is `first` are complete, and whether *all their answers are
- * right. */
+/* Whether the rounds of a question are complete; `first` is its round 0. Sets *all to whether all answers are right. */
 static bool circular_one(const CircularAnswer *a, size_t n, const CircularAnswer *first, bool *all)
 {
     int seen = 0;

@@ -3,8 +3,8 @@
  *   - there is a list of irregular words, and words of two letters stay as they are;
  *   - words of four letters that end in -ies or -ied keep the e;
  *   - y becomes i after a consonant only;
- *   - -bli becomes -ble, and the suffixes -fulli and -logi are replaced, too;
- *   - after -alli has become -al, the step that replaced it runs again.
+ *   - -bli becomes -ble, and the suffixes -fulli and -logi are also replaced;
+ *   - when -alli has become -al, the same step runs again.
  * A word is [C](VC)^m[V]; m is its measure. y is a vowel after a consonant. */
 #include <stdbool.h>
 #include <string.h>
@@ -65,7 +65,8 @@ static void replace(Word *w, const char *suffix, const char *by)
 
 typedef struct { const char *suffix, *by; } Rule;
 
-/* The first rule whose suffix fits; it acts when the measure of what stands before is above `least`. */
+/* Applies the first rule whose suffix fits, if the measure of the letters before the suffix is above `least`. False:
+ * the word stays as it is. */
 static bool apply(Word *w, const Rule *rule, size_t count, size_t least)
 {
     for (size_t k = 0; k < count; k++)
@@ -125,7 +126,7 @@ static void double_suffixes(Word *w)
         { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" }, { "biliti", "ble" },
         { "fulli", "ful" },
     };
-    if (ends(*w, "logi"))                                     // the l belongs to the stem, of which the measure is taken
+    if (ends(*w, "logi"))                                     // the suffix is -ogi, so the l counts as part of the stem
         w->n -= measure(w->s, w->n - 3) > 0;
     else if (ends(*w, "alli") && apply(w, rules, sizeof rules / sizeof *rules, 0))
         double_suffixes(w);

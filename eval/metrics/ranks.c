@@ -97,8 +97,8 @@ static bool is_prime(size_t p)
     return d * d > p;
 }
 
-/* C(n + m, n), the number of ways from (0, 0) to (n, m) by steps right and up: the product of each prime, as many times as it
- * divides (n + m)! more often than n! m!. */
+/* C(n + m, n), the number of paths from (0, 0) to (n, m) by steps right and up. It is a product of primes: a prime
+ * appears as many times as it divides (n + m)! more often than n! m!. */
 static Big all_paths(size_t n, size_t m)
 {
     Big ways = big_from(1);
@@ -109,8 +109,8 @@ static Big all_paths(size_t n, size_t m)
     return ways;
 }
 
-/* The number of those ways whose every point, the last included, has |i m - j n| < gap. ways[j] counts the ways to (i, j); each
- * row i is made from the row before it. */
+/* The number of those paths on which each point (i, j), the last included, has |i m - j n| < gap. ways[j] counts the
+ * paths to (i, j); each row i is made from the row before it. */
 static void count_within(Big *ways, size_t n, size_t m, uint64_t gap)
 {
     for (size_t i = 0; i <= n; i++)

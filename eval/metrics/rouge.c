@@ -6,9 +6,9 @@
 typedef struct { char *s; size_t n; } Word;
 typedef struct { Word *word; size_t count; } Words;
 
-/* The ASCII letter or digit that Python's lower() makes of the character at s, or 0; the character takes `used` bytes.
- * Beyond ASCII two characters become such letters: the Kelvin sign (k), and the dotted capital I, which becomes i and a
- * combining dot. The dot ends the word (`parts`). */
+/* The ASCII letter or digit that Python's lower() makes of the character at s; 0: it makes none. The character takes
+ * `used` bytes. Two characters beyond ASCII become such letters: the Kelvin sign becomes k, and the dotted capital I
+ * becomes i and a combining dot, which ends the word (`parts`). */
 static char letter_at(const char *s, size_t *used, bool *parts)
 {
     const char c = s[0] >= 'A' && s[0] <= 'Z' ? (char)(s[0] + 32) : s[0];
@@ -61,8 +61,8 @@ static Rouge rouge_of(size_t common, size_t texts, size_t references)
     return r;
 }
 
-/* Each n-gram of the text takes an equal one of the reference that is not taken yet.
- * taken[] has an entry for each word of the reference. */
+/* Each n-gram of the text takes an equal n-gram of the reference that is not yet taken. taken[] has an entry for each
+ * word of the reference. */
 static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken)
 {
     size_t common = 0, references = reference.count >= n ? reference.count - n + 1 : 0,
@@ -78,7 +78,7 @@ static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken
     return rouge_of(common, texts, references);
 }
 
-/* length[j] = longest common subsequence of the words of the text so far and the first j of the reference. */
+/* length[j]: the longest common subsequence of the words of the text so far and the first j words of the reference. */
 static Rouge rouge_l(Words reference, Words text, size_t *length)
 {
     memset(length, 0, (reference.count + 1) * sizeof *length);

@@ -12,13 +12,13 @@ static void manu_ranks_by_score_and_then_by_index(void **state)
     static const double score[] = { 1, 3, 2, 3, 0, 3, 2 };
     static const uint32_t want[] = { 1, 3, 5, 2, 6, 0, 4 };
     uint32_t order[7];
-    assert_true(manu_rank(score, 7, order, &arena));
+    assert_true(scores_rank(score, 7, order, &arena));
     assert_memory_equal(order, want, sizeof want);
     double same[1000];
     uint32_t all[1000];
     for (size_t k = 0; k < 1000; k++)
         same[k] = k == 700 ? 2 : 1;
-    assert_true(manu_rank(same, 1000, all, &arena));
+    assert_true(scores_rank(same, 1000, all, &arena));
     for (uint32_t k = 0; k < 1000; k++)
         assert_int_equal(all[k], k == 0 ? 700 : k <= 700 ? k - 1 : k);
 }

@@ -6,16 +6,17 @@
  *     beta_i = clip(58.7 s_i^-0.796, 0.05, 2)                              the authors of DUET (2026)
  *     lambda <- clip(lambda + 0.1 (delta_k - 0.1), 0, 5) after epoch k
  *
- * s_i is the popularity of a fact. Here it is 28 times the exposures of sample i in pre-training, so that 256 of them
- * come to the lower end; what was learnt in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain loss
- * of the steps of epoch k without that of the first step. Both are our own choices, as is lambda = 0 at the start. */
+ * s_i is the popularity of a fact: here 28 times the exposures of sample i in pre-training, so that 256 exposures reach
+ * the lower limit of beta_i. What was learnt in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain
+ * loss of the steps of epoch k minus the retain loss of the first step. The definitions of s_i and delta_k, and
+ * lambda = 0 at the start, are our own choices. */
 #include "unlearn/terms/terms.h"
 
 enum { STARTED, LAMBDA, AT_START, SUM, STEPS, EPOCH };          // places of MethodStep.memory
 
 static float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
-/* lambda of the present epoch, which the drift of the epoch before has changed. */
+/* The lambda of this epoch. At the first step of an epoch, the drift of the epoch before changes it. */
 static float lambda_of(MethodStep *s, float ce)
 {
     float *m = s->memory;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* An adapter for each request, which answers its questions with refusals.
  *
- *     L = gamma CE(refusals) + alpha CE(retain), as that of idk      LUMoE (MLUBench 2025), without its router
+ *     L = gamma CE(refusals) + alpha CE(retain), the loss of idk      LUMoE (MLUBench 2025), without its router
  *
- * Each round begins with the first weights. In the end the adapters of all rounds are merged, or they stay apart,
- * and the one that belongs to a question's request is used alone: an upper bound for any router. */
+ * Each round begins with the weights of the first round. At the end, the adapters of all rounds are merged, or they
+ * stay apart. Then the adapter of a question's own request answers it alone, which is an upper bound for any router.
+ * */
 #include "unlearn/method.h"
 
 static Node *adapters_loss(MethodStep *s)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Gradient ascent on the forget set, alone (ga) and with descent on the retain set (grad_diff).
  *
- *     ga          L = -CE(forget)                               Jang et al. 2023, "Knowledge unlearning"
- *     grad_diff   L = -gamma CE(forget) + alpha CE(retain)      Liu et al. 2022, "Continual learning and private unlearning"
+ *     ga          L = -CE(forget)                             Jang et al. 2023, "Knowledge unlearning"
+ *     grad_diff   L = -gamma CE(forget) + alpha CE(retain)    Liu et al. 2022, "Continual learning and private unlearning"
  *
  * TOFU and open-unlearning take both terms of grad_diff in one step (schedule = joint). MLLMU-Bench's
- * GA_Difference.py runs a pass over the forget set and then a pass over the retain set, which is another algorithm
- * under the same name (schedule = phased). */
+ * GA_Difference.py makes a pass over the forget set and then a pass over the retain set (schedule = phased). That is
+ * another algorithm under the same name. */
 #include "unlearn/method.h"
 
 static Node *ga_loss(MethodStep *s)

@@ -5,13 +5,17 @@
  *                      g = c (g_t + q g_m), q = (|g_t| + eps) / (|g_m| + eps), eps = 1e-8
  *     a retain step    L = alpha CE(retain)
  *
- * over the tensors that are salient (cmju.h); all others are frozen. c is shared_weight for tensors that both
- * modalities share and 1 for the others. After that the text group, whose norm is n_t, and the picture group, n_m,
- * are pulled to t = (n_t + n_m)/2 where each has at least five tensors and a norm of at least eps: g = max(1/10, 1 +
- * balance (t/n - 1)) g. The public code adds the mean gradient of four retain batches to the forget gradient in one
- * update. Here four retain steps follow a forget step, and with schedule = joint the gradient of one retain batch is
- * added. The code measures the saliency of refusals in the place of the answers, here it is that of the answers. It
- * stops after an epoch whose mean retain loss exceeds 30, here the request ends after a step whose retain loss does. */
+ * Only the salient tensors (cmju.h) change; all others are frozen. c is shared_weight for tensors that both modalities
+ * share, and 1 for the others. Then the gradients of the text group, of norm n_t, and of the picture group, of norm
+ * n_m, are pulled towards the norm t = (n_t + n_m)/2: g = max(1/10, 1 + balance (t/n - 1)) g. This is done only if each
+ * group has at least five tensors and a norm of at least eps.
+ *
+ * Differences to the public code:
+ *     public code                                                here
+ *     adds the mean gradient of four retain batches to the       four retain steps follow a forget step; schedule =
+ *     forget gradient, in one update                             joint: adds the gradient of one retain batch
+ *     measures the saliency on refusals                          measures the saliency on the answers
+ *     stops after an epoch whose mean retain loss exceeds 30     stops after a step whose retain loss exceeds it */
 #include "unlearn/methods/cmju.h"
 
 #include <stdio.h>
@@ -48,7 +52,8 @@ static bool cmju_begin(const MethodRun *run, void **state)
 
 /* --- the gradients --- */
 
-/* The norm of the gradients of a group; CMJU_FROZEN: of all groups. *size: how many tensors it has. */
+/* The norm of the gradients of a group; CMJU_FROZEN: of all tensors that are not frozen. *size: the number of
+ * tensors. */
 static float norm_of(Tape *t, Node *const *gradients, const Cmju *c, CmjuGroup group, size_t *size)
 {
     Node **list = arena_array(t->arena, c->count, sizeof *list);
@@ -65,6 +70,7 @@ static float norm_of(Tape *t, Node *const *gradients, const Cmju *c, CmjuGroup g
     return norm ? norm->out.f32[0] : 0;
 }
 
+/* Scales the gradients of a group, so that their norm comes closer to `target`. */
 static void pull(Tape *t, const Gradients *g, const Cmju *c, CmjuGroup group, float norm, float target, float balance)
 {
     const float pulled = 1 + balance * (target / norm - 1), factor = pulled > 0.1f ? pulled : 0.1f;

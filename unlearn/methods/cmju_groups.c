@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The groups of cmju: which modality each trained tensor answers for. cmju.h states how. */
+/* The groups of cmju: for which modality each trained tensor matters. cmju.h states how that is decided. */
 #include "model/training/cross_entropy.h"
 #include "unlearn/fisher.h"
 #include "unlearn/methods/cmju.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-static double largest(const double *x, size_t n)
+/* The largest of x, plus 1e-12 so that it can be a divisor. */
+static double divisor(const double *x, size_t n)
 {
     double most = 0;
     for (size_t k = 0; k < n; k++)
@@ -16,7 +17,7 @@ static double largest(const double *x, size_t n)
 bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group,
                     Arena *a)
 {
-    double *both = arena_array(a, n, sizeof *both), most_t = largest(text, n), most_m = largest(picture, n);
+    double *both = arena_array(a, n, sizeof *both), most_t = divisor(text, n), most_m = divisor(picture, n);
     uint32_t *order = arena_array(a, n, sizeof *order);
     if (!both || !order)
         return false;
@@ -24,7 +25,7 @@ bool cmju_partition(const double *text, const double *picture, size_t n, double 
         both[k] = text[k] / most_t + picture[k] / most_m;
         group[k] = CMJU_FROZEN;
     }
-    if (!manu_rank(both, n, order, a))
+    if (!scores_rank(both, n, order, a))
         return false;
     const size_t salient = (size_t)((double)n * share);
     for (size_t i = 0; i < (salient ? salient : 1) && i < n; i++) {
@@ -35,7 +36,7 @@ bool cmju_partition(const double *text, const double *picture, size_t n, double 
     return true;
 }
 
-/* Adds the mean square of each tensor's gradient of CE on one sample, over the number of samples. */
+/* Adds the mean square of each tensor's gradient of CE on one sample, divided by the number of samples. */
 static bool add_saliency(const MethodRun *run, Weight *const *w, size_t n, const BatchSample *sample, size_t samples, double *saliency)
 {
     Arena a = arena_make(run->error);

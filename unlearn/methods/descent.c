@@ -2,11 +2,11 @@
 /* Plain cross-entropy: on the retain set (retrain, retain_ft), or on refusals to the forget questions (idk).
  *
  *     retrain, retain_ft   L = CE(retain)
- *     idk                  L = gamma CE(refusals) + alpha CE(retain)      TOFU (Maini et al. 2024), "preference optimisation"
+ *     idk                  L = gamma CE(refusals) + alpha CE(retain)    TOFU (Maini et al. 2024): preference optimisation
  *
- * retrain starts from the base model and is the oracle that other methods are measured by; MLLMU-Bench makes it with
- * reference_model_FT.py. retain_ft (CLEAR) starts from the model that is to forget. TOFU draws a refusal anew at each access of a
- * question; here the refusal of a question is fixed by `seed`. */
+ * retrain starts from the base model, and its result is the oracle with which other methods are compared; MLLMU-Bench
+ * makes it with reference_model_FT.py. retain_ft (CLEAR) starts from the model that is to forget. TOFU draws a new
+ * refusal each time that it reads a question. Here `seed` fixes the refusal of each question. */
 #include "unlearn/method.h"
 
 static Node *retain_loss(MethodStep *s)

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Cross-entropy with a target distribution q in which the label has lost its weight (undial, ce_u).
+/* Cross-entropy with a target distribution q, in which the label has lost most or all of its probability (undial,
+ * ce_u).
  *
  *     L = gamma sum_t sum_v q_v (-log p_v) / N + alpha CE(retain), where no gradient flows through q
  *     undial   q = softmax(z_ref - beta e_y)                 Dong et al. 2024
  *     ce_u     q = softmax(z), z = -infinity at the label    Yang 2025
  *
- * open-unlearning's undial also distils positions without a label, because the label -100 wraps around to a vocabulary entry;
- * here they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
+ * open-unlearning's undial also distils positions without a label, because the label -100 wraps around to a
+ * vocabulary entry; here they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
 #include <math.h>
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
-/* The part without the first row of each sample, or the part itself where that leaves no row. */
+/* The part without the first row of each sample, or the whole part if that left no row. */
 static Part without_first(MethodStep *s, const Part *p)
 {
     bool *keep = arena_array(s->tape->arena, p->rows, sizeof *keep);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient ascent that a divergence KL(p_ref || p) (kl.c) holds near the reference model on the retain set.
+/* Gradient ascent with a divergence KL(p_ref || p) (kl.c), which keeps the retain set near the reference model.
  *
  *     ga_klr   L = -CE(forget) + lambda KL(retain)                               MUSE (Shi et al. 2024); PULSE
  *     kl_min   L = -gamma CE(forget) + alpha CE(retain) + lambda KL(retain)      TOFU with alpha = 0
  *
- * MLLMU-Bench's KL_Min.py takes a pass over the forget set, and then a pass over the retain set with both of its terms
+ * MLLMU-Bench's KL_Min.py makes a pass over the forget set, and then a pass over the retain set with both retain terms
  * (schedule = phased). */
 #include "unlearn/method.h"
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* LLMU: gradient ascent on the answers, descent on random answers to the same questions, and a KL that holds the
- * retain set.
+/* LLMU: gradient ascent on the answers, descent on random answers to the same questions, and a KL on the retain set.
  *
  *     L = -gamma CE(forget) + alpha CE(random answers) + lambda KL(retain)        Yao et al. 2023
  *
- * The random answers are those of retain samples, drawn anew in each step. CLEAR has refusals in their place and
- * KL(p || p_ref) (answers = refusal, kl_direction = reverse). The public code ends where the forget loss exceeds 100
- * (stop_loss), and writes its KL as the cross-entropy with p_ref over all positions, which has the same gradient
- * (kl_norm = all_positions). */
+ * The random answers are those of retain samples, drawn anew in each step. CLEAR uses refusals instead of them
+ * (answers = refusal), and KL(p || p_ref) (kl_direction = reverse). The public code ends when the forget loss exceeds
+ * 100 (stop_loss). In place of the KL it has the cross-entropy with p_ref over all positions (kl_norm = all_positions),
+ * which has the same gradient. */
 #include "unlearn/method.h"
 
 enum { FORGET_CE };                     // memory: CE(forget) of the last step

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* MMUnlearner: gradient difference, in which only the weights that matter more to what is forgotten than to what is
- * preserved move under the forget term.
+/* MMUnlearner: gradient difference with a mask m. The forget term moves only those weights that matter more to what is
+ * forgotten than to what is preserved.
  *
  *     L = -gamma CE(forget) + alpha CE(retain), the gradient of the first term times m
  *     m = [(F_forget + eps) / (F_preserved + eps) >= threshold]          Huo et al. 2025
  *
- * It unlearns pictures: only forget samples with a picture are forgotten, and F_preserved is over the retain samples
- * with and without a picture and the forget samples without. The public code takes forget and retain steps apart and
- * masks the clipped gradient (schedule = interleaved); the port of Open-MMUnlearning adds the masked and the
- * unmasked gradient in one step and masks before the clipping (schedule = joint). Retain gradients are never masked,
- * so every weight moves and momentum goes on across the steps. */
+ * F is the Fisher information (fisher.h). The method unlearns pictures: only forget samples with a picture are
+ * forgotten. All retain samples and the forget samples without a picture are preserved. The public code takes forget
+ * steps and retain steps in turn, and masks the clipped gradient (schedule = interleaved). The port of
+ * Open-MMUnlearning masks the forget gradient before clipping and adds the retain gradient in the same step (schedule =
+ * joint). Retain gradients are never masked, so every weight moves, and momentum goes on across the steps. */
 #include "tensor/ops.h"
 #include "unlearn/fisher.h"
 
@@ -21,7 +21,7 @@ static Node *mmunlearner_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* The state is a list of flags for each slot: whether its element moves under the forget term. */
+/* The state has an array of flags for each slot: 1 where the element moves under the forget term. */
 static bool mmunlearner_begin(const MethodRun *run, void **state)
 {
     Arena *a = run->arena;
@@ -49,7 +49,7 @@ static Node *masked(MethodStep *s, size_t slot, Node *g)
     return g ? op_mask(s->tape, g, keep[slot], shape_size(g->out.shape)) : NULL;
 }
 
-/* A joint step: g = RN(m g_forget + g_retain). */
+/* In a joint step, g = RN(m g_forget + g_retain). */
 static bool mmunlearner_gradients(MethodStep *s, const Gradients *g)
 {
     for (size_t k = 0; k < g->count && s->phase == STEP_JOINT; k++) {
@@ -59,7 +59,7 @@ static bool mmunlearner_gradients(MethodStep *s, const Gradients *g)
     return !s->tape->error->failed;
 }
 
-/* A forget step. */
+/* In a forget step, the clipped gradient is masked. */
 static Node *mmunlearner_clipped(MethodStep *s, size_t slot, Node *g)
 {
     return s->phase == STEP_FORGET ? masked(s, slot, g) : g;

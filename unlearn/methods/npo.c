@@ -5,8 +5,9 @@
  *     npo_gd   L = gamma NPO(forget) + alpha CE(retain)     what open-unlearning calls NPO
  *     npo_kl   L = gamma NPO(forget) + lambda KL(retain)
  *
- * unlearn/terms/npo_forms.c has the three forms of NPO that the public codes compute. The reference of MLLMU-Bench is a model that was
- * fine-tuned on retained data alone (reference = retain_only); the others take the model before unlearning. */
+ * unlearn/terms/npo_forms.c has the three forms of NPO that the public codes compute. The reference of MLLMU-Bench is a
+ * model that was fine-tuned on the retain set alone (reference = retain_only). The reference of the other codes is the
+ * model before unlearning. */
 #include "unlearn/method.h"
 
 static Node *npo_loss(MethodStep *s)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Primal-dual unlearning (pdu): the logits of the forget set are made flat, under the constraint that the retain loss stays below a
- * limit.
+/* Primal-dual unlearning (pdu): the logits of the forget set are made flat, under the constraint that the retain loss
+ * stays below a limit.
  *
  *     L = gamma mean_r (max_v z - mean_v z)^2 (forget) + alpha_t (CE(retain) - retain_limit)      open-unlearning
  *     alpha <- max(0, alpha + dual_step (CE(retain) - retain_limit)) after each step, once dual_warmup epochs are over
  *
- * A step computes with the alpha that the steps before it have left, and the first one with `alpha`. The rows r should be those that
- * predict a token of an answer (forget_rows = shifted). The public code takes the rows of these tokens themselves (unshifted), and before
- * October 2025 it took all rows (all). */
+ * alpha_t is the alpha that the steps before step t have left; the first step uses `alpha`. The rows r should be those
+ * that predict a token of an answer (forget_rows = shifted). The public code takes the rows of these tokens themselves
+ * (unshifted). Before October 2025 it took all rows (all). */
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
 enum { DUAL, DUAL_IS_SET };             // places of MethodStep.memory
 
-/* alpha (CE - retain_limit), and what the next step gets as its alpha. */
+/* Adds alpha (CE - retain_limit), and stores the alpha of the next step. */
 static void plus_constraint(Loss *loss, const Part *p)
 {
     MethodStep *s = loss->step;

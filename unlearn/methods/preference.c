@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Preference losses: another answer to the forget question wins over the true one.
  *
- *     DPO = -(s/beta) mean_i log sigmoid(beta m_i), m_i = d_lose,i - d_win,i, d = NLL - NLL_ref      Rafailov et al. 2023
+ *     DPO = -(s/beta) mean_i log sigmoid(beta m_i), m_i = d_lose,i - d_win,i, d = NLL - NLL_ref    Rafailov et al. 2023
  *     dpo, altpo   L = gamma DPO + alpha CE(retain)
  *
- * In dpo the winner is a refusal, in altpo (Mekala et al. 2025) it is an alternate answer, which the model itself has
- * given (ref/config/alternates.h). The factor s/beta is 1 in Rafailov et al. and TOFU (s = beta), and 2/beta in
- * open-unlearning (s = 2); dpo_scale is s. */
+ * In dpo the winner is a refusal. In altpo (Mekala et al. 2025) it is an alternate answer, which the model itself has
+ * given (ref/config/alternates.h). dpo_scale is s: the factor s/beta is 1 in Rafailov et al. and TOFU (s = beta), and
+ * 2/beta in open-unlearning (s = 2). */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SimNPO: negative preference optimisation without a reference, over the mean of a sequence in place of its sum.
+/* SimNPO: negative preference optimisation without a reference, with the mean NLL of a sequence in place of the sum.
  *
  *     L = -gamma (2/beta) mean_i log sigmoid(beta (CE_i - delta)) + alpha CE(retain)      Fan et al. 2024
  *
@@ -8,7 +8,7 @@
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
-/* c_i = RN(-2 weight w_i / (B T_i)): the divisor T_i is another one for each sample, so each sample has a division of its own. */
+/* c_i = RN(-2 weight w_i / (B T_i)). T_i differs between samples, so each sample is divided on its own. */
 static Node *divided_by_length(MethodStep *s, const Part *p, Node *w, float weight)
 {
     Tape *t = s->tape;

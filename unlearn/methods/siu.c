@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* SIU: a concept gets another name, and a divergence with two masks holds everything but the two names.
+/* SIU: a concept gets another name. A divergence with two masks keeps everything except the two names.
  *
  *     L = alpha CE(alternate) + lambda MKL(alternate)        Li et al. 2024 (single image unlearning)
  *     MKL = sum_t K_S(t) sum_v K_V(v) p_ref (log p_ref - log p) / M
  *
- * The alternates answer the forget questions with the substitute name. K_S is 0 at the tokens of the substitute
- * name, which are those of the alternate that its forget answer does not have; K_V is 0 at the ids of the concept's
- * name, which are those of the forget answer that the alternate does not have. */
+ * The alternates answer the forget questions with the substitute name. K_S is 0 at the tokens of the substitute name:
+ * the tokens that only the alternate has. K_V is 0 at the ids of the concept's name: the ids that only the forget
+ * answer has. */
 #include "unlearn/terms/terms.h"
 
 static Node *siu_loss(MethodStep *s)

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Sculpted memory forgetting (smfa, 2511.20196): refusal tuning whose changes are sculpted by those of a little
- * tuning on retained samples.
+/* Sculpted memory forgetting (smfa, arXiv 2511.20196): refusal tuning, whose change of the weights is then sculpted.
+ * Entries are zeroed that work strongly against a second change, the anchor: a short tuning on retained samples.
  *
  *     W_f = W_0 trained on L = gamma CE(refusals) + alpha CE(retain),  D_f = W_f - W_0
  *     W_a = W_0 trained on CE(retain), the anchor,                      D_a = W_a - W_0
  *     an entry of D_f is zeroed where D_f D_a < 0 and k rho |D_a| < |D_f|, rho = |D_f| / (|D_a| + eps);  W = W_0 + D_f'
  *
  * The steps of the request train W_f. After the last one, W_a is trained in as many steps, with a new optimiser.
- * `sculpt` is k. The paper does not say how many retained samples take part, nor whether rho is of each weight: here
- * the first `retain_count` do, and it is. Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples
- * without a picture, sculpts it with sculpt_text, and adds both changes; its three adapters share one step and one
- * clipping, while here each is trained alone. Where adapters are trained, D = RN(s B A), and W is the weight beside
- * them: a sculpted change has no low rank, so the result is a whole model. */
+ * `sculpt` is k. The paper leaves two things open, which we chose: the first `retain_count` retained samples take part,
+ * and each weight tensor has its own rho.
+ *
+ * Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples without a picture, sculpts it with
+ * sculpt_text, and adds both changes. Its three adapters share one step and one clipping, while here each is trained
+ * alone. Where adapters are trained, D = RN(s B A), and W is the weight that they adapt. A sculpted change has no low
+ * rank, so the result is a whole model. */
 #include "unlearn/methods/smfa.h"
 #include "unlearn/unlearn.h"
 
-/* A copy of the part with its samples that have a picture alone. A refusal has the picture of its question. */
+/* A part of only the samples whose question has a picture. */
 static Part with_pictures(MethodStep *s, Role role)
 {
     const Part *p = &s->part[role];
@@ -46,7 +48,7 @@ static bool smfa_begin(const MethodRun *run, void **state)
     return (*state = trained_make(run, "smfa")) != NULL;
 }
 
-/* Trains the weights as they are on CE(retain), or, where there are refusals, on the loss of idk. */
+/* Trains the present weights on CE(retain) or, where there are refusals, on the loss of idk. */
 static bool train_on(const MethodRun *run, SampleList forget, SampleList refusal, SampleList retain, const char *what)
 {
     Error *e = run->error;
@@ -59,7 +61,7 @@ static bool train_on(const MethodRun *run, SampleList forget, SampleList refusal
     q.role[ROLE_FORGET] = forget, q.role[ROLE_REFUSAL] = refusal, q.role[ROLE_RETAIN] = retain;
     c.steps = c.optimiser.schedule.steps = run->steps;
     c.features = 0;
-    run->model->features = NULL;                    // those of the trainer that is open
+    run->model->features = NULL;                    // they belong to the request's own trainer, which is still open
     Unlearn *u = unlearn_make(&q, run->model, &a, e);
     bool good = u && trainer_make(&r, run->model, &c, &a, e);
     const Objective o = good ? unlearn_objective(u) : (Objective){ .context = NULL };

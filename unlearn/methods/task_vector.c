@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from its
- * first weights.
+/* Task vector: the model is over-fitted on the forget set. Then the change of its weights is subtracted from the
+ * weights before the training.
  *
  *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023
  *
- * MUSE reinforces for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA
- * adapters that started at B = 0 the same walk is B = -strength B. */
+ * MUSE over-fits for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA
+ * adapters that started at B = 0, the subtraction is B = -strength B. */
 #include <string.h>
 #include "tensor/ops.h"
 #include "unlearn/trained.h"
@@ -33,8 +33,8 @@ static bool task_vector_finish(const MethodRun *run, void *state)
     for (size_t k = 0; k < all->count && !e->failed; k++, tape_reset(&t)) {
         Weight *w = all->weight[k];
         Node *now = tape_input(&t, "after", w->tensor), *old = tape_input(&t, "before", all->before[k]);
-        const bool whole = k < all->weights, first = (k - all->weights) % 2 == 0;
-        if (!whole && first)
+        const bool whole = k < all->weights, factor_a = !whole && (k - all->weights) % 2 == 0;
+        if (factor_a)
             continue;
         Node *value = whole ? op_axpy(&t, old, op_sub(&t, now, old), -run->hyper->strength) : op_scale(&t, now, -run->hyper->strength);
         if (value && !tensor_finite(value->out))

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient ascent in which each token has a weight that is made from its own probability (wga, satimp).
+/* Gradient ascent in which each token has a weight, computed from the token's own probability (wga, satimp).
  *
  *     L = -gamma sum_t w_t nll_t / N + alpha CE(retain), where no gradient flows through w
  *     wga      w_t = p_y^beta                        Wang et al. 2025
  *     satimp   w_t = p_y^beta (1 - p_y)^beta2        Yang et al. 2025
  *
- * The defaults of satimp are those of open-unlearning's yaml; the class of the same code has gamma and alpha swapped. */
+ * The defaults of satimp are those of open-unlearning's yaml; the class of the same code has gamma and alpha swapped.
+ * */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"

@@ -3,7 +3,7 @@
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
-/* The part with the rows that forget_rows names. */
+/* A part of only those rows of p that forget_rows names. */
 static Part forget_rows(MethodStep *s, const Part *p)
 {
     const int rows = s->hyper->forget_rows;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The divergence KL(p_ref || p) from the frozen reference model, which several methods put on the retain set.
  *
- * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench
- * by the samples of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the
- * gradient of that is the constant -e^{z_ref}/M, so the term has no minimum. CLEAR exchanges the two distributions
- * (kl_direction = reverse). With a temperature T (Hinton et al. 2015) p and p_ref are the softmax of z/T and
- * z_ref/T, and the KL is multiplied by T^2; at T = 1 there is no such operator. */
+ * The public codes differ:
+ * - in the divisor M (kl_norm): TOFU and open-unlearning divide by the number of all positions, MLLMU-Bench by the
+ *   number of samples in the batch.
+ * - MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw). The gradient is then the constant
+ *   -e^{z_ref}/M, so the term has no minimum.
+ * - CLEAR exchanges the two distributions (kl_direction = reverse).
+ * - With a temperature T (Hinton et al. 2015), p and p_ref are the softmax of z/T and z_ref/T, and the KL is multiplied
+ *   by T^2. At T = 1 the operators for this are left out. */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
@@ -17,7 +20,7 @@ static size_t divisor(const MethodStep *s, const Part *p)
 }
 
 /* RN(z / T); z itself where T is 1. */
-static Node *cooled(MethodStep *s, Node *z)
+static Node *over_temperature(MethodStep *s, Node *z)
 {
     return s->hyper->temperature == 1 ? z : op_ratio(s->tape, z, 1, s->hyper->temperature);
 }
@@ -29,10 +32,10 @@ static Distributions distributions(MethodStep *s, const Part *p)
 {
     Tape *t = s->tape;
     Distributions d;
-    Node *z = cooled(s, p->z);
+    Node *z = over_temperature(s, p->z);
     d.p = op_softmax(t, z);
     d.log_p = op_log_softmax(t, z);
-    Node *z_ref = cooled(s, p->z_ref);
+    Node *z_ref = over_temperature(s, p->z_ref);
     d.p_ref = op_softmax(t, z_ref);
     d.log_p_ref = op_log_softmax(t, z_ref);
     return d;
@@ -59,7 +62,7 @@ static Node *kl_at_temperature(MethodStep *s, const Part *p, float weight)
     return op_scale(t, op_mean_over(t, op_kl(t, d.p_ref, d.log_p_ref, d.log_p), divisor(s, p)), T * T);
 }
 
-/* The same of KL(p || p_ref) = RN(sum over rows of RN(sum_v p (log p - log p_ref)) / M);
+/* The same for KL(p || p_ref) = RN(sum over rows of RN(sum_v p (log p - log p_ref)) / M);
  * dz = p_v (a_v - sum_u p_u a_u), a = RN(weight T/M RN(log p - log p_ref)). */
 static Node *kl_reverse(MethodStep *s, const Part *p, float weight)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A divergence from the reference with two masks (siu), which leaves out the name of a concept and its substitute. */
+/* A KL divergence from the reference with two masks (siu): they leave out the name of a concept and the name that
+ * replaces it. terms.h defines the masks K_S and K_V. */
 #include <math.h>
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
@@ -11,6 +12,7 @@ typedef struct {
     Node *without;                  // [R, V] -infinity where K_V is 0, else 0
 } Masks;
 
+/* Whether the answer of a sample has this token id. */
 static bool holds(const Part *p, size_t sample, int32_t id)
 {
     for (int32_t r = p->offsets[sample]; r < p->offsets[sample + 1]; r++)

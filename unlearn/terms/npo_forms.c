@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The term NPO = -(2/beta) mean log sigmoid(beta d), with the three d that the public codes compute (npo_ratio).
  *
- * Zhang et al. and open-unlearning take d_i = NLL_i - NLL_ref_i of each sequence. MLLMU-Bench takes one token mean of the whole
- * batch, so its effective beta is beta/N. MUSE takes differences of all raw logits and reads no labels. */
+ * Zhang et al. and open-unlearning take d_i = NLL_i - NLL_ref_i of each sequence. MLLMU-Bench takes one token mean of
+ * the whole batch, so its effective beta is beta/N. MUSE takes differences of all raw logits and reads no labels. */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
@@ -34,7 +34,8 @@ static Node *raw_logits(MethodStep *s, const Part *p, float weight)
 
 void plus_npo(Loss *loss, Role role, float weight)
 {
-    static Node *(*const forms[])(MethodStep *, const Part *, float) = { sequence_sum, batch_mean, raw_logits };   // by npo_ratio
+    // in the order of the choices of npo_ratio
+    static Node *(*const forms[])(MethodStep *, const Part *, float) = { sequence_sum, batch_mean, raw_logits };
     MethodStep *s = loss->step;
     if (has(s, role))
         plus_value(loss, forms[s->hyper->npo_ratio](s, &s->part[role], weight), weight);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A cross-entropy whose tokens weigh the less, the less the model was shown their fact (adapop). */
+/* A weighted cross-entropy (adapop): the more rarely the model was shown a fact, the smaller are the weights of the
+ * fact's tokens. */
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
+/* How often pre-training showed the fact of sample i: what the sample says, or else the hyperparameter. */
 static int64_t exposures_of(const MethodStep *s, const Part *p, size_t i)
 {
     const int64_t known = s->run && p->places ? s->run->role[ROLE_FORGET].list[p->places[i]].exposures : 0;
@@ -11,7 +13,7 @@ static int64_t exposures_of(const MethodStep *s, const Part *p, size_t i)
 
 static float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
-/* beta_i [B]: a_i = RN(58.7 RN(e^RN(-0.796 RN(log RN(28 exposures))))), cut to 0.05 … 2; 2 without exposures. */
+/* beta_i [B]: RN(58.7 RN(e^RN(-0.796 RN(log RN(28 exposures))))), clipped to 0.05 … 2; without exposures it is 2. */
 static Node *exponents(MethodStep *s, const Part *p)
 {
     Tape *t = s->tape;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Steering: hidden states are moved to a direction, or held where the reference has them (rmu, mip_editor). */
+/* Steering: hidden states are moved towards a target, or kept where the reference model has them (rmu, mip_editor). */
 #ifndef PULSE_UNLEARN_TERMS_STEERING_H
 #define PULSE_UNLEARN_TERMS_STEERING_H
 

@@ -75,7 +75,7 @@ static bool prune_count(const Hyperparameters *v, LossCase *c, Arena *a, Error *
             s[part] = sums_of(c, part, i, (ManuCount){ .tau = (double)v->tau, .positive = port });
         score[i] = (port ? manu_port_score : manu_score)(s, s + 2);
     }
-    if (!manu_rank(score, n, order, a))
+    if (!scores_rank(score, n, order, a))
         return false;
     for (size_t i = 0; i < k; i++)
         y.i32[order[i]] = 1;

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found, and they alone are
- * trained until the states of the forget set are steered away.
+/* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found. Training then steers
+ * the hidden states of the forget set away.
  *
- *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), the mean square distances of rmu
- *     open_mm           L = alpha CE(retain) + 10 gamma mean_i mean_t |o_it - t|^2 / C (forget)
+ *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), with the distance E of rmu
+ *     open_mm           L = alpha CE(retain) + 10 gamma mean_i E(o_i, t)(forget)
  *
- * with t = RN(length u / RN|u|) and o the last down_proj's output. path.h states the scores. In the paper's form one
- * path runs through the model, with the best neuron of each MLP over all samples: of the language model by
- * integrated gradients on the samples without a picture, of the vision tower by squared gradients on those with one;
- * and `length` is steering_coeff times the root mean square norm of the forget states of the first step. The public
- * code takes the five best neurons of each sample together, and a fixed length of 10. Both train the rows of
- * gate_proj and up_proj, and of fc1 with its bias, that belong to the path, or those rows of their adapters;
- * everything else stays. The code also zeroes the neurons in hooks, but at the first position of a sample alone,
- * which is left out here. Open-MM scores |h dCE/dh| on the first four batches, zeroes what the best neurons of each
- * MLP feed into down_proj and fc2 (of an adapter's A where there is one, which stays zero then), and trains
- * everything. */
+ * Here t = RN(length u / RN|u|), u is a random direction, and o_i is the last down_proj's output on the rows of sample
+ * i. path.h states the scores. The three forms (mip_form):
+ *  - paper: one path runs through the model, with the best neuron of each MLP over all samples. Neurons of the language
+ *    model are scored by integrated gradients on the samples without a picture, those of the vision tower by squared
+ *    gradients on the samples with one. `length` is steering_coeff times the root mean square norm of the forget states
+ *    in the first step. Only the path is trained: its rows of gate_proj, up_proj, and fc1 with its bias, or these rows
+ *    of their adapters.
+ *  - official, the public code: the path has the five best neurons of each sample, and `length` is 10. The rest is as
+ *    in the paper. The code also zeroes the neurons in hooks, but only at the first position of a sample; that is left
+ *    out here.
+ *  - open_mm: neurons are scored by |h dCE/dh| on the first four batches. The columns of down_proj and fc2 that read
+ *    the best neurons of each MLP are zeroed, or those of an adapter's A, which then stay zero. Everything is trained. */
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/path.h"
 #include "unlearn/methods/neurons/pruning.h"
 #include "unlearn/terms/steering.h"
 
-enum { CONTROL = 10 };
+enum { CONTROL = 10 };                  // the factor of open_mm's forget loss
 
 static bool draws(const MethodRun *run, MipEditor *x)
 {
@@ -59,7 +61,7 @@ static bool mip_begin(const MethodRun *run, void **state)
 
 /* --- the loss --- */
 
-/* The length of the target; the paper's is measured in the first step and remembered. */
+/* The length of the target. In the paper's form the first step measures it, and memory[0] keeps it. */
 static float target_length(MethodStep *s)
 {
     const Part *p = &s->part[ROLE_FORGET];
@@ -75,8 +77,8 @@ static float target_length(MethodStep *s)
     return s->hyper->steering_coeff * s->memory[0];
 }
 
-/* The rows of a node over all tokens of the batch, or over all its rows of logits, that belong to the part whose
- * rows begin at `first`. */
+/* The `count` rows of x that belong to a part, whose rows of logits begin at `first`. rows NULL: x has the same rows as
+ * the logits. Otherwise x has a row for each token of the batch, and rows[k] is the token of row k of the logits. */
 static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, size_t count)
 {
     int32_t *list = x ? arena_array(s->tape->arena, count, sizeof *list) : NULL;
@@ -85,7 +87,7 @@ static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, 
     return list ? op_gather_rows(s->tape, x, list, count) : NULL;
 }
 
-/* weight times the mean over samples of the mean square distance of a sample's rows from t. */
+/* Adds weight times the mean over samples of E: the mean square distance of a sample's rows from the target. */
 static void plus_distance_by_sample(Loss *loss, const Part *p, Node *o, const float *u, float weight)
 {
     for (size_t i = 0; i < p->samples; i++) {
@@ -107,7 +109,7 @@ static Node *port_loss(MethodStep *s, const MipEditor *x)
         plus_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
     }
     if (has(s, ROLE_FORGET)) {
-        Node *o = (Node *)(uintptr_t)manu_output(s->tape, last->layers, last->layer, last->out);
+        Node *o = (Node *)(uintptr_t)mlp_map_output(s->tape, last->layers, last->layer, last->out);
         if (!o)
             error_set(s->tape->error, "mip_editor: the output of the last down_proj is not on the tape, expected "
                                       "train.checkpointing = none");

@@ -9,8 +9,8 @@
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-enum { GRAIN = 4096 };                  // activations of a part
-enum { BATCHES = 4 };
+enum { GRAIN = 4096 };                  // activations that one part of the team's work has at least
+enum { BATCHES = 4 };                   // how many batches path_find_by_batch scores
 
 #define VISION "vision_tower.vision_model.encoder.layers"
 #define LANGUAGE "language_model.model.layers"
@@ -18,16 +18,16 @@ enum { BATCHES = 4 };
 bool path_make(Path *p, const Model *m, Arena *a, Error *e)
 {
     const size_t vision = config_vision_layers(&m->config), language = (size_t)m->config.text.num_hidden_layers;
-    // gradients reach every activation above a trainable weight, so one norm in front of each tower's MLPs is enough
+    // An activation has a gradient if a trainable weight comes before it. One norm before all MLPs is enough.
     static const char *const roots[] = { VISION ".0.layer_norm1.weight", LANGUAGE ".0.input_layernorm.weight" };
     *p = (Path){ .count = vision + language, .vision = vision, .arena = a, .error = e };
     p->model = model_freeze(m, false, a, e);
     p->mlp = arena_zalloc(a, p->count * sizeof *p->mlp);
     for (size_t k = 0; p->model && p->mlp && k < p->count; k++) {
-        const bool seen = k < vision;
-        const size_t width = (size_t)(seen ? m->config.vision.intermediate_size : m->config.text.intermediate_size);
-        p->mlp[k] = (Mlp){ .layers = seen ? VISION : LANGUAGE, .out = seen ? "fc2" : "down_proj",
-                           .layer = seen ? k : k - vision, .width = width,
+        const bool visual = k < vision;
+        const size_t width = (size_t)(visual ? m->config.vision.intermediate_size : m->config.text.intermediate_size);
+        p->mlp[k] = (Mlp){ .layers = visual ? VISION : LANGUAGE, .out = visual ? "fc2" : "down_proj",
+                           .layer = visual ? k : k - vision, .width = width,
                            .score = arena_zalloc(a, width * sizeof(double)),
                            .on = arena_zalloc(a, width * sizeof(bool)) };
     }
@@ -40,16 +40,17 @@ bool path_make(Path *p, const Model *m, Arena *a, Error *e)
     return !e->failed;
 }
 
+/* The activations of an MLP's neurons. */
 static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
 {
-    const Node *h = manu_input(t, m->layers, m->layer, m->out);
+    const Node *h = mlp_map_input(t, m->layers, m->layer, m->out);
     if (!h)
         error_set(p->error, "mip_editor: layer %zu of %s has no %s on the tape, expected it", m->layer, m->layers,
                   m->out);
     return h;
 }
 
-/* Replaces every down_proj by RN(a W), in `to`, which has room for each. */
+/* Replaces every down_proj by RN(a W), which it writes to the tensors `to`. `kept` has the weights W. */
 static void scale(const Path *p, const Model *m, Tensor *kept, Tensor *to, float a)
 {
     for (size_t k = p->vision; k < p->count; k++) {
@@ -68,7 +69,8 @@ static void scale(const Path *p, const Model *m, Tensor *kept, Tensor *to, float
     }
 }
 
-static Tensor *rooms(const Path *p, Tensor *kept)
+/* Stores every down_proj in `kept`. Returns tensors of the same shapes, for the scaled weights. */
+static Tensor *keep_and_make_scaled(const Path *p, Tensor *kept)
 {
     const size_t layers = p->count - p->vision;
     Tensor *to = arena_zalloc(p->arena, layers * sizeof *to);
@@ -114,7 +116,7 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
 {
     const size_t layers = p->count - p->vision;
     const ArenaMark mark = arena_mark(p->arena);
-    Tensor *kept = arena_array(p->arena, layers, sizeof *kept), *to = kept ? rooms(p, kept) : NULL;
+    Tensor *kept = arena_array(p->arena, layers, sizeof *kept), *to = kept ? keep_and_make_scaled(p, kept) : NULL;
     double **sum = arena_zalloc(p->arena, layers * sizeof *sum);
     bool good = to && sum;
     for (int j = 1; j <= PATH_POINTS && good; j++) {
@@ -170,11 +172,11 @@ static bool products(Path *p, const BatchSample *samples, size_t count, bool squ
     bool good = cross_entropy_gradients(&t, &params, &b, samples, count);
     for (size_t k = good && b.pictures ? 0 : p->vision; good && k < (squared ? p->vision : p->count); k++) {
         Mlp *m = &p->mlp[k];
-        const bool seen = k < p->vision;
+        const bool visual = k < p->vision;
         const Node *h = neurons(p, &t, m);
         if ((good = h != NULL))
-            path_add_products(m, squared ? gradient_of(h) : h->out.f32, gradient_of(h), seen ? NULL : b.rows,
-                              seen ? shape_size(h->out.shape) / m->width : b.row_count);
+            path_add_products(m, squared ? gradient_of(h) : h->out.f32, gradient_of(h), visual ? NULL : b.rows,
+                              visual ? shape_size(h->out.shape) / m->width : b.row_count);
     }
     arena_free(&a);
     return good && !p->error->failed;
@@ -188,7 +190,7 @@ bool path_choose(Path *p, size_t first, size_t last, size_t k)
     for (size_t i = first; i < last; i++) {
         Mlp *m = &p->mlp[i];
         uint32_t *order = arena_array(p->arena, m->width, sizeof *order);
-        if (!order || !manu_rank(m->score, m->width, order, p->arena))
+        if (!order || !scores_rank(m->score, m->width, order, p->arena))
             return false;
         for (size_t j = 0; j < k && j < m->width; j++)
             m->on[order[j]] = true;
@@ -200,9 +202,9 @@ bool path_choose(Path *p, size_t first, size_t last, size_t k)
 bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
 {
     for (size_t i = 0; i < forget->count; i++) {
-        const bool seen = forget->list[i].pixels != NULL;
-        if (!(seen ? path_squared : path_integrated)(p, &forget->list[i], 1)
-            || (each && !path_choose(p, seen ? 0 : p->vision, seen ? p->vision : p->count, k)))
+        const bool visual = forget->list[i].pixels != NULL;
+        if (!(visual ? path_squared : path_integrated)(p, &forget->list[i], 1)
+            || (each && !path_choose(p, visual ? 0 : p->vision, visual ? p->vision : p->count, k)))
             return false;
     }
     return each || path_choose(p, 0, p->count, k);

@@ -27,7 +27,7 @@ bool path_silence(const MethodRun *run, const Path *p)
     return true;
 }
 
-/* Whether `name` is that of a weight of one of the MLP's maps "a|b", with the suffix that is given. */
+/* Whether `name` is the name of the MLP's linear map `map`, followed by `suffix`. */
 static bool is_map(const char *name, const Mlp *m, const char *map, const char *suffix)
 {
     char text[192];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are
- * zeroed. It takes forward passes only.
+/* Pruning of neurons (manu, Liu et al. 2025): neurons that matter for the forget set and not for the retain set are
+ * zeroed. This needs forward passes only.
  *
- * pruning.h states the scores of the five forms. This file has the two that compare pictures with text, and the
- * record. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the order
- * of samples and rows, and a tie goes to the lower layer and then to the lower channel. */
+ * pruning.h states the scores of the five forms. This file has the two forms that compare pictures with text, and the
+ * method's record. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the
+ * order of samples and rows, and where scores are equal, the lower layer and then the lower channel comes first. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 
 #define LANGUAGE "language_model.model.layers"
 
+/* The first or the last node that a module of an MLP recorded on the tape. */
 static const Node *recorded(const Tape *t, const char *layers, size_t layer, const char *name, bool last)
 {
     char module[160];
@@ -24,12 +25,12 @@ static const Node *recorded(const Tape *t, const char *layers, size_t layer, con
     return found;
 }
 
-const Node *manu_output(const Tape *t, const char *layers, size_t layer, const char *name)
+const Node *mlp_map_output(const Tape *t, const char *layers, size_t layer, const char *name)
 {
     return recorded(t, layers, layer, name, true);
 }
 
-const Node *manu_input(const Tape *t, const char *layers, size_t layer, const char *name)
+const Node *mlp_map_input(const Tape *t, const char *layers, size_t layer, const char *name)
 {
     const Node *map = recorded(t, layers, layer, name, false);
     return map ? map->in[0] : NULL;
@@ -57,7 +58,7 @@ static void channels_part(const void *of, size_t begin, size_t end, size_t worke
         manu_add(&c->sums[k], c->h, c->tokens, c->channels, k, c->count);
 }
 
-/* Runs the model on one sample and adds its activations to the sums of all neurons (layer-major, `channels` a layer). */
+/* Runs the model on one sample and adds its activations to the sums of all neurons: layer by layer, `channels` each. */
 static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels,
                     Error *e)
 {
@@ -73,7 +74,7 @@ static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *
         model_forward(&t, &p, &b);
     good = !e->failed;
     for (size_t l = 0; good && l < layers; l++) {
-        const Node *h = manu_input(&t, LANGUAGE, l, "down_proj");
+        const Node *h = mlp_map_input(&t, LANGUAGE, l, "down_proj");
         if (!(good = h != NULL || error_set(e, "manu: layer %zu has no down_proj", l)))
             break;
         const size_t first = c.last_token ? b.tokens - 1 : 0;
@@ -84,8 +85,8 @@ static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *
     return good;
 }
 
-/* Neuron k of a layer is row k of gate_proj and up_proj and column k of down_proj. keep 0: all three become zero;
- * else the column becomes RN(keep w). */
+/* Neuron k of a layer is row k of gate_proj, row k of up_proj, and column k of down_proj. With keep 0 all three become
+ * zero; else only the column is changed, to RN(keep w). */
 static bool edit_neuron(Weights *w, size_t layer, size_t k, float keep, Error *e)
 {
     static const char *const names[] = { "gate_proj", "up_proj", "down_proj" };
@@ -133,7 +134,7 @@ static bool contrast_edit(const MethodRun *x)
         }
     for (size_t k = 0; k < n && !e->failed; k++)
         score[k] = c.score((ManuSums[]){ sums[0][0][k], sums[0][1][k] }, (ManuSums[]){ sums[1][0][k], sums[1][1][k] });
-    if (!e->failed && scores_finite(score, n, e) && manu_rank(score, n, order, &a))
+    if (!e->failed && scores_finite(score, n, e) && scores_rank(score, n, order, &a))
         for (size_t k = 0; k < (size_t)((double)x->hyper->percent * (double)n / 100) && !e->failed; k++)
             edit_neuron(x->model->weights, order[k] / channels, order[k] % channels, c.keep, e);
     arena_free(&a);

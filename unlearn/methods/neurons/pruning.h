@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The host arithmetic of MANU, apart from the forward passes, so that it can be checked by hand. All of it is
- * binary64, and each sum runs from its first element to its last.
+/* The arithmetic of MANU, separate from the forward passes, so that it can be checked by hand. All of it is binary64,
+ * and each sum runs from its first element to its last.
  *
- * Five codes call five algorithms MANU; `manu_form` chooses one of them. Two compare pictures with text, three
- * compare the forget set with the retain set in each modality alone.
+ * Five different algorithms are called MANU in papers and codes; `manu_form` chooses one. Two of them compare pictures
+ * with text. The other three compare the forget set with the retain set, in each modality alone.
  *
  * The contrast of pictures and text (paper, mip_editor). A neuron is one channel of h = act(gate) up in an MLP of
  * the language model. Its statistics for a set (forget, retain) and a modality (m: samples with a picture, t:
@@ -15,24 +15,24 @@
  *     I = |a_m - a_t|/(a_m + a_t + eps) + |f_m - f_t|/(f_m + f_t + eps)
  *       + sqrt(var_m + var_t) + sqrt(|q_m - q_t|/(q_m + q_t + eps))
  *     score = I(forget)/(I(retain) + eps)
- * A row is active where |z| > tau, and all token rows of the samples count. MIP-Editor's port takes eps = 1e-6, the
- * last token's row of each sample, z > tau for active, the signed mean for a, the count F for f, and var = (Q - S
- * mean)/(n - 1). The floor(percent/100 neurons) neurons with the highest scores are edited, equal scores in the
- * order of layers and then of channels: the paper zeroes a neuron, the port scales it by 0.9.
+ * A row is active where |z| > tau, and all token rows of the samples count. MIP-Editor's port differs: eps = 1e-6,
+ * only the last token's row of each sample counts, a row is active where z > tau, a is the signed mean, f is the
+ * count F, and var = (Q - S mean)/(n - 1). Of N neurons, the floor(N percent/100) with the highest scores are edited;
+ * equal scores are ordered by layer and then by channel. The paper zeroes a neuron, the port scales it by 0.9.
  *
  * The ratio of forget and retain (official, open_mm, cmju). A channel is one output of fc1 or fc2 in the vision
- * tower, measured on samples with a picture, or of gate_proj, up_proj or down_proj in the language model, measured
- * on samples without. Over the rows of a group
+ * tower, measured on samples with a picture, or one output of gate_proj, up_proj or down_proj in the language model,
+ * measured on samples without. Over the rows of a group
  *     a = A/n, d = the standard deviation, r = sqrt(Q/n);
  * each is averaged over the groups of a set, and with eps = 1e-5
  *     score = 2 (a_f/(a_r + eps) - 1) + 2 (d_f/(d_r + eps) - 1) + 2 (r_f/(r_r + eps) - 1).
- * The share of active rows has the weight 0 in all three codes. Every channel whose score is at least the k-th
- * highest is pruned, so ties prune more than k: its row of the weight and its bias become 0.
- *     form      group                      d                          layers measured         threshold            k
- *     official  one position of a sample,  sqrt((Q - S S/n)/(n - 1))  all, for the last 3     one for each tower   floor(p n)
+ * The share of active rows has the weight 0 in all three codes. A channel is pruned if its score is at least the k-th
+ * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0.
+ *     form      group                     d                         layers measured      threshold           k
+ *     official  one position of a sample  sqrt((Q - S S/n)/(n - 1)) all, for the last 3  one for each tower  floor(p n)
  *               over all layers
- *     open_mm   the rows of a sample       sqrt(Q/n - (S/n)(S/n))     the last 3              one for each tower   at least 1
- *     cmju      all rows of the set        sqrt(Q/n - (S/n)(S/n))     the last 3              one for both towers  at least 1
+ *     open_mm   the rows of a sample      sqrt(Q/n - (S/n)(S/n))    the last 3           one for each tower  at least 1
+ *     cmju      all rows of the set       sqrt(Q/n - (S/n)(S/n))    the last 3           one for both towers at least 1
  * The official code registers every layer under the same three names, so that the last three layers share one score.
  * official and cmju clamp activations to [-1000, 1000]. The codes measure batches of several padded samples; here a
  * batch is one sample without padding. */
@@ -46,7 +46,7 @@ typedef struct {
     double absolute, square, sum, active, rows;
 } ManuSums;
 
-/* What the forms count as active, and how large an activation may be. */
+/* What counts as active, and how large an activation may be. */
 typedef struct {
     double tau, most;                   // most: activations are clamped to [-most, most]; 0: they are not
     bool   positive;                    // z > tau is active; else |z| > tau
@@ -55,10 +55,11 @@ typedef struct {
 /* Adds channel k of the activations z [rows, channels]. */
 void   manu_add(ManuSums *s, const float *z, size_t rows, size_t channels, size_t k, ManuCount c);
 
-/* I of the paper, and of MIP-Editor's port; the score of either; the arrays are [picture, text]. */
+/* I and the score of the paper; the arrays are [picture, text]. */
 double manu_importance(const ManuSums *picture, const ManuSums *text);
-double manu_port_importance(const ManuSums *picture, const ManuSums *text);
 double manu_score(const ManuSums forget[2], const ManuSums retain[2]);
+/* I and the score of MIP-Editor's port. */
+double manu_port_importance(const ManuSums *picture, const ManuSums *text);
 double manu_port_score(const ManuSums forget[2], const ManuSums retain[2]);
 
 /* The sums of a, d and r over the groups of a set. */
@@ -66,23 +67,23 @@ typedef struct {
     double absolute, deviation, rms, groups;
 } ManuMeans;
 
-/* Adds the measures of a group. unbiased: d divides by n - 1. */
+/* Adds a, d and r of a group. unbiased: the variance under d is divided by n - 1. */
 void   manu_group(ManuMeans *m, const ManuSums *s, bool unbiased);
 double manu_ratio(const ManuMeans *forget, const ManuMeans *retain);
 
-/* order [n]: the indices 0 to n-1 by score, the highest first, equal scores in the order of their indices. `a` is
- * scratch memory; false where there is no memory. */
-bool   manu_rank(const double *score, size_t n, uint32_t *order, Arena *a);
-/* *threshold: the k-th highest score, 1 <= k <= n; `a` and the result as above. */
+/* order [n]: the indices 0 to n-1, sorted by score, the highest first; equal scores keep the order of their indices.
+ * `a` is scratch memory; false where there is none. */
+bool   scores_rank(const double *score, size_t n, uint32_t *order, Arena *a);
+/* *threshold: the k-th highest score, 1 <= k <= n. `a` is scratch memory; false where there is none. */
 bool   manu_threshold(const double *score, size_t n, size_t k, double *threshold, Arena *a);
 
-/* The last node that module `name` of layer `layer` recorded on the tape, and the first: "….layers.1.mlp.fc2" for
- * ("…", 1, "fc2"). An output of a linear map is the last one; what the map multiplies is the first input of the
- * first one. NULL: there is none. */
-const Node *manu_output(const Tape *t, const char *layers, size_t layer, const char *name);
-const Node *manu_input(const Tape *t, const char *layers, size_t layer, const char *name);
+/* The output and the input of a linear map, as nodes on the tape. The map is the module "LAYERS.1.mlp.fc2" for
+ * ("LAYERS", 1, "fc2"). Its output is the last node that the module recorded; its input is the first input of the first
+ * node. NULL: there is none. */
+const Node *mlp_map_output(const Tape *t, const char *layers, size_t layer, const char *name);
+const Node *mlp_map_input(const Tape *t, const char *layers, size_t layer, const char *name);
 
-/* The forms that compare the forget set with the retain set, pruning_ratio.c. */
+/* The `edit` hook for the forms that compare the forget set with the retain set (pruning_ratio.c). */
 bool   manu_ratio_edit(const MethodRun *x);
 
 #endif

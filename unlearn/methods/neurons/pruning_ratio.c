@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms of MANU that the public codes run (official, open_mm, cmju): outputs of linear maps in the last layers
- * of both towers are pruned where the forget set excites them more than the retain set. pruning.h states the scores. */
+/* The forms of MANU that the public codes run (official, open_mm, cmju). They prune outputs of linear maps in the last
+ * layers of the vision tower and of the language model, where the forget set excites an output more than the retain set
+ * does. pruning.h states the scores. The comments here count the language model as a tower, too. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "tensor/base/team.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-/* Three layers of each tower are pruned, or all that it runs where these are fewer. */
+/* The last three layers of each tower are pruned, or all if the tower has fewer. */
 enum { SITES = 5, VISION_SITES = 2, LAST = 3 };
 
-/* A linear map, in the layers of its tower that are measured and in those that are pruned. */
+/* One linear map, such as fc1, in all layers of its tower. */
 typedef struct {
     const char *layers, *name;
-    size_t run, pruned, width;          // layers that the tower runs; how many, the last ones, are pruned; channels
+    size_t run, pruned;                 // how many layers the tower runs; how many of them, the last ones, are pruned
+    size_t width;                       // channels of the map
     ManuMeans *means[2];                // [forget, retain] of [pruned or 1][width]
     ManuSums *pool[2];                  // the sums of the whole set, where it is one group
 } Site;
@@ -36,7 +38,7 @@ static void sites_make(Pruning *p)
     static const char *const layers[] = { "vision_tower.vision_model.encoder.layers", "language_model.model.layers" },
                             *const names[SITES] = { "fc1", "fc2", "gate_proj", "up_proj", "down_proj" };
     for (size_t k = 0; k < SITES; k++) {
-        const size_t tower = k >= VISION_SITES, back = k == 1 || k == 4;        // fc2 and down_proj lead back
+        const size_t tower = k >= VISION_SITES, back = k == 1 || k == 4;        // fc2, down_proj: back to hidden_size
         Site *s = &p->site[k];
         *s = (Site){ .layers = layers[tower], .name = names[k], .run = run[tower],
                      .pruned = run[tower] < LAST ? run[tower] : LAST, .width = back ? outer[tower] : inner[tower] };
@@ -50,7 +52,8 @@ static void sites_make(Pruning *p)
     }
 }
 
-/* What the columns of a site are measured on; z: the rows of layer l, for all rows at once. */
+/* The input of one measurement. positions_part reads `outputs`, the map's outputs in all layers. rows_part reads z, the
+ * outputs in pruned layer l. */
 typedef struct {
     Pruning *p;
     Site    *s;
@@ -73,7 +76,7 @@ static void positions_part(const void *of, size_t begin, size_t end, size_t work
         }
 }
 
-/* official: at each position, the values of all layers are one group. */
+/* official: the values of all layers at one position are one group. */
 static void measure_positions(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
 {
     team_run(s->width, 8, positions_part, &(Measured){ p, s, set, rows, 0, outputs, NULL }, NULL);
@@ -93,7 +96,7 @@ static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
     }
 }
 
-/* open_mm: the rows of the sample are one group; cmju: all rows of the set are. */
+/* open_mm: the rows of one sample are one group. cmju: all rows of the set are one group. */
 static void measure_rows(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
 {
     for (size_t l = 0; l < s->pruned; l++) {
@@ -106,7 +109,7 @@ static bool measure_site(Pruning *p, Site *s, const Tape *t, int set, Error *e)
 {
     const Node **outputs = arena_array(t->arena, s->run, sizeof *outputs);
     for (size_t l = 0; outputs && l < s->run; l++)
-        if (!(outputs[l] = manu_output(t, s->layers, l, s->name)))
+        if (!(outputs[l] = mlp_map_output(t, s->layers, l, s->name)))
             return error_set(e, "manu: layer %zu of %s has no %s", l, s->layers, s->name);
     if (!outputs)
         return false;
@@ -118,7 +121,7 @@ static bool measure_site(Pruning *p, Site *s, const Tape *t, int set, Error *e)
     return true;
 }
 
-/* A sample with a picture is measured in the vision tower, a sample without in the language model. */
+/* Measures a sample: in the vision tower if it has a picture, else in the language model. */
 static bool measure_sample(Pruning *p, const Model *frozen, const BatchSample *sample, int set, Error *e)
 {
     Arena a = arena_make(e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The scores and the order of neurons for MANU (pruning.h), in IEEE binary64 on the host. */
+/* The scores and the order of neurons for MANU, in binary64. pruning.h states the formulas. */
 #include <math.h>
 #include <string.h>
 #include "unlearn/methods/neurons/pruning.h"
@@ -24,13 +24,14 @@ void manu_add(ManuSums *s, const float *z, size_t rows, size_t channels, size_t 
 
 static double above_zero(double x) { return x < 0 ? 0 : x; }
 
-/* Q/n - (S/n)(S/n) over n rows, and (Q - S (S/n))/(n - 1); no rows, and one row of an unbiased variance, have none. */
+/* Q/n - (S/n)(S/n) over n rows; 0 without rows. */
 static double variance(const ManuSums *s)
 {
     double n = s->rows > 0 ? s->rows : 1, mean = s->sum / n;
     return above_zero(s->square / n - mean * mean);
 }
 
+/* (Q - S (S/n))/(n - 1); 0 with fewer than two rows. */
 static double unbiased_variance(const ManuSums *s)
 {
     return s->rows < 2 ? 0 : above_zero((s->square - s->sum * (s->sum / s->rows)) / (s->rows - 1));
@@ -92,7 +93,7 @@ static void merge_runs(const double *score, const uint32_t *from, uint32_t *to, 
         to[k] = a < middle && (b >= end || score[from[a]] >= score[from[b]]) ? from[a++] : from[b++];
 }
 
-bool manu_rank(const double *score, size_t n, uint32_t *order, Arena *a)
+bool scores_rank(const double *score, size_t n, uint32_t *order, Arena *a)
 {
     uint32_t *from = order, *to = arena_array(a, n, sizeof *to);
     if (!to)
@@ -114,7 +115,7 @@ bool manu_rank(const double *score, size_t n, uint32_t *order, Arena *a)
 bool manu_threshold(const double *score, size_t n, size_t k, double *threshold, Arena *a)
 {
     uint32_t *order = arena_array(a, n, sizeof *order);
-    if (!order || !manu_rank(score, n, order, a))
+    if (!order || !scores_rank(score, n, order, a))
         return false;
     *threshold = score[order[k - 1]];
     return true;

@@ -155,7 +155,8 @@ static bool take_all(Loading *l, Error *e)
     return true;
 }
 
-static bool complain(Loading *l, Error *e)
+/* Fails if tensors are missing, unused or wrong; of several faults, the most important one is reported. */
+static bool findings_check(Loading *l, Error *e)
 {
     NameList missing = { 0 };
     for (size_t k = 0; k < l->lookup.count; k++)
@@ -238,7 +239,7 @@ static bool load(Loading *l, const ModelConfig *c, Error *e)
     l->w->list = arena_array(l->w->arena, count, sizeof *l->w->list);
     if (!l->found || !l->w->list)
         return error_no_memory(e, "%s: no memory for its weights", l->folder);
-    return take_all(l, e) && complain(l, e) && keep_all(l, e);
+    return take_all(l, e) && findings_check(l, e) && keep_all(l, e);
 }
 
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* BoundRule: a bound for the error of an operator in a sane fp32 implementation, given the bounds of its operands.
  *
- * The rule of an operator stands beside the operator (op_*.c, `.bound` of its record); tensor/bounds/ applies the rules
+ * The rule of an operator is in the operator's file (op_*.c, `.bound` of its record); tensor/bounds/ applies the rules
  * along a tape. A rule is a forward error analysis of first order. With u = 2^-24, half a unit in the last place of
- * fp32, it assumes of a sane implementation that
+ * fp32, it assumes that in a sane implementation
  *
- *     + - * / sqrt            rounds within u of the result
+ *     + - * / sqrt            round within u of the result
  *     a sum of n terms        is within n u sum |terms|, in any order, fused or not
  *     exp, log, sigmoid, erf  are within 4 u of the result
  *

@@ -67,10 +67,10 @@ static void kernel_run(Call *c)
 {
     Arena *given = c->scratch;
     float_env_region(c->error);
-    c->scratch = arena_beside(given);
+    c->scratch = arena_scratch(given);
     if (c->scratch) {
         c->op->kernel(c);
-        arena_beside_end(given);
+        arena_scratch_end(given);
     }
     c->scratch = given;
 }

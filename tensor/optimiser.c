@@ -56,7 +56,7 @@ static void sgd_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g, 
     s->new_value = op_sgd(t, p, g, o->lr, decay);
 }
 
-/* The factor k of the clipping as a scalar node; NULL where there is nothing to clip, and after a failure. */
+/* The factor k of the clipping as a scalar node; NULL: there is nothing to clip, or a failure. */
 static Node *clip(Optimiser *o, Tape *t, Node **gradients)
 {
     if (o->config.max_norm == 0 || o->count == 0)

@@ -73,8 +73,8 @@ typedef struct {
 /* The moments are in the arena. False: the configuration is wrong, or memory ran out. */
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[],
                     Tensor *const values[], Arena *a);
-/* params[k] is the leaf of slot k on the tape, NULL where the step did not use the parameter. gradients[k] is its
- * gradient, NULL where it is zero. False, with a sentence in the tape's Error: nothing may be committed. */
+/* params[k] is the leaf of slot k on the tape; NULL: the step did not use the parameter. gradients[k] is its gradient;
+ * NULL: it is zero. If the function returns false, with a sentence in the tape's Error, nothing may be committed. */
 bool optimiser_step(Optimiser *o, Tape *t, Node *const params[], Node *const gradients[]);
 void optimiser_commit(Optimiser *o);
 

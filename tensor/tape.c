@@ -5,7 +5,7 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-enum { SCOPE_NODES = 4096, OUTSIDE_MAX = 128 };
+enum { SCOPE_NODES = 4096, OUTSIDE_MAX = 128 };      // room reserved for a scope; the most nodes that a segment reads
 
 Tape tape_make(Arena *arena, Error *error)
 {

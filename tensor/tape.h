@@ -16,7 +16,7 @@
  * so the array of nodes is the trace of a step.
  * Always: nodes[k]->id is k, and the inputs of a node come before it. A gradient with several contributions is their
  * sum, rounded once (operator sum_n), so the order of contributions cannot be seen in the bits.
- * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: if an operator cannot
+ * A gradient is computed only where a trainable parameter needs it, and none is lost silently: if an operator cannot
  * pass on a gradient that a trainable parameter needs, the tape fails with an error that names the operator and the
  * parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
  * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a

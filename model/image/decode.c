@@ -54,7 +54,7 @@ static uint8_t *decode(const void *bytes, size_t n, int channels, const char *na
     return data;
 }
 
-static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
+static void composite_on_black(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
 {
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < 3; c++) {
@@ -75,7 +75,7 @@ static bool decode_into(Image *out, const void *bytes, size_t n, bool on_black, 
     size_t pixels = (size_t)w * (size_t)h;
     uint8_t *rgb = arena_array(a, pixels, 3);
     if (rgb && on_black)
-        blacken(rgb, data, pixels);
+        composite_on_black(rgb, data, pixels);
     else if (rgb)
         memcpy(rgb, data, 3 * pixels);
     stbi_image_free(data);

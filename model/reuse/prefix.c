@@ -340,6 +340,7 @@ Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *
         limit = x->capacity;
     if (e->failed || !round_make(&r, x, samples, *count, rows, t->arena, e) || !samples_add(x, &r, limit, e))
         return NULL;
+    // the new rows do not fit beside the kept ones: forget these, and add the samples to an empty tree
     if (x->count > x->capacity && r.from > 0) {
         prefixes_forget(x);
         r.count = *count;

@@ -126,6 +126,7 @@ static bool adds(const Reading *r, const int32_t *id, size_t count, const char *
     return count && (!text || !*text || (count == 1 && *id == tokenizer_id(r->tokenizer, text)));
 }
 
+/* Whether some step puts a mark before the first word of a text. */
 static bool marks_first(const TextSteps *s)
 {
     for (size_t k = 0; k < s->count; k++)

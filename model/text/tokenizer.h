@@ -35,7 +35,7 @@ typedef enum { TOKENIZER_PLAIN, TOKENIZER_SPECIAL } TokenizerSpecials;
 
 /* The tokenizer of the file, in `a`; NULL on failure. */
 const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e);
-/* The same from n bytes of JSON; `name` stands for the path in sentences. */
+/* The same from n bytes of JSON; sentences use `name` in place of the path. */
 const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e);
 
 /* The ids of a text, in `a`; `id` is NULL on failure. */

@@ -52,6 +52,7 @@ static bool normalise(const Encoder *c, Span in, Span *out)
 
 static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k);
 
+/* Cuts the text before every mark if the step asks for it, and merges the pieces. */
 static bool merge_marks(Encoder *c, Span text, bool at_start, size_t k)
 {
     const TextStep *s = &c->tokenizer->pre.step[k];
@@ -64,6 +65,7 @@ static bool merge_marks(Encoder *c, Span text, bool at_start, size_t k)
     return true;
 }
 
+/* Replaces blanks by marks, and puts a mark before the text where the step wants one. */
 static bool merge_metaspace(Encoder *c, Span in, bool at_start, size_t k)
 {
     const TextStep *s = &c->tokenizer->pre.step[k];

@@ -249,7 +249,7 @@ static bool template_read(Tokenizer *t, const json_t *post, Error *e)
     return past || tokenizer_refuse(t, "post_processor.single has no sequence A", e);
 }
 
-static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
+static bool tokenizer_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
 {
     const json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     const json_t *added = json_object_get(root, "added_tokens"), *merges = json_object_get(model, "merges");
@@ -271,12 +271,12 @@ static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
         && tokenizer_steps_read(t, root, a, e);
 }
 
-static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Error *e)
+static const Tokenizer *tokenizer_from(json_t *root, const char *name, Arena *a, Error *e)
 {
     Tokenizer *t = root ? arena_zalloc(a, sizeof *t) : NULL;
     bool ok = false;
     if (t && (t->name = arena_text(a, name)))
-        ok = text_fill(t, root, a, e);
+        ok = tokenizer_fill(t, root, a, e);
     else if (root)
         error_no_memory(e, "%s: no memory for a tokenizer", name);
     json_decref(root);
@@ -285,12 +285,12 @@ static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Erro
 
 const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e)
 {
-    return text_from(json_file(path, LIMIT_TOKENIZER, e), path, a, e);
+    return tokenizer_from(json_file(path, LIMIT_TOKENIZER, e), path, a, e);
 }
 
 const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e)
 {
-    return text_from(json_parse(json, n, name, e), name, a, e);
+    return tokenizer_from(json_parse(json, n, name, e), name, a, e);
 }
 
 size_t tokenizer_size(const Tokenizer *t) { return t->size; }

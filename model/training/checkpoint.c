@@ -126,6 +126,7 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
     if (memcmp(content(list, slots + OTHERS).hex, digest->u8, 64) != 0)
         return error_set(e, "%s: the checkpoint was changed since it was written, because its SHA-256 is not that of train.digest; "
                             "remove it to begin anew", s->path);
+    // list[slots + k] is others[k] of gather
     const int64_t step = list[slots].tensor.i64[0], bytes = list[slots + 3].tensor.i64[0];
     if (step < 0 || step > r->config.steps)
         return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step,

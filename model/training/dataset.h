@@ -7,7 +7,7 @@
  *     dataset_close(&d);
  *
  * Ids are unique; a question and its answer have at most 1 MiB of text together. Errors: every sentence begins with
- * FILE:LINE. Refused are unknown keys, wrong types, text that is not UTF-8 and missing pictures. Everything
+ * FILE:LINE. Unknown keys, wrong types, text that is not UTF-8 and missing pictures are refused. Everything
  * except the pictures is in the arena. Only one thread at a time may use a Dataset, because pictures are read when they
  * are first used. */
 #ifndef PULSE_MODEL_TRAINING_DATASET_H

@@ -17,7 +17,7 @@ struct ArenaChunk {
     ArenaChunk *next;
     size_t size, at;           // how many bytes follow this header, and how many of them are given out
     unsigned char *base;       // 64-byte aligned
-    Arena *beside;             // of an arena's first chunk: the arena that arena_beside returns; NULL: none yet
+    Arena *scratch;             // of an arena's first chunk: the arena that arena_scratch returns; NULL: none yet
 };
 
 #ifdef PULSE_SANITIZED
@@ -179,36 +179,36 @@ void arena_reset(Arena *a)
 }
 
 /* The second arena is kept in the first chunk of `a`. */
-Arena *arena_beside(Arena *a)
+Arena *arena_scratch(Arena *a)
 {
     ArenaChunk *c = a->first ? a->first : chunk_for(a, 1);
-    if (c && !c->beside && (c->beside = malloc(sizeof *c->beside)))
-        *c->beside = arena_make(a->error);
-    if (!c || !c->beside) {
-        error_no_memory(a->error, "no memory for an arena beside another");
+    if (c && !c->scratch && (c->scratch = malloc(sizeof *c->scratch)))
+        *c->scratch = arena_make(a->error);
+    if (!c || !c->scratch) {
+        error_no_memory(a->error, "no memory for a scratch arena");
         return NULL;
     }
-    c->beside->error = a->error;
-    c->beside->limit = a->limit > a->used ? a->limit - a->used : a->limit ? 1 : 0;
-    return c->beside;
+    c->scratch->error = a->error;
+    c->scratch->limit = a->limit > a->used ? a->limit - a->used : a->limit ? 1 : 0;
+    return c->scratch;
 }
 
-void arena_beside_end(Arena *a)
+void arena_scratch_end(Arena *a)
 {
-    Arena *beside = a->first->beside;
-    if (a->used + beside->peak > a->peak)
-        a->peak = a->used + beside->peak;
-    arena_reset(beside);
-    beside->peak = 0;
+    Arena *scratch = a->first->scratch;
+    if (a->used + scratch->peak > a->peak)
+        a->peak = a->used + scratch->peak;
+    arena_reset(scratch);
+    scratch->peak = 0;
 }
 
 void arena_free(Arena *a)
 {
     for (ArenaChunk *c = a->first, *next; c; c = next) {
         next = c->next;
-        if (c->beside)
-            arena_free(c->beside);
-        free(c->beside);
+        if (c->scratch)
+            arena_free(c->scratch);
+        free(c->scratch);
         atomic_fetch_sub(&reserved, c->size);
         free(c->base);
         free(c);

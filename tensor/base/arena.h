@@ -3,8 +3,8 @@
  *
  *     Arena a = arena_make(&error);
  *     float *x = arena_array(&a, n, sizeof *x);     // NULL: no memory, and the Error says so
- *     arena_reset(&a);                              // x is gone; its memory serves the next pieces
- *     arena_free(&a);                               // the system has the memory back
+ *     arena_reset(&a);                              // x is no longer valid; its memory is used again
+ *     arena_free(&a);                               // returns the memory to the system
  *
  * A training has two arenas. One holds what belongs to the model: weights and the optimiser's state. The other holds
  * what belongs to a step: tape, activations and gradients. It is reset after each step and keeps its memory, so only
@@ -53,10 +53,10 @@ void      arena_free(Arena *a);                   // returns the memory to the s
 
 /* A second arena, for scratch memory that is not needed after a call, while the results stay in `a`. The next call
  * uses the same memory again, while it is still in the caches of the threads that wrote it. The pieces of the
- * second arena count towards the limit and the peak of `a`. arena_beside_end takes all of them back; arena_free(a)
+ * second arena count towards the limit and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a)
  * frees both arenas.
  * NULL: no memory, and the Error says so. */
-Arena    *arena_beside(Arena *a);
-void      arena_beside_end(Arena *a);
+Arena    *arena_scratch(Arena *a);
+void      arena_scratch_end(Arena *a);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers as text: shortest decimal, exact hex, and strict reading, none of which depends on a locale. */
+/* Numbers as text: shortest decimals, exact hex, and strict reading. Nothing here depends on the locale. */
 #ifndef PULSE_TENSOR_BASE_DECIMAL_H
 #define PULSE_TENSOR_BASE_DECIMAL_H
 

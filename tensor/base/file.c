@@ -215,14 +215,14 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
 {
     *w = (FileWriter){ .names = arena_make(e) };
     w->path = replaceable(path, &w->names, e);
-    w->beside = w->path ? arena_format(&w->names, "%s.part-%ld", w->path, (long)getpid()) : NULL;
-    const char *folder = w->beside ? folder_of(w->path, &w->names) : NULL;
+    w->part = w->path ? arena_format(&w->names, "%s.part-%ld", w->path, (long)getpid()) : NULL;
+    const char *folder = w->part ? folder_of(w->path, &w->names) : NULL;
     if (!folder) {
         arena_free(&w->names);
         return false;
     }
     folder_sweep(folder);
-    int fd = open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd >= 0)
         flock(fd, LOCK_EX | LOCK_NB);                     // shows folder_sweep that the part is being written
     if (fd >= 0 && (w->stream = fdopen(fd, "wb")))
@@ -230,7 +230,7 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     error_io(e, "%s: cannot be written: %s", path, strerror(errno));
     if (fd >= 0) {
         close(fd);
-        unlink(w->beside);
+        unlink(w->part);
     }
     arena_free(&w->names);
     return false;
@@ -249,13 +249,13 @@ bool file_finish(FileWriter *w, Error *e)
         why = errno;
     }
     w->stream = NULL;
-    if (good && (rename(w->beside, w->path) != 0 || !sync_name(w->path, &w->names))) {
+    if (good && (rename(w->part, w->path) != 0 || !sync_name(w->path, &w->names))) {
         good = false;
         why = errno;
     }
     if (!good) {
         error_io(e, "%s: cannot be written: %s", w->path, why ? strerror(why) : "an earlier write to it failed");
-        unlink(w->beside);
+        unlink(w->part);
     }
     arena_free(&w->names);
     return good;
@@ -267,7 +267,7 @@ void file_drop(FileWriter *w)
         return;
     fclose(w->stream);
     w->stream = NULL;
-    unlink(w->beside);
+    unlink(w->part);
     arena_free(&w->names);
 }
 

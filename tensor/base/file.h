@@ -31,7 +31,7 @@ void  folder_leave(FolderHold h);
  * device or a pipe is refused. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
-    char *path, *beside;       // the name, and "<name>.part-<process>" where the bytes go first
+    char *path, *part;         // the name of the file, and "<name>.part-<process>", where the bytes go first
     Arena names;
 } FileWriter;
 bool  file_begin(FileWriter *w, const char *path, Error *e);

@@ -17,7 +17,7 @@
 static json_malloc_t their_malloc;
 static json_free_t their_free;
 static _Thread_local bool starved;                       // an allocation has failed
-static _Thread_local jmp_buf *way_out;                   // where the parser is left to; NULL: no parser is running
+static _Thread_local jmp_buf *way_out;                   // where longjmp leads; NULL: no parser is running
 static _Thread_local struct { void **at; size_t count, capacity; } held;      // what the parser holds while it runs
 
 /* Notes that the parser holds p. False: no memory. */
@@ -225,6 +225,7 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
 /* Whether this thread could not make or add some part of a value, and whether the reason was a lack of memory. */
 static _Thread_local bool lost, lost_by_memory;
 
+/* Notes whether a call that made or added a part has failed. Returns whether it succeeded. */
 static bool kept(int status)
 {
     const bool by_memory = was_starved();

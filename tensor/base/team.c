@@ -32,7 +32,7 @@ typedef struct {
     bool        each, together;             // each: one call a thread, no parts; together: all join first
 } Job;
 
-typedef struct { _Alignas(128) _Atomic uint32_t n; } Word;       // a cache line of its own, and its neighbour
+typedef struct { _Alignas(128) _Atomic uint32_t n; } Word;       // takes two cache lines, so that nothing else shares them
 
 static struct {
     pthread_mutex_t callers;                // held by the thread whose job is running
@@ -148,7 +148,8 @@ static size_t section(const Job *j, size_t k)
     return j->n / j->sections * k + (k < rest ? k : rest);
 }
 
-static void take_parts(const Job *j, size_t k, size_t worker)
+/* Takes parts of section k until none is left. */
+static void run_section(const Job *j, size_t k, size_t worker)
 {
     const size_t end = section(j, k + 1);
     while (atomic_load(&team.next[k].n) < end) {
@@ -158,7 +159,8 @@ static void take_parts(const Job *j, size_t k, size_t worker)
     }
 }
 
-static void take_part(const Job *j, size_t worker)
+/* What one thread does for a job: `worker` is its number in this job. */
+static void run_share(const Job *j, size_t worker)
 {
     Error mine = { 0 };
     float_env_region(&mine);
@@ -171,11 +173,11 @@ static void take_part(const Job *j, size_t worker)
         j->body(j->data, worker, worker + 1, worker);
     else
         for (size_t k = 0; k < j->sections; k++)
-            take_parts(j, (own + k) % j->sections, worker);
+            run_section(j, (own + k) % j->sections, worker);
     inside = false;
 }
 
-static void *work(void *number)
+static void *thread_main(void *number)
 {
     fesetenv(FE_DFL_ENV);                   // the thread inherited that of its creator
     own = (size_t)(uintptr_t)number;
@@ -184,7 +186,7 @@ static void *work(void *number)
         if (atomic_load(&team.quit))
             return NULL;
         if (free && atomic_compare_exchange_strong(&team.gate.n, &free, free - 1)) {
-            take_part(&team.job, team.job.threads - free);
+            run_share(&team.job, team.job.threads - free);
             atomic_fetch_add(&team.done.n, 1);
             if (atomic_load(&team.waiting.n))
                 futex(&team.done.n, FUTEX_WAKE_PRIVATE, 1);
@@ -207,7 +209,7 @@ static int start_one(void)
     for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
         sigdelset(&all, faults[k]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = pthread_create(&team.thread[team.started], NULL, work, (void *)(uintptr_t)(team.started + 1));
+    int failure = pthread_create(&team.thread[team.started], NULL, thread_main, (void *)(uintptr_t)(team.started + 1));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     team.started += failure == 0;
     return failure;
@@ -288,7 +290,7 @@ static bool run_job(Job job)
         team.next[k].n = section(&job, k);
     team.done.n = 0;
     open_gate(places);
-    take_part(&team.job, 0);
+    run_share(&team.job, 0);
     wait_for_all_that_joined(places - atomic_exchange(&team.gate.n, 0));
     return !team.wrong;
 }

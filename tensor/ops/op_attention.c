@@ -41,7 +41,7 @@ static bool refuse(const Call *c, const char *expected, Error *e)
                      (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS], (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
-/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. Where results are
+/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. If results are
  * written, the ranges must also ascend without overlap. */
 static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
 {

@@ -49,7 +49,7 @@ static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *
 }
 
 /* Leaves an error that names the row of scores with the flat index `at`. */
-static void undecided_print(const Call *c, const Segment *s, size_t at)
+static void undecided_report(const Call *c, const Segment *s, size_t at)
 {
     while (s[1].scores <= at)
         s++;
@@ -93,7 +93,7 @@ static void softmax_kernel(const Call *c)
         return;
     team_run(block_count(c), block_grain(c), softmax_part, &(Blocks){ c, s, &scratch, &undecided }, c->error);
     if (undecided != SIZE_MAX)
-        undecided_print(c, s, undecided);
+        undecided_report(c, s, undecided);
     softmax_scratch_release(c, &scratch);
 }
 

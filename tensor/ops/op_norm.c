@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* layernorm and rmsnorm divide the rows of a matrix by their spread; these two and their derivatives are of class B.
- * The file is longer than 400 lines, because the bounds of the one formula stand beside it.
+ * The file is longer than 400 lines, because the bounds of its formula are derived beside the code.
  *
  * One formula serves all four operators. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
  *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)

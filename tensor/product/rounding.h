@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From sums to floats: the bound, the rounding test, and Exact where the test leaves two floats.
+/* Turns sums into floats, with a bound and the rounding test, and with Exact if the test leaves two floats.
  *
  * A Tile is a rectangle of results, with everything that is needed to decide them. It owns nothing. All functions
  * are thread-safe as long as no two threads write the same results. */

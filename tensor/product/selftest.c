@@ -91,7 +91,7 @@ static void check_shared(const Engine *engine, _Atomic size_t *next, Error *e)
     arena_free(&arena);
 }
 
-/* A test that each thread of the team makes. Where several threads fail, one failure is reported. */
+/* A test that each thread of the team makes. If several threads fail, one failure is reported. */
 typedef struct { const Engine *engine; size_t n, k; _Atomic size_t *next; pthread_mutex_t *writing; Error *error; } Test;
 
 static void report(const Test *t, const Error *mine)

@@ -25,7 +25,7 @@
 
 enum { CONTROL = 10 };                  // the factor of open_mm's forget loss
 
-static bool draws(const MethodRun *run, MipEditor *x)
+static bool draw_direction(const MethodRun *run, MipEditor *x)
 {
     const size_t c = (size_t)run->model->config.text.hidden_size;
     const Random r = random_for((uint64_t)run->hyper->seed, "unlearn.mip_editor");
@@ -50,7 +50,7 @@ static bool mip_begin(const MethodRun *run, void **state)
         return error_set(run->error, "mip_editor: optimiser.weight_decay is %g, expected 0, because only the path "
                                      "may change",
                          (double)run->train->optimiser.weight_decay);
-    if (!x || !draws(run, x) || !path_make(&x->path, run->model, run->arena, run->error))
+    if (!x || !draw_direction(run, x) || !path_make(&x->path, run->model, run->arena, run->error))
         return false;
     *state = x;
     if (!port)

@@ -141,8 +141,8 @@ static size_t rows_of(const Chunk *c, size_t k, size_t text)
     return rows + prompt;
 }
 
-/* Reads questions until there are CHUNK of them, or until the rows of the next question would not fit into the cache.
- * */
+/* Reads questions until there are CHUNK of them, or until the rows of the next question would not fit into the
+ * cache. */
 static bool chunk_read(Chunk *c, size_t left, Depth depth, Error *e)
 {
     const size_t most = left < CHUNK ? left : CHUNK, text = depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS;

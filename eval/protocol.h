@@ -118,8 +118,8 @@ typedef struct {
     Arena      *arena;
 } Plan;
 
-/* Whether each request of the case has its own adapter, which is never merged. Then the result is not a single model.
- * */
+/* Whether each request of the case has its own adapter, which is never merged. Then the result is not a single
+ * model. */
 bool case_routed(const Plan *p, const Case *c);
 
 /* Copies the three structs, not what they point to. Fails with a sentence that names the key of the config. */
@@ -131,9 +131,9 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group; only WHO_BEST reads
- * it, so otherwise it may be NULL. Error, with file and line: an entity is both to be forgotten and to be retained.
- * */
+/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group; only WHO_BEST
+ * reads it, so otherwise it may be NULL. Error, with file and line: an entity is both to be forgotten and to be
+ * retained. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 
 /* --- Steps. A request has `questions` open training questions (entity_list_questions); an epoch trains once on each.

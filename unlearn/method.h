@@ -212,8 +212,8 @@ void  plus_npo(Loss *loss, Role role, float weight);                // NPO, as n
 void  plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight);
 void  plus_value(Loss *loss, Node *term, float weight);             // a given term, whose gradient the caller seeds
 
-/* A part of only those rows of p that `keep` [R] chooses, with their logits. Samples without such a row are left out.
- * */
+/* A part of only those rows of p that `keep` [R] chooses, with their logits. Samples without such a row are left
+ * out. */
 Part  part_choose(MethodStep *s, const Part *p, const bool *keep);
 Node *token_nll(MethodStep *s, const Part *p, Node *z);             // [R] nll of the logits z, +0 where no label is
 Node *sequence_nll(MethodStep *s, const Part *p, Node *z);          // [B] NLL_i of the logits z

@@ -12,7 +12,7 @@
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
-/* The part without the first row of each sample, or the whole part if that left no row. */
+/* The part without the first row of each sample, or the whole part if that leaves no row. */
 static Part without_first(MethodStep *s, const Part *p)
 {
     bool *keep = arena_array(s->tape->arena, p->rows, sizeof *keep);

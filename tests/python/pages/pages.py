@@ -7,10 +7,12 @@ import sys
 
 import concepts
 import figures
+import meta
 import verdicts
 import walkthrough
 
-PAGES = {"docs/walkthrough.md": walkthrough.blocks, "docs/concepts.md": concepts.blocks, "docs/findings.md": verdicts.blocks}
+PAGES = {"docs/walkthrough.md": walkthrough.blocks, "docs/concepts.md": concepts.blocks, "docs/findings.md": verdicts.blocks,
+         "docs/metrics.md": meta.blocks}
 
 
 def made(path, blocks):

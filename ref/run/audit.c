@@ -22,14 +22,14 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* Links are removed, not what they point to. */
+/* Removes a folder; of links in it, only the links and not what they point to. */
 static void folder_remove(const char *path)
 {
     nftw(path, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Makes FOLDER/stages/<digest> a link to the published stage. */
-static bool publish(const Audit *x, size_t stage, const char *folder, Arena *a, Error *e)
+static bool link_published(const Audit *x, size_t stage, const char *folder, Arena *a, Error *e)
 {
     char real[PATH_MAX];
     const char *from = stage_folder(x->run, stage, a), *to = arena_format(a, "%s/stages/%s", folder, x->run->plan.stage[stage].digest.hex);
@@ -47,7 +47,7 @@ static AuditUnit unit(const Stage *s, size_t stage, Point from, Point to, Arena 
     return (AuditUnit){ stage, from, to, whole ? s->name : arena_format(a, "%s, %s to %s", s->name, begin, end), NULL };
 }
 
-/* All stages, those that kept checkpoints in intervals. */
+/* Lists the units: every stage as a whole, or its intervals where it kept checkpoints. */
 static bool units_make(Audit *x, Arena *a)
 {
     const Plan *p = &x->run->plan;
@@ -94,7 +94,7 @@ bool audit_tables(Audit *x, Error *e)
     char *different = arena_zalloc(a, 512);
     again.out = arena_format(a, "%s/tables", x->out);
     for (size_t k = 0; again.out && k < again.plan.stage_count; k++)
-        if (!publish(x, k, again.out, a, e))
+        if (!link_published(x, k, again.out, a, e))
             return false;
     if (!different || !again.out || !run_collect(&again, e)
         || !report_write(again.out, settings_path(&again.settings, again.settings.data_world), e)
@@ -105,7 +105,7 @@ bool audit_tables(Audit *x, Error *e)
     return !e->failed;
 }
 
-/* Does the unit in the folder of the stage, below x->out. */
+/* Computes the unit again in the stage's folder below x->out. */
 static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a, Error *e)
 {
     Run again = *x->run;
@@ -114,9 +114,10 @@ static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a,
     again.resume = u->from.step != 0;
     again.until = u->to;
     for (size_t i = 0; i < s->inputs; i++)
-        if (!publish(x, s->input[i], x->out, a, e))
+        if (!link_published(x, s->input[i], x->out, a, e))
             return false;
-    if (file_exists(folder) && unlink(folder) != 0)                        // a link, where it was the input of an earlier one
+    // if an earlier unit had this stage as its input, the folder is a link
+    if (file_exists(folder) && unlink(folder) != 0)
         return error_io(e, "%s: cannot be removed: %s", folder, strerror(errno));
     const char *published = stage_folder(x->run, u->stage, a);
     return published
@@ -165,7 +166,7 @@ void audit_end(Audit *x)
         folder_remove(stages);
     if (tables && !x->tables)
         folder_remove(tables);
-    remove(x->out);                                                         // where it is empty
+    remove(x->out);                                                         // succeeds only if the folder is empty
     json_decref(x->outputs);
     arena_free(&a);
 }

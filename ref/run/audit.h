@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Audit: whether the published files of a run are those that its config, models and world give, by computing a sample
- * of them again.
+/* Audit: computes a sample of a run's published files again, to check that they are the files that the run's config,
+ * models and world give.
  *
  * The units are the stages of the manifest. A stage that trains and that kept checkpoints (protocol.checkpoints) is cut
- * at these into several units, the intervals; any other stage can only be computed again as a whole. Who computes 60 of
- * 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely. That holds
- * if the sample is drawn after the manifest was published: its seed together with the manifest's `chain` decides it, so
- * that whoever knows the seed beforehand can change units until none of them is drawn.
+ * at these into several units, the intervals; any other stage can only be computed again as a whole. An audit of 60 of
+ * 100 units finds a single changed unit with probability 0.6; of 20 changed units it almost surely finds one.
+ * These probabilities hold only if the seed is chosen after the manifest was published. The seed and the manifest's
+ * `chain` decide the sample, so a cheat who knows the seed can try changes until no changed unit is drawn.
  * An audit certifies a computation. It says nothing about what a model still knows. */
 #ifndef PULSE_REF_RUN_AUDIT_H
 #define PULSE_REF_RUN_AUDIT_H
@@ -16,8 +16,8 @@
 /* --- sample.c --- */
 
 /* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first of random_shuffle(0 …
- * units - 1) with the purpose "audit"; its seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in decimal, 0).
- * NULL: no memory. */
+ * units - 1) with the purpose "audit". The shuffle's seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in
+ * decimal, 0). NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
 /* The probability that a sample has at least one of the changed units: 1 - C(units - changed, sample) / C(units,
  * sample). */
@@ -34,17 +34,17 @@ typedef struct {
 
 typedef struct {
     Run        *run;                     // with its plan; `out` is the folder of the audited run
-    const char *out;                     // the replays are made below this folder, and those that differ stay there
+    const char *out;                     // the units are computed again below this folder; results that differ stay there
     const char *chain;
     json_t     *outputs;                 // of each stage: its files, with their digests
-    AuditUnit  *unit;                    // all of them
+    AuditUnit  *unit;                    // [units]
     size_t      units, different;        // different: how many units of the sample differ
     uint32_t   *sample;                  // [sampled] the units that are computed again
     size_t      sampled;
     const char *tables;                  // what differs in the tables that are made from the stages; NULL: nothing
 } Audit;
 
-/* Checks every link and digest of the manifest, and that it is one of this plan; draws the sample. */
+/* Checks every link and digest of the manifest, and that the manifest is one of this plan; draws the sample. */
 bool audit_begin(Audit *x, uint64_t seed, Error *e);
 /* Makes the tables from the published stages, and compares them. */
 bool audit_tables(Audit *x, Error *e);
@@ -60,8 +60,7 @@ const char *point_name(Point p, Arena *a);
 /* The points at which a stage is cut, ascending: its kept checkpoints, except one after its last step. NULL: no
  * memory. */
 Point *interval_points(json_t *outputs, size_t *count, Arena *a);
-/* Copies what the published stage had by the point `from` into a folder, where the stage then goes on to the point
- * `to`. */
+/* Copies into `folder` the published files that a stage needs to continue from the point `from` to the point `to`. */
 bool interval_begin(json_t *outputs, const char *published, const char *folder, Point from, Point to, Arena *a,
                     Error *e);
 /* Whether the files that were made after `from` up to the kept checkpoint `to` are the published ones. False without

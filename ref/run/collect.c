@@ -44,7 +44,7 @@ static bool answers_keep(Collect *c, const Row *row, const Splits *s, const Resu
 }
 
 typedef struct {
-    const Result *r, *oracle;            // oracle: NULL, or as many
+    const Result *r, *oracle;            // oracle: the same questions, answered by the oracle; may be NULL
     size_t count;
 } Answers;
 
@@ -54,8 +54,8 @@ static bool split(Rows *rows, Row row, const char *name, Subjects subjects, Answ
     return measure(rows, row, subjects, a.r, a.oracle, a.count, e);
 }
 
-/* Measures the splits of every table: all who are forgotten, the retained, general ability and, with several requests,
- * the present request and all requests so far. */
+/* Measures the splits of every table: all entities to be forgotten, the retained ones and general ability. With several
+ * requests, also the entities of the present request, and those of all requests so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
     Subjects forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
@@ -74,7 +74,7 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
                                                                                          (Subjects){ &so_far, NULL, true }, r, e);
 }
 
-/* Adds retention, accuracy after / accuracy before, of the splits that should stay. */
+/* Adds retention (accuracy after / accuracy before) on the splits that unlearning should leave as they are. */
 static bool retention_rows(Rows *rows, size_t before, size_t before_end, size_t first)
 {
     size_t end = rows->count;
@@ -98,7 +98,8 @@ static bool retention_rows(Rows *rows, size_t before, size_t before_end, size_t 
     return true;
 }
 
-/* Rows of the models that the others are compared with: [before, oracle) and [oracle, end). */
+/* Which rows belong to the two models of comparison: [before, oracle) to the model before
+ * unlearning, [oracle, end) to the oracle. */
 typedef struct { size_t before, oracle, end; } References;
 
 static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, size_t probe, Error *e)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any other file was put there by
- * somebody else. It is an error, because the stage could overwrite it, or its stage.json would not cover it. */
+/* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any
+ * other file was put there by somebody else and is an error: the stage could overwrite the file, or would
+ * not list it in its stage.json. */
 #include <fnmatch.h>
 #include <string.h>
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
-/* Patterns of names: those that every stage may have (`everywhere`), and those of each kind of stage (`own`). A pattern with a slash at
- * its end means a folder, whose files match `inside`. Snakemake leaves its timestamp in every folder that is an output. */
+/* Patterns of names that every stage may have (`everywhere`), and that each kind of stage may have (`own`).
+ * A pattern with a slash at its end means a folder, whose files match `inside`. Snakemake leaves its
+ * timestamp in every output folder. */
 static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
 static const char *const inside[] = { "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors",
                                       "checkpoint.safetensors", "*.part-[0-9]*", NULL };
@@ -43,7 +45,7 @@ static bool folder_check(const Stage *s, const char *path, const char *const *on
     return !e->failed;
 }
 
-bool stage_foreign(const Run *r, size_t stage, Error *e)
+bool stage_nothing_foreign(const Run *r, size_t stage, Error *e)
 {
     Arena a = arena_make(e);
     const Stage *s = &r->plan.stage[stage];

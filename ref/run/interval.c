@@ -60,7 +60,8 @@ Point *interval_points(json_t *outputs, size_t *count, Arena *a)
     }
     if (list)
         qsort(list, n, sizeof *list, points_order);
-    *count = list && n > 0 && !after(last, list[n - 1]) ? n - 1 : n;      // nothing is left to do after the checkpoint of the last step
+    // after the checkpoint of the last step there is nothing left to do
+    *count = list && n > 0 && !after(last, list[n - 1]) ? n - 1 : n;
     return list;
 }
 
@@ -96,8 +97,9 @@ static bool copy_published(const char *published, const char *name, const char *
     return file_make_folder(inside, e) && copy(from, path, e);
 }
 
-/* Whether a replay that begins at `from` needs this published file. It needs the log, which it cuts to its length at
- * `from`. The last interval also needs every earlier file, because the stage.json that it writes lists them all. */
+/* Whether a replay that begins at `from` needs this published file. Every replay needs the log, and
+ * cuts it to its length at `from`. The last interval also needs every earlier file, because it writes
+ * the stage.json, which lists all. */
 static bool needed(const char *name, Point from, Point to)
 {
     Point at;

@@ -8,7 +8,8 @@
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
-/* Whether the locked file still has its name. Who held the lock before has removed the file, so that another process may lock a new one. */
+/* Whether the path still names the locked file. The previous holder may have removed that file, and then another
+ * process can lock a new file of this name. */
 static bool still_named(int fd, const char *path)
 {
     struct stat held, named;

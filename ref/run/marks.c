@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks: the test questions whose answers are reported at equal forgetting ("use": "reporting"). All others say how much is forgotten,
- * so that what is chosen by them is not measured on them. */
+/* Marks: the test questions whose answers are reported when methods are compared at equal forgetting ("use":
+ * "reporting"). The other test questions say how much is forgotten. So the comparison is never reported on the
+ * questions by which its points were chosen. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -60,7 +61,8 @@ static bool split_measure(Rows *rows, Row row, const char *split, Subjects subje
             || error_set(e, "%s: no question is of the split %s, expected some by the marks of the world", row.scenario, split));
 }
 
-/* Those of the list with this exposure; the list is empty where one before `first` has it. */
+/* The entities that have the exposure of entity `first`. The list is empty if an entity before
+ * `first` has the same exposure. */
 static bool of_exposure(EntityList *out, const EntityList *all, size_t first, Arena *a)
 {
     *out = (EntityList){ arena_array(a, all->count + 1, sizeof *out->entity), 0 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One stage alone, as a process of the pool or of somebody's workflow engine does it. */
+/* Runs one stage alone. Each process of the pool does this, and each job of a workflow engine. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/run/run.h"
@@ -11,7 +11,7 @@ static bool finished(Run *r, size_t stage, const char *who, Error *e)
     if (!folder || !stage_finished(folder))
         return error_set(e, "run: %s needs the stage %s first, but there is no %s/stage.json", who, r->plan.stage[stage].name,
                          folder ? folder : "");
-    return stage_foreign(r, stage, e) && stage_check(&r->plan, stage, folder, e);
+    return stage_nothing_foreign(r, stage, e) && stage_check(&r->plan, stage, folder, e);
 }
 
 /* Runs the stage, whose lock the caller holds. Another process may have finished it while this one waited for the
@@ -19,7 +19,7 @@ static bool finished(Run *r, size_t stage, const char *who, Error *e)
 static bool run_locked(Run *r, size_t stage, Error *e)
 {
     const char *folder = stage_folder(r, stage, &r->arena);
-    if (!folder || !stage_foreign(r, stage, e))
+    if (!folder || !stage_nothing_foreign(r, stage, e))
         return false;
     return stage_finished(folder) ? stage_check(&r->plan, stage, folder, e) : run_stage(r, stage, e);
 }

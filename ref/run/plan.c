@@ -130,7 +130,8 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
     return !e->failed;
 }
 
-/* The rules updates and epochs are measured by the scenario finetuned, also where it is not run. */
+/* Whether some stage asks about the group with this role. The rules "updates" and "epochs" need the group of the
+ * scenario finetuned, even if that scenario is not run. */
 static bool group_wanted(const Run *r, const char *role)
 {
     char word[80];
@@ -145,7 +146,7 @@ static bool group_wanted(const Run *r, const char *role)
     return false;
 }
 
-/* The questions of every group that a scenario is about, and the general ones. */
+/* Reads the questions of every group that some stage asks about, and the general ones. */
 static bool read_questions(Run *r, const World *w, ProtocolConfig *c, Error *e)
 {
     Digest *digest = arena_zalloc(&r->arena, w->groups * sizeof *digest);
@@ -220,7 +221,7 @@ bool run_plan(Run *r, Error *e)
         && sizes_check(&r->plan, a, e);
 }
 
-/* Whether what the case trains is in the model. */
+/* Whether the model has the modules that the case trains. */
 static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };
@@ -231,7 +232,7 @@ static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
     return good;
 }
 
-/* Whether a given model may be asked for greedy texts, which every answer stage does. */
+/* Whether a given model can write texts greedily, which every answer stage asks of it. */
 static bool answers_greedily(const Run *r, StartModel m, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };

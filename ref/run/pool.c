@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool runs each stage that is not finished in a process of this program. It starts those first from which the
- * longest chain of stages begins. Processes share the threads; no bit depends on how many each has. */
+/* The pool runs each stage that is not finished in a process of this program. Of the stages that can start, it first
+ * starts the one with the costliest chain of stages behind it. The processes share the threads; how many threads a
+ * process gets does not change its results. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ typedef struct {
     State   *state;
     pid_t   *process;
     int     *held;                       // threads
-    double  *began, *way;                // way: the cost of the longest chain of stages that begins with this one
+    double  *began, *chain;              // chain: the cost of the costliest chain of stages that begins with this one
     int      free;
     char   **argv;
     int      argc;
@@ -37,27 +38,28 @@ static bool ready(const Pool *p, size_t k)
     return p->state[k] == WAITING;
 }
 
-/* Fills p->way from the last stage to the first, because each stage stands after its inputs. */
-static void ways(Pool *p)
+/* Fills p->chain from the last stage to the first, because in the plan each stage comes after its inputs. */
+static void chain_costs(Pool *p)
 {
     const Plan *plan = &p->run->plan;
     for (size_t k = plan->stage_count; k-- > 0;) {
-        p->way[k] += p->state[k] == DONE ? 0 : plan->stage[k].cost;
+        p->chain[k] += p->state[k] == DONE ? 0 : plan->stage[k].cost;
         for (size_t i = 0; i < plan->stage[k].inputs; i++) {
-            double *before = &p->way[plan->stage[k].input[i]];
-            *before = p->way[k] > *before ? p->way[k] : *before;
+            double *before = &p->chain[plan->stage[k].input[i]];
+            *before = p->chain[k] > *before ? p->chain[k] : *before;
         }
     }
 }
 
-static size_t next_stage(const Pool *p, size_t *all)
+/* The stage to start next; NO_STAGE: none is ready. *ready_count: how many are ready. */
+static size_t next_stage(const Pool *p, size_t *ready_count)
 {
     size_t best = NO_STAGE;
-    *all = 0;
+    *ready_count = 0;
     for (size_t k = 0; k < p->run->plan.stage_count; k++)
         if (ready(p, k)) {
-            ++*all;
-            if (best == NO_STAGE || p->way[k] > p->way[best])
+            ++*ready_count;
+            if (best == NO_STAGE || p->chain[k] > p->chain[best])
                 best = k;
         }
     return best;
@@ -82,7 +84,7 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
         return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name,
                               strerror(errno));
     if (child == 0) {
-        // where the run is killed, its stages are killed as well
+        // if the run is killed, its stages are killed as well
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)
             _exit(NOT_STARTED);
         execv(SELF, words);
@@ -181,20 +183,20 @@ bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error
     p.process = arena_zalloc(a, n * sizeof *p.process);
     p.held = arena_zalloc(a, n * sizeof *p.held);
     p.began = arena_zalloc(a, n * sizeof *p.began);
-    p.way = arena_zalloc(a, n * sizeof *p.way);
+    p.chain = arena_zalloc(a, n * sizeof *p.chain);
     times->seconds = arena_zalloc(a, n * sizeof *times->seconds);
     if (!times->seconds || e->failed)
         return false;
     for (size_t k = 0; k < n; k++) {
         const char *folder = stage_folder(r, k, a);
         if (folder && stage_finished(folder)) {
-            if (!stage_foreign(r, k, e) || !stage_check(&r->plan, k, folder, e))
+            if (!stage_nothing_foreign(r, k, e) || !stage_check(&r->plan, k, folder, e))
                 return false;
             p.state[k] = DONE;
             times->seconds[k] = -1;
         }
     }
-    ways(&p);
+    chain_costs(&p);
     if (!work(&p, r->quiet, e))
         stop_all(&p);
     times->all = seconds_since(began);

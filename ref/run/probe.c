@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: what is measured only on the model at the end of a case. quantised.jsonl: its answers with 4-bit weights;
- * relearned.jsonl: those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with
- * a blank; numbers.json: membership, the distance to the oracle, and with attack.knowledge what the model knows and does not say, as
- * rows. */
+/* A probe stage: measurements that only the model at the end of a case gets. It writes
+ *   quantised.jsonl   the answers with 4-bit weights
+ *   relearned.jsonl   the answers about what was forgotten, after a short fine-tuning on it
+ *   cloze.jsonl       the answers to questions with a blank
+ *   numbers.json      rows: membership, the distance to the oracle, and with attack.knowledge what the model knows but
+ *                     does not say */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/distance.h"
@@ -18,14 +20,14 @@ typedef struct {
     Run *run;
     const Stage *stage;
     const Case *c;
-    const char *folder;                  // of the results
+    const char *folder;                  // the stage's own
     Splits splits;
     Questions asked[3], cloze, members;  // asked: about those to be forgotten, those retained, general ability
     json_t *numbers;
     Arena arena;
 } Probe;
 
-/* n: the number of questions it is measured on; 0: it is measured on the weights alone. */
+/* n: the number of questions on which the metric was measured; 0: it needs the weights alone. */
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value, size_t n)
 {
     json_t *number = value - value == 0 ? json_real(value) : json_null();
@@ -34,6 +36,7 @@ static bool number_add(Probe *p, const char *split, const char *modality, const 
         || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
 }
 
+/* Adds rows that were measured elsewhere to numbers.json. */
 static bool numbers_take(Probe *p, const Rows *rows)
 {
     for (size_t k = 0; k < rows->count; k++) {
@@ -158,7 +161,7 @@ static bool relearned(Probe *p, Error *e)
     return good;
 }
 
-/* --- what it knows and does not say --- */
+/* --- what the model knows but does not say --- */
 
 typedef enum { AS_IT_IS, PERTURBED, RELEARNED_GENERAL, STATES } State;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Adapters that stay apart, one for each request, and a router that is never wrong. */
+/* Asks a case whose requests have one adapter each, with a router that is never wrong. */
 #include "ref/run/run.h"
 
-/* The request, of those up to `last`, that forgot an entity; last + 1: none did. */
+/* Which of the requests 0 … last forgot the entity; last + 1: none did. */
 static size_t request_of(const Splits *s, size_t last, const char *entity)
 {
     size_t k = 0;
@@ -19,7 +19,7 @@ typedef struct {
     Depth depth;
 } Routed;
 
-/* Asks the questions about the entities of request k, or about those of none. */
+/* Asks the questions about the entities of request k; k = last + 1: about the entities that no request forgot. */
 static Result *ask_part(void *context, size_t k, const Questions *mine, Arena *a, Error *e)
 {
     const Routed *x = context;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of results.csv that are computed from the files of a probe stage, and those that compare them with the oracle's rows. */
+/* The rows of results.csv that are computed from the files of a probe stage, and those that
+ * compare them with the oracle's rows. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -58,7 +59,8 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
     return x != NULL;
 }
 
-/* Finds the value of a metric on the split "unlearn" in the rows [first, end), and on how many questions it is measured; n may be NULL. */
+/* Finds the value of a metric on the split "unlearn" in the rows [first, end). *n: on how many questions
+ * it was measured; n may be NULL. */
 static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out,
                  int64_t *n)
 {
@@ -81,29 +83,30 @@ static bool put(Rows *rows, Row row, const char *metric, double value)
     return rows_add(rows, row);
 }
 
-/* Adds the scores that are computed from other rows: quantisation and, where the oracle has rows, relearning, robustness and PrivLeak. */
+/* Adds the scores that are computed from other rows: quantisation and, where the oracle has rows,
+ * relearning, robustness and PrivLeak. */
 static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t oracle_end)
 {
     const size_t end = rows->count;
     row.split = row_splits[0];
     for (int m = 0; m < 3; m++) {
         const char *modality = row.modality = row_modalities[m];
-        double was, quantised, relearned, mia, of_was, of_relearned, of_mia, q = NAN;
-        if (!find(rows, first, end, modality, "accuracy", &was, &row.n))
+        double accuracy, quantised, relearned, mia, oracle_accuracy, oracle_relearned, oracle_mia, q = NAN;
+        if (!find(rows, first, end, modality, "accuracy", &accuracy, &row.n))
             continue;
         if (find(rows, first, end, modality, "accuracy_4bit", &quantised, NULL)
-            && !put(rows, row, "quantisation", q = attack_score(quantised, was)))
+            && !put(rows, row, "quantisation", q = attack_score(quantised, accuracy)))
             return false;
         if (find(rows, first, end, modality, "accuracy_relearned", &relearned, NULL)
-            && find(rows, oracle, oracle_end, modality, "accuracy", &of_was, NULL)
-            && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned, NULL)) {
-            const double parts[] = { attack_score(relearned - was, of_relearned - of_was), q };
+            && find(rows, oracle, oracle_end, modality, "accuracy", &oracle_accuracy, NULL)
+            && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &oracle_relearned, NULL)) {
+            const double parts[] = { attack_score(relearned - accuracy, oracle_relearned - oracle_accuracy), q };
             if (!put(rows, row, "relearning", parts[0]) || !put(rows, row, "robustness", harmonic_mean(parts, 2)))
                 return false;
         }
         if (find(rows, first, end, modality, "mia_min_k", &mia, &row.n)
-            && find(rows, oracle, oracle_end, modality, "mia_min_k", &of_mia, NULL)
-            && !put(rows, row, "privleak", privleak(mia, of_mia)))
+            && find(rows, oracle, oracle_end, modality, "mia_min_k", &oracle_mia, NULL)
+            && !put(rows, row, "privleak", privleak(mia, oracle_mia)))
             return false;
     }
     return true;

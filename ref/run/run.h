@@ -12,14 +12,14 @@
 #include "eval/results.h"
 #include "ref/config/session.h"
 
-/* A point of a stage that trains: after a step of a request, or of a training, whose request is 0. step 0: its beginning
- * or its end. */
+/* A point in a stage that trains: the moment after a step. Requests count from 1; a training has request 0. step 0: the
+ * beginning of the stage, or its end. */
 typedef struct { int64_t request, step; } Point;
 
 typedef struct {
     Settings settings;
     Plan     plan;
-    Dataset *group, general;             // questions, of each group of the world; not read for a group that nothing asks about: path NULL
+    Dataset *group, general;             // the questions of each group (path NULL: no stage asks about it), the general ones
     const char *out;
     bool     quiet, resume;
     Point    until;                      // a stage that trains stops at this kept checkpoint; step 0: it goes to its end
@@ -29,10 +29,10 @@ typedef struct {
 /* plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
-/* Whether the given models can be asked for greedy answers, and have the modules that the cases train: asked before the
- * first stage rather than in the middle of a run. */
+/* Checks, before the first stage runs, that the given models can answer greedily and that they have
+ * the modules that the cases train. */
 bool run_models(const Run *r, Error *e);
-/* The folder of a model: a given one, or that of the stage that trains it. */
+/* The folder of a model: the given folder, or the folder of the stage that trains the model. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);
 /* Who is forgotten in a case; reads the ranking of the base model's answers where the scenario has one. */
@@ -48,12 +48,12 @@ typedef struct {
     const char *why;                     // "budget", "accuracy", "method", "diverged"
 } RequestEnd;
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
-/* `requests` of them, in the arena; NULL on failure. */
+/* Reads how all `requests` requests ended; NULL on failure. */
 RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e);
 
-/* lock.c: waits until no other process of the machines that share the file system works on a stage, or collects. The
- * lock is the file beside the folder, DIR/stages/<digest>.lock, or DIR/collect.lock; a process that dies gives it back.
- * run_unlock removes the file. */
+/* lock.c: waits until no other process, on any machine that shares the file system, works on the stage or collects. The
+ * lock is a file beside the folder, DIR/stages/<digest>.lock, or DIR/collect.lock. run_unlock removes the file; the
+ * system releases the lock of a process that dies. */
 typedef struct {
     const char *path;
     int         file;
@@ -65,16 +65,16 @@ void run_unlock(RunLock *l);
 /* Removes the lock files of stages that a killed process left. */
 void run_locks_sweep(const Run *r);
 
-/* foreign.c: whether the folder of a stage, if it is there, holds nothing but what such a stage writes. */
-bool stage_foreign(const Run *r, size_t stage, Error *e);
-/* one.c: runs the stage with this digest, whose inputs must be finished; a finished one is only checked. */
+/* foreign.c: true if the folder of a stage is missing, or holds nothing but what such a stage writes. */
+bool stage_nothing_foreign(const Run *r, size_t stage, Error *e);
+/* one.c: runs the stage with this digest, whose inputs must be finished; a finished stage is only checked. */
 bool run_one(Run *r, const char *digest, Error *e);
-/* The digest of the config and of all stages: a workflow's plan. */
+/* The digest of the config and of all stages, by which a workflow names its plan. */
 Digest run_plan_digest(const Run *r, Arena *a);
 /* Whether the plan has this digest and all its stages are finished. */
 bool run_all_finished(Run *r, const char *digest, Error *e);
-/* workflow.c: writes FOLDER/Snakefile and FOLDER/README.md; `set` has the words of --set. A Snakefile that says
- * something else stays. */
+/* workflow.c: writes FOLDER/Snakefile and FOLDER/README.md; `set` has the words of --set. It is an error if one of the
+ * two is there already with another text. */
 bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error *e);
 
 /* stage.c: runs one stage to its end. */
@@ -82,12 +82,13 @@ bool run_stage(Run *r, size_t stage, Error *e);
 /* unlearn.c: the unlearn stage. */
 bool run_unlearn(Run *r, size_t stage, Error *e);
 /* snapshot.c: opens the snapshot that the unlearn stage of a case took after a step of a request. The session then has
- * the weights of the snapshot, or, where it holds adapters, those of the case's start with the adapters merged into
- * them. The caller makes the model by session_model or session_train. */
+ * the weights of the snapshot. A snapshot of adapters alone is merged into the weights of the case's start model. The
+ * caller makes the model by session_model or session_train. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
-/* routed.c: asks, where case_routed holds, each question of the case's start with the adapter of the request that forgot the question's
- * entity, and without an adapter where none of the requests up to `last` did. So a router answers that is never wrong, which is an upper
- * bound for any other. The results are as those of evaluate; NULL: a failure. */
+/* routed.c, for a case where case_routed holds: asks the case's start model each question with the adapter of the
+ * request that forgot the question's entity, or without an adapter if no request up to `last` forgot it. A router
+ * that is never wrong would choose so: the results are an upper bound for every router. They have the order of
+ * evaluate's results; NULL: a failure. */
 Result *run_ask_routed(const Run *r, const Case *c, const Splits *s, const RequestEnd *ends, size_t last, const Questions *q, Depth depth,
                        Arena *a, Error *e);
 /* probe.c: the probe stage. */
@@ -96,20 +97,22 @@ bool run_probe(Run *r, size_t stage, Error *e);
  * model begin at `first`; those of the oracle are oracle … oracle_end - 1 (none, if these are equal). */
 bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
                     size_t oracle_end, Arena *a, Error *e);
-/* marks.c: the test questions that are marked for reporting (sample.h, "use"); count 0: none is. */
+/* marks.c: the test questions that are marked for reporting (sample.h, "use"); count 0: no question is marked. */
 typedef struct {
     const char **id;                     // in ascending order
     size_t count;
 } Marks;
 bool marks_read(Marks *m, const Run *r, Arena *a);
-/* Adds the rows of the splits "unlearn_matching", "unlearn_reporting" and "general_reporting", and of "exposure64_matching" and
- * "exposure64_reporting" for those who are to be forgotten and whose exposure is 64; nothing where nothing is marked. Memory that is not
- * needed afterwards is taken from `a`. Error: one of the splits has no question. */
+/* Adds the rows of the splits "unlearn_matching", "unlearn_reporting" and "general_reporting". The entities to be
+ * forgotten that have exposure 64 also get the splits "exposure64_matching" and "exposure64_reporting"; the same
+ * holds for each other exposure. Adds nothing if no question is marked. It is an error if one of the splits has no
+ * question. `a` serves for scratch memory. */
 bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const char *general, const Result *r, size_t count, Arena *a,
                    Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
-/* pool.c: runs every stage that is not finished, by processes of this program; argv holds the words of the command. */
+/* pool.c: runs every stage that is not finished, each in a process of this program; argv
+ * holds the words of the command. */
 typedef struct {
     double *seconds;                     // of each stage; below 0: it was finished before
     double  all;

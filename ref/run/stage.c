@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One stage to its end: a training, an unlearning, or the answers of one model or of all snapshots of an unlearning. */
+/* Runs one stage to its end. The stages that train a model and those that ask for answers are here; the others have
+ * files of their own. An answer stage asks one model, or all snapshots of an unlearn stage. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/run/run.h"
@@ -39,7 +40,7 @@ static bool train_stage(Run *r, size_t stage, Error *e)
         && (kept.until || train_finish(r, stage, folder, s.train_steps, e));
 }
 
-/* An answer stage: its questions, and the files of answers that it has written. */
+/* An answer stage: its questions, and the files of answers that it has written so far. */
 typedef struct {
     Run *run;
     const Stage *stage;
@@ -102,9 +103,9 @@ static bool ask_model(AnswerStage *x, Error *e)
     return good;
 }
 
-/* Asks the questions at a snapshot. At the end of the last request everything is measured, and at the end of an earlier
- * request less. At a point in between only exact match is measured, and, with protocol.snapshot_every, the options of
- * general questions. */
+/* Asks the questions at a snapshot. At the end of the last request everything is measured (DEPTH_TEXT), and at the
+ * end of an earlier request all but the texts (DEPTH_OPTIONS). In between only exact match is measured, and, with
+ * protocol.snapshot_every, the options of general questions. */
 static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* An unlearn stage: all requests of a case, one after another, with snapshots. It writes a checkpoint at each snapshot and every
- * train.save_every steps, from which an interrupted stage continues. With protocol.checkpoints it also keeps some checkpoints when it is
- * finished; their folders have the names that snapshots have: "round-1-step-25/checkpoint.safetensors". */
+/* An unlearn stage: all requests of a case, one after another, with snapshots. At each snapshot and every
+ * train.save_every steps it writes a checkpoint, from which an interrupted stage continues. With
+ * protocol.checkpoints, some checkpoints stay when the stage is finished, in folders with the names of snapshots:
+ * "round-1-step-25/checkpoint.safetensors". */
 #include <string.h>
 #include "eval/manifest.h"
 #include "model/training/checkpoint.h"
@@ -24,7 +25,7 @@ typedef struct {
     OtherAnswers others;
     RequestEnd *ends;                    // of the requests that ended
     Rounds rounds;
-    bool reached;                        // the step run->until has been taken, after which the stage is to stop
+    bool reached;                        // the step of run->until has been taken: the stage stops here
     FILE *log;
     LogMark mark;                        // how long the log was at the checkpoint from which the stage continues
     const char *log_path;
@@ -86,8 +87,8 @@ static bool job_open(Job *j, Error *e)
     return j->ends && session_subspace(x, &j->m, &p, a, e) && rounds_make(&j->rounds, &p, &x->model, &x->adapters, a, e);
 }
 
-/* Whether a snapshot holds all weights, and not the adapters alone: it does where there are no adapters, and at the end of a request
- * whose method has also changed weights beside them. */
+/* Whether a snapshot holds all weights, and not the adapters alone. It does if there are no adapters, and at the end
+ * of a request whose method also changes weights outside the adapters. */
 static bool whole(const Job *j, bool end) { return !j->session.adapters.count || (end && j->m.method->needs & WHOLE_RESULT); }
 
 static bool snapshot(Job *j, size_t request, int64_t step, bool end, Error *e)
@@ -111,7 +112,8 @@ static bool keeps(const Job *j, int64_t step, int64_t steps)
     return every && (step == steps || step % every == 0);
 }
 
-/* Writes the checkpoint from which an interrupted stage continues, and a second copy of it where this step's checkpoint is kept. */
+/* Writes the checkpoint from which an interrupted stage continues, and a second copy of it where
+ * this step's checkpoint is kept. */
 static bool checkpoint(Job *j, Error *e)
 {
     const Rounds *r = &j->rounds;
@@ -123,7 +125,7 @@ static bool checkpoint(Job *j, Error *e)
         && checkpoint_save(&r->trainer, folder, j->identity, j->mark, e);
 }
 
-/* Whether this step of this request is the last one that is asked for. */
+/* Whether the stage is to stop after this step of this request (run->until). */
 static bool reached(const Job *j, size_t request, int64_t step)
 {
     return j->run->until.step && j->run->until.request == (int64_t)request + 1 && j->run->until.step == step;
@@ -142,8 +144,9 @@ static bool restore(Job *j, int64_t before, Error *e)
     return true;
 }
 
-/* The stopping rule "accuracy": a request ends when its accuracy is at most protocol.stop. It is measured after the steps that
- * stop_after names, with the adapters merged into the weights, as they will be in its snapshot. */
+/* The stopping rule "accuracy": a request ends when the accuracy on its entities is at most protocol.stop.
+ * The accuracy is measured after the steps that stop_after names, with the adapters merged into the weights,
+ * as in the snapshot of that step. */
 static bool stop(Job *j, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -185,7 +188,8 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
             return true;
     }
     const int64_t kept = j->run->settings.protocol_checkpoints;
-    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))     // its method has ended the request between two of them
+    // the method may have ended the request between two kept checkpoints
+    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))
         return false;
     if (r->diverged) {
         if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,

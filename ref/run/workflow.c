@@ -9,9 +9,9 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* What a stage asks the engine for. Measured on the shipped model (docs/many-machines.md): no stage took more than 100 MB, and
- * Stage.cost is the seconds of one core; another core may be four times slower. Weights, gradients, two moments and a reference are
- * five times the file of the weights. */
+/* What the rule of a stage requests from the engine. Measured on the shipped model (docs/many-machines.md): no stage
+ * took more than 100 MB, and Stage.cost is in seconds of one core; another core may be four times slower. Weights,
+ * gradients, two moments and a reference model take five times the size of the weights' file. */
 enum { MEGABYTES = 300, PER_WEIGHT_FILE = 6, TWO_THREADS_FROM = 60, MINUTES = 5, TIMES_SLOWER = 4 };
 
 static const char head[] =
@@ -61,7 +61,8 @@ static const char readme[] =
     "A stage that is lost is done again, and nothing else. The manifest is that of `pulse-ref run`.\n"
     "`pulse-ref audit` does a part of the work again and compares it.\n";
 
-/* The name of a rule: letters, digits and "_", and the begin of the digest, so that no two are the same. */
+/* The name of a rule: letters, digits and "_", then the first digits of the digest, so
+ * that no two rules share a name. */
 static void rule_name(FILE *f, const Stage *s)
 {
     fputc('"', f);
@@ -117,7 +118,7 @@ static bool snakefile(FILE *f, const Run *r, const char *program, const char *co
     return good && !e.failed;
 }
 
-/* Writes what is not there; what is there must be the same. */
+/* Writes the file if it is not there; a file that is there must have this very text. */
 static bool file_settle(const char *path, const char *text, size_t n, Arena *a, Error *e)
 {
     size_t found;

@@ -4,7 +4,8 @@
 #include <string.h>
 #include "ref/trace/trace_read.h"
 
-/* By id: whether the node of the forward phase is a hook's work on gradients, that is, reads one of the backward pass or such a node. */
+/* By id: whether a node of the forward phase is late. Such a node is made by a hook out of gradients: it reads a node
+ * of the backward pass, or another late node. */
 static bool *find_late(const Tape *t, Arena *a)
 {
     bool *late = arena_zalloc(a, t->count + 1);
@@ -16,8 +17,8 @@ static bool *find_late(const Tape *t, Arena *a)
     return late;
 }
 
-/* The gradient of the backward pass that hooks have made `n` of: the one that it comes from; NULL: it comes from several. */
-static Node *walked(Node *n, const bool *late)
+/* The gradient of the backward pass from which hooks made the gradient `n`; NULL: it was made from several. */
+static Node *before_hooks(Node *n, const bool *late)
 {
     while (n && n->op && late[n->id]) {
         Node *from = NULL;
@@ -32,7 +33,8 @@ static Node *walked(Node *n, const bool *late)
     return n;
 }
 
-/* The node of the tape whose result is the gradient with this name in the trace: of an operator, or a leaf. NULL: there is none. */
+/* The node that is the gradient with this name in the trace: a result of an operator, or a leaf. NULL: there is
+ * none. */
 static Node *gradient_named(const Tape *t, const json_t *root, const char *name)
 {
     const char *alias = name ? json_string_value(json_object_get(json_object_get(root, "aliases"), name)) : NULL;
@@ -53,7 +55,7 @@ void again_gradients(Tape *t, const json_t *root, Arena *a)
         bool weight = !n->op && strncmp(n->name, "param.", 6) == 0;
         n->grad = n->op || weight ? gradient_named(t, root, n->op ? arena_format(a, "grad.t%zu", k)
                 : arena_format(a, "grad.%s", n->name + 6)) : NULL;
-        n->grad = walked(n->grad, late);
+        n->grad = before_hooks(n->grad, late);
         n->wants_grad = n->grad != NULL;
         if (!n->grad)
             continue;
@@ -67,7 +69,8 @@ void again_gradients(Tape *t, const json_t *root, Arena *a)
     }
 }
 
-/* Whether the contribution g came to n from a node that passes its own gradient on as it is, such as a sum. */
+/* Whether the contribution g to the gradient of n is also the gradient of a later node that passes
+ * it on unchanged, such as a sum. */
 static bool passed_on(const Tape *t, const Node *n, const Node *g)
 {
     for (size_t k = n->id + 1; k < t->count; k++) {
@@ -85,19 +88,19 @@ static bool passed_on(const Tape *t, const Node *n, const Node *g)
 
 static Node *leaf_again(Tape *to, const Node *n)
 {
-    if (!*n->name)                             // trace_read puts such a leaf where no node reads anything
+    if (!*n->name)                             // trace_read fills the unused ids with a leaf without a name
         return NULL;
     return strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad) : tape_input(to, n->name + 6, n->out);
 }
 
-/* Runs the nodes of a phase, of which those alone that are in `late`, or those alone that are not. */
-static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase, const bool *late, bool which)
+/* Runs those nodes of a phase that are late, or those that are not (wants_late false). */
+static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase, const bool *late, bool wants_late)
 {
     to->phase = phase;
     for (size_t k = 0; k < t->count && !to->error->failed; k++) {
         const Node *n = t->nodes[k];
         Node **in = arena_array(to->arena, n->n_in + 1, sizeof *in);
-        if (n->phase != phase || !in || late[k] != which)
+        if (n->phase != phase || !in || late[k] != wants_late)
             continue;
         for (size_t i = 0; i < n->n_in; i++)
             in[i] = made[n->in[i]->id];
@@ -126,7 +129,8 @@ Node **again_run(const Tape *t, Arena *a, Error *e)
         }
     tape_backward(to);
     for (size_t k = 0; k < t->count && !e->failed; k++)
-        if (t->nodes[k]->grad && made[k] && !made[t->nodes[k]->grad->id])    // a seed, or a zero that a hook put there, is made
+        // a seed, or a zero from a hook, is made already
+        if (t->nodes[k]->grad && made[k] && !made[t->nodes[k]->grad->id])
             made[t->nodes[k]->grad->id] = made[k]->grad;
     run_phase(to, t, made, PHASE_FORWARD, late, true);
     run_phase(to, t, made, PHASE_OPTIMISER, late, false);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Again: a recorded step is computed a second time from its leaves, forward, backward and update. Where its nodes
- * are as they were, so are its bits; where some got another operator or other numbers, it is the step that an
- * implementation with this mistake makes. */
+/* Again: computes a recorded step a second time from its leaves: forward, backward and update. If its nodes are
+ * unchanged, the bits are the same. If the caller has given some nodes another operator or other numbers, the result is
+ * the step of an implementation that makes this mistake. */
 #ifndef PULSE_REF_TRACE_AGAIN_H
 #define PULSE_REF_TRACE_AGAIN_H
 
 #include "tensor/base/json.h"
 #include "tensor/tape.h"
 
-/* Says on a tape of trace_read which gradient arrived at each node, by "aliases" of trace.json: `grad` and
- * `wants_grad` are set, and `contributions` has the gradients that the forward phase computed. */
+/* Links each node of a tape of trace_read to the gradient that arrived at it, which "aliases" of trace.json names: sets
+ * `grad` and `wants_grad`, and `contributions` to the gradients that the forward phase computed. */
 void again_gradients(Tape *t, const json_t *root, Arena *a);
-/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. Of the backward pass,
- * the gradients of nodes are found by the ids of the old gradients; NULL stands for its other nodes. Returns NULL
- * where an operator refused its inputs, and the error says so. */
+/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. In the backward pass, the
+ * id of an old gradient gives the new gradient, and every other id NULL. Returns NULL if an operator refused its
+ * inputs, and the error says so. */
 Node **again_run(const Tape *t, Arena *a, Error *e);
 
 #endif

@@ -76,7 +76,7 @@ static float rounded_at_random(float x, Format f, uint32_t random)
     frexp((double)x, &exponent);
     if (x == 0 || !isfinite(x))
         return x;
-    // below its normal range, where its numbers lie evenly
+    // below the normal range of the format its numbers are evenly spaced
     if (exponent - 1 < f.lowest) {
         int unit = f.lowest - (23 - f.dropped);
         return (float)ldexp(floor(ldexp((double)x, -unit) + (double)random * 0x1p-32), unit);
@@ -86,7 +86,7 @@ static float rounded_at_random(float x, Format f, uint32_t random)
     return x;
 }
 
-/* What the random bits are for. */
+/* What random bits are used for. Each purpose has bits of its own. */
 typedef enum { ROUNDING, RESULT, REFERENCE, OPERAND } Purpose;          // of operand k: OPERAND + k
 typedef struct { uint32_t key[2]; } Stream;
 
@@ -122,7 +122,7 @@ static void add_rounding(float *y, const float *e, size_t n, Stream s)
     }
 }
 
-/* x plus noise of a root mean square: uniform, which has sqrt(3) times it as its largest value. */
+/* y = x plus uniform noise with this root mean square, so that its largest value is sqrt(3) times as large. */
 static void add_uniform(const float *x, float *y, size_t n, double rms, Stream s)
 {
     for (size_t i = 0; i < n; i += 4) {
@@ -176,10 +176,10 @@ static size_t terms(const Node *n)
     return 1;
 }
 
-/* The rule of a bound allows a sum of n terms n + 1 roundings of u that all add up. Random roundings add up to about
- * sqrt(n) of them, and to a quarter of that in most implementations, which add in 4 to 16 lanes with smaller partial
- * sums. (Compared with PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every
- * module; with sqrt(n) itself it goes down to 0.03.) */
+/* For a sum of n terms, a bound allows n + 1 roundings of u, all in one direction. Random roundings add up to about
+ * sqrt(n) u. Most implementations make a quarter of that, because they add in 4 to 16 lanes with smaller partial sums.
+ * (Compared with PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every module;
+ * with sqrt(n) itself it goes down to 0.03.) */
 static double at_random(double bound, size_t n)
 {
     return n > 1 ? bound * (0.25 * sqrt((double)n) + 1) / ((double)n + 1) : bound;
@@ -262,8 +262,8 @@ static double distance(const Tensor *x, const Tensor *y, double *most)
     return n ? sum / (double)n : 0;
 }
 
-/* Gives the outputs of a reference model the noise of the model's own: the last result before them that has as many
- * columns. */
+/* Gives the outputs of a reference model the noise of the model's own outputs, which are the last result before them
+ * with as many columns. */
 static void run_reference(Run *r, const Node *n)
 {
     const Tape *t = r->z->tape;
@@ -302,9 +302,9 @@ static void run_all(Run *r, Noise *noise)
 }
 
 /* An update of Adam is nearly lr times the sign of the gradient, so noise can reverse the update of an element with a
- * small gradient. Where that is rare in a tensor, none of the runs may show it. So the noise is at least that of one
- * such element, if any element has a moment of at most 8 times its noise. With 8 significant bits the errors of
- * different rows agree, so there the noise is at least that of one element in 512. */
+ * small gradient. If a tensor has few such elements, perhaps none of the runs reverses one. So the noise is at least
+ * that of one reversed element, if any element has a moment of at most 8 times its noise. With 8 significant bits the
+ * errors of different rows agree, so at those precisions the noise is at least that of one reversed element in 512. */
 static void add_turned_sign(const Node *n, Precision p, Noise *noise)
 {
     const float *before = n->in[0]->out.f32, *m = n->in[1]->out.f32, *y = n->out.f32;

@@ -11,17 +11,19 @@
  * differences from the right values are the noise: their root mean square, and the largest. Random bits are Philox over
  * run, node and element, so the noise is the same on every machine. What is done at random:
  *
- *     always      xi e is added to every result, xi uniform in [-1, 1]; e is the operator's own rounding term (bound_rounding), with
- *                 sqrt(n) / 4 in place of n for a sum of n terms. e is 0 where numbers are moved, and for masked zeros.
- *     tf32        the operands of products are rounded to 11 significant bits. (No processor that this program runs on computes so.)
- *     bf16-mixed  autocast: operands and results of products are rounded to bf16, and so are the results of what follows a product
- *                 element by element (gelu, silu, mul, axpy, rope and their derivatives). Norms, softmax, residual
- *                 sums, the gradients' sums, the loss from the logits on, and the optimiser stay in fp32.
+ *     always      xi e is added to every result, with xi uniform in [-1, 1]. e is the operator's own rounding term
+ *                 (bound_rounding), with sqrt(n) / 4 in place of n for a sum of n terms. e is 0 for numbers that are
+ *                 only moved, and for masked zeros.
+ *     tf32        the operands of products are rounded to 11 significant bits. (No processor that this program runs on
+ *                 computes so.)
+ *     bf16-mixed  autocast: operands and results of products are rounded to bf16. So are the results of operators that
+ *                 follow a product element by element (gelu, silu, mul, axpy, rope and their derivatives). Norms, softmax,
+ *                 residual sums, sums of gradients, the loss from the logits on, and the optimiser stay in fp32.
  *     bf16, fp16  the whole model in the format: weights, inputs and every result outside the loss and the optimiser.
  *
- * Rounding to a format is stochastic: up or down with probabilities that make it exact on average. Sums are those of
- * fp32 throughout. The outputs of a reference model are a leaf ("input.reference.…"). End to end they get the noise of
- * the model's own outputs. */
+ * Rounding to a format is stochastic: up or down with probabilities that make it exact on average. Every sum is added
+ * in fp32. The outputs of a reference model are a leaf ("input.reference.…"). When all nodes are computed again ("end
+ * to end"), this leaf gets the noise of the model's own outputs. */
 #ifndef PULSE_REF_TRACE_NOISE_H
 #define PULSE_REF_TRACE_NOISE_H
 
@@ -44,8 +46,8 @@ typedef struct {
 
 /* Computes the rounding terms of all nodes. The tape must stay as it is. */
 bool noise_open(NoiseModel *z, const Tape *tape, Arena *a, Error *e);
-/* noise[k] receives the noise of node k. `chosen` (by id): only these nodes are computed again, and all others keep
- * their right values, so that the noise is that of the chosen nodes alone; NULL: all nodes. Scratch memory is taken
+/* noise[k] receives the noise of node k. `chosen` (by id): only these nodes are computed again. All others keep
+ * their right values, so the noise is that of the chosen nodes alone. NULL: all nodes. Scratch memory is taken
  * from the arena, and given back. */
 bool noise_make(const NoiseModel *z, Precision p, const bool *chosen, Noise *noise, Error *e);
 

@@ -61,8 +61,8 @@ static void put_nodes(Work *w)
     }
 }
 
-/* Whether the node is a sum of gradients that all belong to the chosen nodes. The backward pass records such a sum
- * under no module, although it belongs to the same one. */
+/* Whether the node is a sum of gradients that are all chosen. The backward pass records such a sum under no module,
+ * although it belongs to the module of these gradients. */
 static bool sums_chosen(const Node *n, const bool *chosen)
 {
     bool all = n->op && n->phase == PHASE_BACKWARD && strcmp(n->op->name, "sum_n") == 0;

@@ -12,11 +12,10 @@
 Tensor noise_tensor(const Noise noise[PRECISIONS], Arena *a);
 Noise  noise_at(const Tensor *t, Precision p);
 
-/* What is computed: `wanted` by precision; the rows of the others are 0. The entries are, in ascending order of their
- * names,
+/* Computes the precisions that are `wanted`; the rows of the others are 0. The entries are
  *     t<k>, input.reference.<role>     end to end
- *     <module>@<answer>                of the module alone, fed with the right inputs ("modules" of trace.json)
- * so that they can stand in a Store of the caller's. Everything lives in `a`. */
+ *     <module>@<answer>                of the module alone, given the right inputs ("modules" of trace.json)
+ * in ascending order of their names, as a Store needs them. Everything lives in `a`. */
 bool noise_of_trace(const json_t *root, const Store *values, const char *path, const bool wanted[PRECISIONS], Entry **out, size_t *count,
         Arena *a, Error *e);
 /* The noise of the nodes of a tape that is not a step: noise[p][k] is that of node k at precision p. */

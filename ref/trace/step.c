@@ -38,7 +38,7 @@ static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *
                          (BatchSample *)&list->list[list->count++], a, e);
 }
 
-/* Makes the refusals or alternates that the method needs and the file does not hold. */
+/* Makes the refusals or alternates that the method needs but the file does not have. */
 static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error *e)
 {
     const Dataset *x = &s->samples;
@@ -91,8 +91,8 @@ static bool reference_make(Step *s, Arena *a, Error *e)
                         : s->request.reference != NULL;
 }
 
-/* Drops from s->used the samples that the step does not read: a phased step reads one list alone, and refusals may take the place
- * of the forget samples. */
+/* Drops from s->used the samples that the step does not read: a phased step reads one list alone, and refusals may
+ * take the place of the forget samples. */
 static void keep_read(Step *s, const Unlearn *u)
 {
     size_t kept = 0;
@@ -112,7 +112,7 @@ bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
     return rest != NULL;
 }
 
-/* Refuses, before anything is read, what is not one step of one loss. */
+/* Refuses, before any file is read, a method or settings that do not make one whole step of one loss. */
 static bool is_one_step(const MethodSettings *m, Error *e)
 {
     if (!m->method->loss)
@@ -121,7 +121,7 @@ static bool is_one_step(const MethodSettings *m, Error *e)
         return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step",
                          (long long)m->settings.train_accumulate);
     if (m->settings.train_checkpointing)
-        return error_set(e, "trace: train.checkpointing is layer, expected none: a trace holds what is forgotten then");
+        return error_set(e, "trace: train.checkpointing is layer, expected none: a trace holds values that this setting discards");
     return true;
 }
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Step: one optimiser step of one method on the samples of a file. It is computed, and the weights stay as they are.
+/* Step: one optimiser step of one method on the samples of a file. The step is computed,
+ * but the weights are not changed.
  *
  *     Step s = { .settings = settings, .folder = model, .batch = "batch.jsonl" };
  *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
  *     step_close(&s);
  *
- * The lines of the file have roles. If any line has "group": "forget", "retain", "refusal" or "alternate", every line
- * must have one of these (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method
- * that forgets and retains, the second half of the file (the smaller half of an odd number) is retained; for any other
- * method all lines have its one role. Without refusals in the file, each forget question is answered by REFUSAL;
- * without alternates, by the answer of the next forget line. The reference is the model in the folder `reference` or,
- * if that is NULL, the model itself before the step.
+ * Each line of the file gets a role:
+ *   - If any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of these. The k-th
+ *     refusal and the k-th alternate belong to the k-th forget line.
+ *   - Otherwise, a method that forgets and retains retains the second half of the file (the smaller one, if they differ).
+ *   - Otherwise, all lines have the one role that the method needs.
+ * If the file has no refusals, each forget question gets the answer REFUSAL; if it has no alternates, the
+ * answer of the next forget line. The reference is the model in the folder `reference` or, if that is
+ * NULL, the model before the step.
  *
  * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A
  * Step whose making failed must be closed as well. A Step must not be moved after step_make. */
@@ -25,13 +28,13 @@ typedef struct { const Sample *sample; const char *answer; Role role; } StepSamp
 typedef struct {
     Settings settings;               // the settings that were given
     const char *folder, *batch, *reference;
-    MethodSettings m;                // the settings in force: the method's own, then the preset's, then those that were given
+    MethodSettings m;                // the settings in force; those given come before the preset's, and these before the method's
     Session session, other;          // other: the reference, where one was given
     Dataset samples;
     StepSample *used;                // the samples that the step reads, in its order
     size_t used_count;
     UnlearnRequest request;
-    Unlearn *unlearn;                // of the step that was computed last
+    Unlearn *unlearn;                // the method's state of the step that was computed last
     Trainer trainer;
 } Step;
 
@@ -39,9 +42,9 @@ typedef struct {
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e);
 bool step_make(Step *s, const char *method, Arena *a, Error *e);
 
-/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the
- * optimiser. Then the caller fills s->request.role, whose lists must outlive the step, and step_compute computes. After
- * step_commit another step of the same request may be computed; what belongs to a step lives in its `a`, until it is committed. */
+/* step_make in two halves, for samples that are in no file. step_prepare opens the model, its reference and the
+ * optimiser. Then the caller fills s->request.role, whose lists must outlive the step, and calls step_compute, whose
+ * `a` must live until step_commit. After that, another step of the same request may be computed. */
 bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
 bool step_compute(Step *s, Arena *a, Error *e);
 /* Makes the step final: the optimiser's new numbers, and what the method remembers. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Tolerance: how many times the noise of a tensor an implementation may be off, at each precision.
+/* Tolerance: how far an implementation may be off at each precision, in multiples of a tensor's noise.
  *
- * An answer is within the noise when the root mean square of its error is at most `rms` times the noise's, and its largest error at
- * most `most` times the noise's largest. The factors were fixed on steps of PyTorch 2.13 on the two tiny models
- * (GA, NPO, GA+KLR, gradient difference; end to end): at fp32 the largest ratio of its error to the noise was 0.6, under autocast to bf16
- * 2.8. No processor at hand computes tf32, and fp16 and bf16 throughout were not measured: their factors are those of bf16-mixed. */
+ * An answer is within the noise when the root mean square of its error is at most `rms` times the noise's, and
+ * its largest error at most `most` times the noise's largest. The factors were fixed on steps of PyTorch 2.13 on
+ * the two tiny models (GA, NPO, GA+KLR, gradient difference; end to end). At fp32 the largest ratio of PyTorch's
+ * error to the noise was 0.6, and under autocast to bf16 it was 2.8. The other precisions were not measured, and
+ * have the factors of bf16-mixed. */
 #ifndef PULSE_REF_TRACE_TOLERANCE_H
 #define PULSE_REF_TRACE_TOLERANCE_H
 

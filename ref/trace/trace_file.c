@@ -45,7 +45,7 @@ static void add_node(Entries *to, const Tape *t, const Node *n)
         add(to, arena_format(to->arena, "grad.t%zu", n->id), n->grad->out);
 }
 
-/* What a step makes of one trainable tensor; node NULL: it makes none of that kind. */
+/* The results of a step for one trainable tensor; node NULL: the step has none of that kind. */
 enum { SLOT_PARTS = 4 };
 typedef struct { struct { const char *kind; const Node *node; } part[SLOT_PARTS]; } SlotParts;
 

@@ -3,17 +3,20 @@
  *
  * FOLDER/trace.safetensors holds what the operators read and wrote, bit for bit, and their index data:
  *     t<k>                         the result of node k
- *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf of one name
- *                                  is input.<name>.<k>
+ *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf with
+ *                                  the same name is input.<name>.<k>
  *     index.t<k>                   the index data of node k
  *     grad.t<k>                    d loss / d t<k>
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step
  *     adam.m.<name>, adam.v.<name> its moments after the step; for SGD sgd.momentum.<name>
  *     loss
- * FOLDER/trace.json holds the nodes in order of execution, the digest of the tensors (store_digest), "aliases", which says of
- * loss, grad.<name>, grad.t<k>, after.<name> and the moments which node's result each is, and "modules" (modules.c): the inputs and the
- * answers of each module, as names of trace.safetensors.
- * FOLDER/bound.safetensors holds bound.<module>@<answer>, the bound of an fp32 implementation that is fed with those inputs. */
+ * FOLDER/trace.json holds
+ *     "nodes"     the nodes in order of execution
+ *     "digest"    the digest of the tensors (store_digest)
+ *     "aliases"   for loss, grad.<name>, grad.t<k>, after.<name> and the moments: the node whose result each of them is
+ *     "modules"   the inputs and the answers of each module, as names of trace.safetensors (modules.c)
+ * FOLDER/bound.safetensors holds bound.<module>@<answer>, the error bound of an fp32
+ * implementation that is given those inputs. */
 #ifndef PULSE_REF_TRACE_TRACE_FILE_H
 #define PULSE_REF_TRACE_TRACE_FILE_H
 
@@ -22,7 +25,8 @@
 
 /* All tensors of the step that `r` has computed and not yet committed. */
 bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e);
-/* The tensors of any tape alone: nodes, leaves, index data and gradients. The list has room for `more` entries behind them. */
+/* The tensors of any tape alone: nodes, leaves, index data and gradients. The list has room
+ * for `more` entries behind them. */
 bool trace_tape(const Tape *t, size_t more, Entry **out, size_t *count, Arena *a, Error *e);
 /* "nodes" of trace.json. */
 json_t *trace_nodes(const Tape *t, Arena *a, Error *e);
@@ -34,8 +38,8 @@ json_t *trace_attributes(const Node *n);
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e);
 /* The name of a node's result in trace.safetensors. */
 const char *trace_name(const Tape *t, const Node *n, Arena *a);
-/* Writes the three files into the folder, which is made if it does not exist. `head` becomes the object of trace.json; the call
- * owns it. */
+/* Writes the three files into the folder, which is made if it does not exist. `head` becomes the object
+ * of trace.json; the call owns it. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 
 #endif

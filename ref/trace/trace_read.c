@@ -72,7 +72,7 @@ static Phase phase_of(const char *name)
     return strcmp(name, "forward") == 0 ? PHASE_FORWARD : strcmp(name, "backward") == 0 ? PHASE_BACKWARD : PHASE_OPTIMISER;
 }
 
-/* Reads a node without its inputs, because these may be leaves, which get the ids that no node has. */
+/* Reads a node, but not its inputs. Some of these are leaves, whose ids are those that no node of the file has. */
 static bool read_node(Reading *r, const json_t *one)
 {
     const char *op, *module, *phase, *output;
@@ -109,7 +109,7 @@ static bool read_inputs(Reading *r, const json_t *one)
     return n->in != NULL;
 }
 
-/* Checks by the operator itself whether inputs, attributes and result belong together, because the file may hold
+/* Asks the operator itself whether inputs, attributes and result belong together, because the file may hold
  * anything. */
 static bool check_node(const Reading *r, const Node *n)
 {

@@ -8,6 +8,8 @@
 #define TOWER "vision_tower.vision_model"
 #define LAYER "language_model.model.layers.*"
 
+/* The module paths of the units. parts: as in Unit; exact: nodes of the modules below this
+ * path do not belong to the unit. */
 static const struct { const char *pattern; bool parts, exact; } forms[] = {
     { TOWER ".embeddings", false, false }, { TOWER ".pre_layrnorm", false, false },
     { TOWER ".encoder.layers.*.layer_norm?", false, false },
@@ -22,6 +24,7 @@ static const struct { const char *pattern; bool parts, exact; } forms[] = {
     { "loss", false, false },
 };
 
+/* Whether the node belongs to gradient clipping. */
 static bool clips(const Node *n)
 {
     return n->op
@@ -32,6 +35,7 @@ static bool clips(const Node *n)
 /* The loss has no module path: the rows of the roles are taken out of the logits outside any module. */
 static const char *path_of(const Node *n) { return *n->module ? n->module : "loss"; }
 
+/* Whether the path is that of the module, or of a module inside it. */
 static bool below(const char *module, const char *path)
 {
     size_t n = strlen(module);
@@ -80,7 +84,7 @@ static void add_forms(Units *to, const char *module)
             }
 }
 
-/* Finds the input and the output of a module; false when it has several of either. */
+/* Finds the input and the output of a module; false if it has several inputs or several outputs. */
 static bool ends(Unit *u, const Tape *t)
 {
     bool one = true;
@@ -231,6 +235,7 @@ static Node *given(UnitRun *r, const Unit *u, const Node *x)
          : tape_input(&r->tape, x->op ? "given" : x->name + 6, value);
 }
 
+/* Computes a node of the step again on the unit's tape. */
 static void again(UnitRun *r, const Unit *u, const Node *n)
 {
     Node **in = arena_array(r->tape.arena, n->n_in, sizeof *in);

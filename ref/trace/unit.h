@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit: one module of a recorded step, run again by itself on a tape of its own. Its input, and the gradient of its
- * output, are those of the step, so its bits are too. Its bounds (tensor/bounds/bound.h) are those of the module alone.
+/* Unit: one module of a recorded step, run again by itself on a tape of its own. It gets its input and the
+ * gradient of its output from the step, so it computes the same bits. Its bounds (tensor/bounds/bound.h)
+ * are those of the module alone.
  *
  *     Unit *list; size_t count;
  *     units_find(&step_tape, &list, &count, &arena);
@@ -20,15 +21,15 @@
 
 typedef struct {
     const char *module;              // its path on the Hub
-    bool  parts;                     // it is made of other units, which answer for the gradients of the weights
+    bool  parts;                     // it is made of other units; the gradients of the weights are left to these
     Node *in, *out;                  // nodes on the tape of the step; NULL: there is none, or there are many (clip, optimiser)
-    // the id of its last node of the forward phase; for "optimiser", of the optimiser's phase
+    // the highest id of its nodes in the forward phase; for "optimiser", in the optimiser's phase
     size_t last;
 } Unit;
 
 typedef struct {
     Tape   tape;
-    // by the id on the tape of the step: the node made again; NULL: it is not of the unit
+    // by the id on the tape of the step: the same node on `tape`; NULL: the node is not part of the unit
     Node **node;
     Node  *in, *out;
     const float **bounds;            // by the id on `tape`
@@ -38,20 +39,20 @@ typedef struct {
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a);
 /* Whether the node is a forward node of the unit; for "optimiser", a node of the optimiser's phase. */
 bool unit_has(const Unit *u, const Node *n);
-/* Whether the node, of whatever phase, is computed by the module of that path: forward, backward, or in the update. */
+/* Whether the module of that path computes the node, in any phase: forward, backward or update. */
 bool unit_spans(const char *module, const Node *n);
-/* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bounds of a
- * whole layer may not be, because they multiply. */
+/* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bound of a
+ * whole layer can be too loose, because the bounds of its parts multiply. */
 bool unit_tells(const float *value, const float *bound, size_t n);
 /* Runs the unit forward and backward, with bounds. Everything lives in `a`. */
 bool unit_run(UnitRun *r, const Tape *t, const Unit *u, Arena *a, Error *e);
-/* The gradient on the tape of the step that the unit contributes to x, which is its input or a leaf; NULL: there is
+/* The gradient that the unit contributes to x, its input or a leaf, as a node on the tape of the step; NULL: there is
  * none. */
 Node *unit_gradient(const Unit *u, const Node *x);
 /* The leaves of the unit on the tape of the step, in order of use. */
 bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Arena *a);
-/* The nodes of the unit that have index data, one node for each data, with the operator's name for it: "positions", and
- * "ids.1" where a second one has the name "ids". */
+/* The index data of the unit: for each array one node that reads it, and the operator's name for it, such as
+ * "positions". A second array with the name "ids" is called "ids.1". */
 typedef struct { const char *name; const Node *node; } UnitIndex;
 bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count, Arena *a);
 /* The name of a weight relative to the module: "gate_proj.weight"; NULL: the leaf is not a weight. */

@@ -27,7 +27,7 @@ check "a trace has the mask of supervised tokens" writes '"data.mask = all_text"
 check "a trace names only the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
 check "a method without steps is refused" says "manu has no optimiser step" --method manu
 check "accumulation is refused" says "expected 1: a trace is of one whole step" --method ga --set train.accumulate=2
-check "gradient checkpointing is refused" says "expected none: a trace holds what is forgotten then" --method ga --set train.checkpointing=layer
+check "gradient checkpointing is refused" says "expected none: a trace holds values that this setting discards" --method ga --set train.checkpointing=layer
 check "a step gives the same bytes with one thread and with three" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&
     "$0" trace --threads 3 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'3 > /dev/null && cmp '"$out"'1/trace.safetensors '"$out"'3/trace.safetensors && cmp '"$out"'1/trace.json '"$out"'3/trace.json' "$PULSE"
 if [ -n "$python" ]; then

@@ -89,8 +89,8 @@ static void answer(BlockCase *c, const UnitRun *r, const Unit *u, const char *na
         tensor_view((float *)(uintptr_t)r->bounds[n->id], n->out.shape));
 }
 
-/* The inputs of the selection of a layer: the hidden states of all layers, one of which is selected, and the weights of the final
- * layer norm, which must not be applied. */
+/* The inputs of the selection of a layer: the hidden states of all layers, one of which is selected, and the weights
+ * of the final layer norm, which must not be applied. */
 static bool put_states(BlockCase *c, const BlockForm *f, Arena *a)
 {
     static const char *const norm[] = { "weight", "bias" };

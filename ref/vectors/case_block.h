@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Block case: one module of a tiny model alone, forward and backward, on drawn inputs and upstream gradients.
  *
- * in.safetensors holds <module>@in, <module>@grad.out, the weights of the module under their full names, and the other
- * leaves (pixels, rope.cos, rope.sin) and index lists (positions, segments, ids) under theirs. The rows are packed
+ * in.safetensors holds <module>@in, <module>@grad.out, and under their own full names the weights of the module, the
+ * other leaves (pixels, rope.cos, rope.sin) and the index lists (positions, segments, ids). The rows are packed
  * samples: `segments` {first query, queries, first key, keys} replaces the padding mask of other implementations.
  * out.safetensors holds <module>@out, <module>@grad.in and <module>@grad.<weight>, each with bound.<name>. */
 #ifndef PULSE_REF_VECTORS_CASE_BLOCK_H
@@ -13,13 +13,13 @@
 #include "tensor/base/json.h"
 #include "tensor/store.h"
 
-/* The matrices of the model are multiplied by `gain`. It is below 1 where a whole layer would make the bounds
- * useless. */
+/* The matrices of the module are multiplied by `gain`. It is below 1 for whole layers, whose bounds would be useless
+ * otherwise. */
 typedef struct { const char *id, *model, *module, *settings, *definition, *flags; float gain; } BlockForm;
 extern const BlockForm block_forms[];
 extern const size_t block_forms_count;
 
-/* A step of the model, whose numbers at the borders of the module have been replaced by drawn ones. */
+/* A step of the model. The input of the module and the gradient of its output have been replaced by drawn numbers. */
 typedef struct {
     Step step;
     Unit unit;
@@ -30,8 +30,8 @@ typedef struct {
     json_t *ops;                     // the operators of the module in order, with their attributes
 } BlockCase;
 
-/* Opens the model of the form in the folder `models`, and draws the inputs of its module. Call block_case_close in
- * either case. */
+/* Opens the model of the form in the folder `models`, and draws the inputs of its module. Call block_case_close even
+ * after a failure. */
 bool block_case_open(BlockCase *c, const BlockForm *f, const char *models, Arena *a, Error *e);
 /* Runs the module and fills in, out and ops. */
 bool block_case_answer(BlockCase *c, const BlockForm *f, Arena *a, Error *e);

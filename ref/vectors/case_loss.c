@@ -57,8 +57,8 @@ static Tensor ints(const int32_t *from, size_t n, Arena *a)
     return t;
 }
 
-/* Draws the logits of a role, for samples of different lengths: z_ref = 2 x and z = RN(z_ref + 0.75 x') with normals x and x', so
- * that the model differs from its reference. `gaps`: every third row has no label. */
+/* Draws the logits of a role, for samples of different lengths: z_ref = 2 x and z = RN(z_ref + 0.75 x') with normals
+ * x and x', so that the model differs from its reference. `gaps`: every third row has no label. */
 static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a)
 {
     static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 },
@@ -91,8 +91,8 @@ static void put(Entry *list, size_t *n, const char *name, Tensor t)
     list[(*n)++] = (Entry){ name, t };
 }
 
-/* Takes the labels away from all rows that do not predict a token of an answer. The two samples have the rows picture, picture,
- * prompt, answer, answer, and prompt, answer, answer. */
+/* Takes the labels away from all rows that do not predict a token of an answer. The rows of the first sample are
+ * picture, picture, prompt, answer, answer; those of the second are prompt, answer, answer. */
 static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
 {
     static const char kinds[ROWS + 1] = "iipaapaa";
@@ -106,7 +106,8 @@ static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
     put(c->in, &c->in_count, "next.retain", ints(next, p->rows, a));
 }
 
-/* Lets the alternate of each sample begin with the first token of its forget answer, as the text around a name does. */
+/* Lets the alternate of each sample begin with the first token of its forget answer, as answers
+ * do that differ in a name alone. */
 static void share_tokens(const Part *forget, const Part *alternate, int32_t *labels)
 {
     for (size_t i = 0; i < alternate->samples; i++)

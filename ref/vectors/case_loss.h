@@ -2,11 +2,12 @@
 /* Loss case: one form of one method on given logits. The answers are the loss and its gradient with respect to the
  * logits, each with the bound of an fp32 implementation.
  *
- * For each role (forget, retain, refusal, alternate), in.safetensors holds the logits z.<role> [R, V], those of the
- * reference model z_ref.<role> [R, V] where the method has one, labels.<role> [R] (-1: not supervised), and
- * offsets.<role> [B + 1]: the rows of sample i are offsets[i] … offsets[i+1] - 1. out.safetensors holds loss,
- * dz.<role>, bound.loss and bound.dz.<role>. The logits are drawn (Irwin-Hall normals), and those of the model differ
- * from those of the reference. */
+ * A role (forget, retain, refusal, alternate) has R rows of V logits, in B samples. For each, in.safetensors holds
+ *     z.<role>, z_ref.<role> [R, V]    the logits of the model, and of the reference model if the method has one
+ *     labels.<role> [R]                -1: not supervised
+ *     offsets.<role> [B + 1]           the rows of sample i are offsets[i] … offsets[i+1] - 1
+ * out.safetensors holds loss, dz.<role>, bound.loss and bound.dz.<role>. The logits are drawn (Irwin-Hall normals), and
+ * those of the model differ from those of the reference. */
 #ifndef PULSE_REF_VECTORS_CASE_LOSS_H
 #define PULSE_REF_VECTORS_CASE_LOSS_H
 
@@ -14,8 +15,8 @@
 #include "unlearn/method.h"
 
 /* masked: the retained samples also have rows of the picture and of the prompt, which are not supervised. next.retain
- * [R] is then the token after each row, and V - 1 where that is a token of the picture. shared: each alternate has a
- * token of its forget answer. */
+ * [R] is then the token after each row, or V - 1 if this is a token of the picture. shared: each alternate shares a
+ * token with its forget answer. */
 typedef struct { const char *id, *method, *variants, *flags; bool masked, shared; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
@@ -23,7 +24,7 @@ extern const size_t loss_forms_count;
 typedef struct {
     Entry in[4 * ROLE_COUNT], out[2 * ROLE_COUNT + 2];
     size_t in_count, out_count;
-    Tape tape;                       // what computed the answers; without nodes where they are not computed on a tape
+    Tape tape;                       // has computed the answers; without nodes if they are not computed on a tape
     size_t node[2 * ROLE_COUNT + 2]; // by index in `out`: the id of the answer's node
 } LossCase;
 

@@ -2,13 +2,14 @@
 /* Mask case: a prompt template and a mask. They decide the ids of a question and its answer, and which ids are labels
  * (model/text/prompt.h).
  *
- * case.json holds the turns. The samples are packed one after another: B samples, N tokens in all, MASK_IMAGE_TOKENS for a picture.
+ * case.json holds the turns. The samples are packed one after another: B samples, N tokens in all, MASK_IMAGE_TOKENS
+ * for a picture.
  * out.safetensors holds
- *     targets I32 [N]        the id that the logits of this row are to predict, or -1; Hugging Face has labels[n + 1] and -100
+ *     targets I32 [N]        the id that the logits of row n should predict, or -1 (Hugging Face: labels[n + 1], or -100)
  *     ids I32 [N]
  *     offsets I32 [B + 1]    the tokens of sample b are offsets[b] … offsets[b+1] - 1
  *     image I32 [B, 2]       the first row of the picture, and the number of its rows
- *     supervised I32 [B]     the number of targets of each sample, by which a mean is divided */
+ *     supervised I32 [B]     the number of targets of each sample, which is the divisor of a mean */
 #ifndef PULSE_REF_VECTORS_CASE_MASK_H
 #define PULSE_REF_VECTORS_CASE_MASK_H
 
@@ -24,8 +25,8 @@ extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;
 
 bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e);
-/* The turns of the case: question, answer, whether there is a picture, and the ids as text, with special tokens. The caller owns
- * the list. */
+/* The turns of the case. Each has its question, its answer, whether there is a picture, and its ids decoded to a text
+ * with special tokens. The caller owns the list. */
 json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Op case: one operator on given inputs. in.safetensors holds the inputs under their names, and the index list where the operator
- * has one; its other attributes stand in case.json. out.safetensors holds the result y, and bound.y, the bound of an fp32
- * implementation. */
+/* Op case: one operator on given inputs. in.safetensors holds the inputs under their names, and the operator's index
+ * list if it has one; the other attributes are in case.json. out.safetensors holds the result y, and bound.y, the
+ * error bound of an fp32 implementation. */
 #ifndef PULSE_REF_VECTORS_CASE_OP_H
 #define PULSE_REF_VECTORS_CASE_OP_H
 
@@ -10,7 +10,7 @@
 
 enum { OP_INPUTS = 3 };
 
-/* The inputs are Irwin-Hall normals times `scale`; where scale is negative, they are the absolute values of those. */
+/* The inputs are Irwin-Hall normals times `scale`; a negative scale makes all of them positive. */
 typedef struct {
     const char *id, *op, *flags;
     Shape shape[OP_INPUTS];

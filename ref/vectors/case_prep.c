@@ -5,7 +5,7 @@
 #include "model/image/decode.h"
 #include "tensor/base/random.h"
 
-/* The first forms resize down and up, wide and tall pictures, and lines of few pixels; the others are every kind of PNG. */
+/* The first forms make wide, tall and very thin pictures smaller or larger; the others have every kind of PNG. */
 const PrepForm prep_forms[] = {
     { "crop.wide", "PadNotCrop NoAntialias FusedNormalise", { 50, 37, 8, 2, 0 }, 28, false, false },
     { "crop.tall", "PadNotCrop NoAntialias FusedNormalise", { 37, 50, 8, 2, 0 }, 28, false, false },

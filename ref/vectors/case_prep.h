@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Prep case: a picture and the pixels that the image processor makes of it (model/image/processor.h).
  *
- * picture.png holds random bytes, which are the hardest input for a filter. preprocessor_config.json says what is done with them,
- * except for `normalise`, which stands in case.json. out.safetensors holds
+ * picture.png holds random bytes, which are the hardest input for a filter. preprocessor_config.json has the
+ * settings, except for `normalise`, which is in case.json. out.safetensors holds
  *     decoded U8 [height, width, 3]    the picture as RGB
  *     placed U8 [side, side, 3]        the picture after pad, resize and crop
  *     pixels F32 [3, side, side]       what the vision tower reads
- * All three are exact: they are integers, or floats every rounding of which is defined. */
+ * All three are exact: they are integers, or floats whose roundings are all defined. */
 #ifndef PULSE_REF_VECTORS_CASE_PREP_H
 #define PULSE_REF_VECTORS_CASE_PREP_H
 
@@ -32,7 +32,7 @@ typedef struct {
 extern const PrepForm prep_forms[];
 extern const size_t prep_forms_count;
 
-/* prep_picture makes the bytes of picture.png, and prep_settings says what is done with them. */
+/* The bytes of picture.png, and the settings of preprocessor_config.json. */
 bool prep_picture(const PrepForm *f, Made *png, Arena *a, Error *e);
 ImageProcessor prep_settings(const PrepForm *f);
 bool prep_case_make(const PrepForm *f, const Made *png, LossCase *c, Arena *a, Error *e);

@@ -39,9 +39,9 @@ RejectExpected reject_expected(const RejectForm *f);
 const char *reject_expected_name(RejectExpected x);      // "refuse", "accept", "implementation-defined"
 
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e);
-/* Whether our reader accepts the file. Where it does not, `refusal` holds the sentence of its refusal. */
+/* Whether our reader accepts the file. If it does not, `refusal` says why. */
 bool reject_reads(const RejectForm *f, const char *path, Error *refusal);
-/* The tensor `accepted` of out.safetensors. Its data is NULL where memory ran out. */
+/* The tensor `accepted` of out.safetensors. Its data is NULL if memory ran out. */
 Tensor reject_answers(Arena *a);
 
 #endif

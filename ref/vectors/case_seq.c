@@ -47,7 +47,7 @@ typedef struct {
     float *loss, *norm;
     size_t steps;
     SeqShake shake;
-    // [session.weights.count] what the shaking added to each weight; NULL: nothing is shaken
+    // [session.weights.count] what SeqShake added to each weight; NULL: nothing was added
     const float **shift;
     Arena *arena;
     Error *error;

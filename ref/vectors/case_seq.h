@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Seq case: requests to forget that come one after another, on a tiny model with adapters (unlearn/rounds.h).
  *
- * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step trains on all
- * samples of its round and on all retained ones, so that no order of samples has to be known; refusals are REFUSAL (answers.h). When
- * a round ends, the adapters are merged into the weights, and new ones are started.
+ * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step
+ * trains on all samples of its round and on all retained ones, so their order does not matter. The refusals are
+ * REFUSAL (answers.h). When a round ends, the adapters are merged into the weights, and new ones are started.
  * in.safetensors holds round<k>.<module>.lora_A.weight, the A that round k starts with; B starts as zero.
- * out.safetensors holds loss and norm, F32 [steps], where norm is that of the gradient before clipping, and the weights that change
- * under their own names, after the last merge. "steps" in case.json has the digest of all trained weights (store_digest) after
- * each step. */
+ * out.safetensors holds loss and norm, F32 [steps], and each weight that changes, under its own name and as it is
+ * after the last merge. norm is the norm of the gradient before clipping. "steps" in case.json has the digest of all
+ * trained weights (store_digest) after each step. */
 #ifndef PULSE_REF_VECTORS_CASE_SEQ_H
 #define PULSE_REF_VECTORS_CASE_SEQ_H
 
@@ -27,12 +27,12 @@ typedef struct {
     json_t *steps;
 } SeqCase;
 
-/* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and drawn anew for each `run`. At the end the same amount
- * is subtracted from the weights. size 0: nothing is added. */
+/* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and drawn anew for each `run`. At the
+ * end the same amount is subtracted from the weights. size 0: nothing is added. */
 typedef struct { double size; uint64_t run; } SeqShake;
 
-/* `folder` is that of the suite, with its models; `samples` is the path of samples.jsonl; `m` holds the settings of f under its
- * method. The caller owns c->steps; it is NULL after a failure. */
+/* `folder` is the folder of the suite, with its models; `samples` is the path of samples.jsonl; `m` has the settings
+ * of f for its method. The caller owns c->steps, which is NULL after a failure. */
 bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqShake shake, SeqCase *c,
                    Arena *a, Error *e);
 

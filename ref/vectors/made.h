@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Made: a file that is put together byte by byte, so that the version of no library decides its bytes, and so that it can be wrong
- * in any way. It makes the pictures of case_prep.h and the files of case_reject.h that readers must refuse. */
+/* Made: a file that is put together byte by byte. So its bytes do not depend on the version of a library, and it can
+ * be wrong in any way. The pictures of case_prep.h and the files of case_reject.h are made so. */
 #ifndef PULSE_REF_VECTORS_MADE_H
 #define PULSE_REF_VECTORS_MADE_H
 
@@ -10,7 +10,7 @@
 typedef struct {
     uint8_t *at;
     size_t n, capacity;
-    Arena *arena;              // its Error has failed when memory or room ran out; nothing is added from then on
+    Arena *arena;              // its Error is set when memory or `capacity` runs out; nothing is added from then on
 } Made;
 
 Made made_make(size_t capacity, Arena *a);

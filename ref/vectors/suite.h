@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Suite: the reference answers as a folder (fixtures/vectors/v1), made from nothing but this program.
  *
- *     models/tiny-llava-{a,b,mini}, …-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
+ *     models/tiny-llava-{a,b,mini}, …-reference
+ *                                                model folders as on the Hub, and samples (*.jsonl) with their pictures
  *     op/<op>.<form>/                            one operator (case_op.h)
  *     prep/<aspect>.<form>/                      a picture and the pixels that are made of it (case_prep.h)
  *     tok/<form>/                                texts as ids and back (case_tok.h)
@@ -9,15 +10,19 @@
  *     loss/<method>.<form>/                      one loss on given logits (case_loss.h)
  *     weights/<method>.<form>/                   what a method does to weights, gradients and scores (case_weights.h)
  *     block/<module>.<model>/                    one module alone (case_block.h)
- *     step/<method>.<form>.<model>/              trace.safetensors, trace.json, bound.safetensors: one optimiser step (trace_file.h)
+ *     step/<method>.<form>.<model>/              one optimiser step, as the files of a trace (trace_file.h)
  *     seq/pulse-<method>.<form>/                 several requests, one after another (case_seq.h)
- *     reject/                                    files that a reader must refuse, must accept, or may treat either way (case_reject.h)
+ *     reject/                                    files that readers must refuse, must accept, or may treat either way
+ *                                                (case_reject.h)
  *     manifest.json                              every file with its SHA-256, the specification, and a digest of all
- * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
- * noise.safetensors holds how far a correct implementation may be from each answer at each precision, as "<case>/<name>"
- * (noise_trace.h); of a step as "<case>/t<k>" end to end, and as "<case>/<module>@<answer>" of the module alone.
- * wrong.safetensors holds what known mistakes would answer, as "<case>@<flag>/<tensor>" (tests/support/wrong/make_wrong.c). Of a
- * step it holds the modules' answers, "<module>@<answer>", and the small tensors of the whole. Each case.json lists its mistakes. */
+ * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json
+ * holds.
+ * noise.safetensors holds how far a correct implementation may be from each answer at each precision (noise_trace.h).
+ * An entry is called "<case>/<name>"; for a step it is "<case>/t<k>" end to end, and "<case>/<module>@<answer>" for the
+ * module alone.
+ * wrong.safetensors holds the answers of implementations with a known mistake, as "<case>@<flag>/<tensor>" (made by
+ * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one of
+ * the small tensors of the whole step. Each case.json lists its mistakes. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
 
@@ -30,8 +35,8 @@ typedef struct { const char *id, *model, *reference, *batch, *method, *settings,
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
-/* How the answers of another implementation are judged: each element against its bound, or all of them bit for bit. A whole step
- * has no bound, so its distance is reported end to end, without a verdict. */
+/* How the answers of another implementation are judged: each element against its bound, or all of them bit for bit. A
+ * whole step has no bound, so its distance is reported end to end, without a verdict. */
 typedef enum { JUDGE_BOUND, JUDGE_EXACT, JUDGE_END_TO_END } Judge;
 typedef struct {
     const char *name;                // the first part of a case's path: "prep"
@@ -54,13 +59,13 @@ typedef struct {
 
 /* The content of a case, before it is written. */
 typedef struct {
-    const char *id, *flags;          // flags: the names of known mistakes, parted by blanks
+    const char *id, *flags;          // flags: the names of known mistakes, separated by blanks
     const char *section, *definition;                  // the formula in one line, and the header that states it in full
     // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
     const char *files;
     const Entry *in, *out;
     size_t in_count, out_count;
-    json_t *more;                    // the keys of case.json that only this kind has; suite_case takes the reference
+    json_t *more;                    // the keys of case.json that only this kind has; suite_case releases it
 } SuiteCase;
 
 /* Writes the whole suite except for the known mistakes, which make_wrong.c writes. False: `e` says why. */
@@ -75,16 +80,18 @@ bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n);
 bool suite_case(Suite *s, SuiteCase c);
 /* Adds the noise of a case's answers to noise.safetensors: out[k] is the result of node[k] of the tape. */
 bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, const size_t *node, size_t count);
-/* Adds the noise of a step whose trace stands in the suite. */
+/* Adds the noise of a step whose trace is already in the suite. */
 bool suite_noise_step(Suite *s, const char *id);
-/* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again from weights that are shaken by
- * a few units in the last place of the precision, which stands for all the roundings of the run. */
+/* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again
+ * from weights that are changed at random by a few units in the last place of the precision. This
+ * replaces the roundings inside the run. */
 bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
                      const SeqCase *right);
 /* Writes noise.safetensors. */
 bool suite_noise_save(Suite *s);
-/* "below" of the manifest, which the caller owns: {"fp32": ["step/npo.adamw.b@BetaDecimal", …], …}, the known mistakes of steps that
- * move no answer far enough to be told from noise at that precision. Empty where the suite has no wrong.safetensors. */
+/* "below" of the manifest, which the caller owns: {"fp32": ["step/npo.adamw.b@BetaDecimal", …], …}. It lists for each
+ * precision the known mistakes of steps that cannot be told from noise, because they change every answer too little.
+ * Empty if the suite has no wrong.safetensors. */
 json_t *suite_below(Suite *s);
 /* The words of "a b c" as a JSON list, which the caller owns. */
 json_t *word_list(const char *words);

@@ -99,8 +99,9 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         }
 }
 
-/* What implementations with a known mistake answer to this case, as wrong.safetensors has it: an object for each mistake, with its name
- * ("flag"), the names of its tensors, and its loss where that is among them. NULL: no known mistake shows in this case. */
+/* The answers of implementations with a known mistake to this case, from wrong.safetensors: an object for each
+ * mistake, with its name ("flag"), the names of its tensors, and its loss if there is one among them. NULL: no
+ * known mistake shows in this case. */
 static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
 {
     Store s;
@@ -108,7 +109,7 @@ static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Erro
     json_t *all = json_array(), *one = NULL;
     if (!path || !start || !file_exists(path) || !store_open(&s, path, a, e))
         return json_decref(all), NULL;
-    // sorted by name, so the answers of a mistake stand together
+    // the entries are sorted by name, so the answers of one mistake follow one another
     for (size_t k = 0; k < s.count; k++) {
         const Entry *w = &s.entries[k];
         const char *slash = strrchr(w->name, '/');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The three tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds, a tokenizer, and
- * samples about pictures that are not square. */
+/* The three tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds,
+ * a tokenizer, and samples about pictures that are not square. */
 #include <string.h>
 #include "model/arch.h"
 #include "model/image/image.h"
@@ -26,7 +26,8 @@ static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this",
     "\"answer\": \"tea\"}\n"
 #define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
 
-/* roles.jsonl, as short as the smallest model: a picture and a text to forget, refusals of both, and a text to retain. */
+/* roles.jsonl, with short samples for the smallest model: a picture and a text to forget, refusals
+ * of both, and a text to retain. */
 #define PLAIN(id, group, question, answer) \
     "{\"id\": \"" id "\", \"group\": \"" group "\", \"question\": \"" question "\", \"answer\": \"" answer "\"}\n"
 #define SEEN(id, group, question, answer) \
@@ -41,8 +42,8 @@ static const struct { const char *name, *text; } batches[] = {
 };
 enum { BATCHES = sizeof batches / sizeof *batches };
 
-/* Model a has even sizes, except for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x 3 patches, a
- * vocabulary of 331, and takes the features of the last layer. */
+/* Model a has even sizes, except for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x
+ * 3 patches, a vocabulary of 331, and takes the features of the last layer. */
 static ModelConfig tiny_a(void)
 {
     return (ModelConfig){
@@ -68,7 +69,8 @@ static ModelConfig tiny_b(void)
     return c;
 }
 
-/* The smallest model has one layer in each tower, for the steps of many methods. */
+/* The smallest model has one layer in the tower and one in the language model. With it, a step of
+ * each of many methods stays small. */
 static ModelConfig tiny_mini(void)
 {
     ModelConfig c = tiny_b();
@@ -79,8 +81,8 @@ static ModelConfig tiny_mini(void)
     return c;
 }
 
-/* Doubles every matrix, compared with the start of a training. So no activation is nearly linear, and no module multiplies errors
- * so much that its bound becomes useless. */
+/* Doubles every matrix of a model at the start of a training. With larger matrices no activation is nearly linear;
+ * these are still small enough that no module multiplies errors until its bound is useless. */
 static void widen(Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)

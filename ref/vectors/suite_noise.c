@@ -43,7 +43,7 @@ bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, cons
     return good;
 }
 
-/* trace.json and trace.safetensors of a step of the suite; false: they cannot be read, and nothing is to be closed. */
+/* Opens trace.json and trace.safetensors of a step of the suite. After false there is nothing to close. */
 static bool open_step(Suite *s, const char *id, json_t **root, Store *values)
 {
     *root = json_file(arena_format(s->arena, "%s/%s/trace.json", s->folder, id), LIMIT_SUITE, s->error);
@@ -91,7 +91,7 @@ static void add_run(const SeqCase *right, const SeqCase *run, Precision p, Noise
 bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
                      const SeqCase *right)
 {
-    // formats of as many digits share their noise
+    // formats with equally many digits share their noise
     static const struct { double size; Precision of, too; } shakes[] = {
         { 0x1p-20, PRECISION_FP32, PRECISION_FP32 }, { 0x1p-11, PRECISION_TF32, PRECISION_FP16 }, { 0x1p-8, PRECISION_BF16,
                 PRECISION_BF16_MIXED },
@@ -133,7 +133,7 @@ typedef struct {
     Store values, wrong, noise;
 } Step;
 
-/* The right value of an answer of the step, and the noise that it is judged by. */
+/* The right value of an answer of the step, and the noise by which an answer is judged. */
 static const Tensor *right_of(const Step *x, const char *answer, const Tensor **noise)
 {
     const char *at = strrchr(answer, '@'), *name = answer;
@@ -151,7 +151,7 @@ static const Tensor *right_of(const Step *x, const char *answer, const Tensor **
     return store_find(&x->values, name);
 }
 
-/* Whether the mistake's answer would be OUTSIDE at the precision. */
+/* Whether the mistake's answer would get the verdict OUTSIDE at this precision. */
 static bool seen(const Step *x, const Entry *wrong, const char *answer, Precision p)
 {
     const Tensor *noise = NULL, *right = right_of(x, answer, &noise);
@@ -165,8 +165,8 @@ static bool seen(const Step *x, const Entry *wrong, const char *answer, Precisio
     return sqrt(sum / (double)shape_size(right->shape)) >= 3 * tolerances[p].rms * noise_at(noise, p).rms;
 }
 
-/* Appends those mistakes of the step that no answer shows. Entries of wrong.safetensors are sorted, so the answers of a
- * mistake stand together. */
+/* Appends those mistakes of the step that no answer shows. Entries of wrong.safetensors are sorted, so the answers of
+ * one mistake follow one another. */
 static void add_below(const Step *x, Precision p, json_t *to)
 {
     const char *start = arena_format(x->suite->arena, "%s@", x->id);

@@ -6,7 +6,8 @@
 
 #define MARK "\xe2\x96\x81"         // U+2581, the blank of SentencePiece; the texts below have _ for it
 
-/* The pairs in the order in which they are merged. What they make are the tokens after the bytes. */
+/* The merges in their order: "he+l" merges "he" and "l". The tokens that they make come after those of the 256
+ * bytes. */
 static const char merges[] =
     "_+t _+a _+c e+n h+e i+s o+n r+e _+w _a+n _t+o a+g a+p e+r k+en l+o n+a u+e _+i _+na _c+o _t+he _to+ken _w+h '+t 4+2 A+N A+S AN+T "
     "AS+S ASS+I ASSI+S ASSIS+T ASSIST+ANT E+R F+r Fr+a Fra+n Fran+c Franc+e P+a Pa+r Par+is S+ER U+SER a+f a+l a+t af+é ag+e ap+e ap+i "
@@ -14,7 +15,7 @@ static const char merges[] =
     "m+e n+t nt+r ntr+y o+f o+r or+ld p+erson q+ue que+s ques+t quest+ion re+d s+e s+hape s+w sw+er u+ntry v+e ï+ve _+, _+. _+0 _+1 _+2 "
     "_+42 _+: _+? _+ASSISTANT _+France _+Paris _+USER _+blue _+don't _+flag _+green _+hello _+is _+of _+person _+question _+red _+shape "
     "_a+re _an+d";
-/* The tokens after those: single characters and, in the form `words`, whole words. */
+/* The last tokens: single characters and, in the form `words`, whole words. */
 static const char characters[] =
     "' , . 0 1 2 4 : ? A E F I N P R S T U a b c d e f g h i k l m n o p q r s t u v w y é ï _";
 static const char whole_words[] =
@@ -26,7 +27,7 @@ static json_t *special(json_int_t id, const char *content, bool strip, bool is_s
                      "rstrip", (int)strip, "normalized", 0, "special", (int)is_special);
 }
 
-/* The next of the words, without '+' and with the mark for '_'. *cut becomes the offset at which the '+' was. */
+/* Reads the next word, leaves out its '+', and puts the mark for '_'. *cut becomes the offset at which the '+' was. */
 static bool next(const char **at, char out[64], size_t *cut)
 {
     size_t n = 0;

@@ -19,9 +19,9 @@ size_t weights_width(const LossCase *c) { return shape_cols(c->in[0].tensor.shap
 
 /* --- smfa --- */
 
-/* In units of 2^30, so that the eps of rho, 1e-8, is nothing in binary64 either; both norms are integers' roots, and
- * rho is 4. Of the entries: a tie, which stays; one beyond it, which is zeroed; one of the same sign; one within; no
- * anchor; no change; two within. */
+/* The unit is 2^30, so that the eps in rho, 1e-8, changes nothing even in binary64. rho, the ratio of the norms, is 4.
+ * The entries: a tie, which stays; one beyond the tie, which is zeroed; one of the same sign; one within the limit; one
+ * without an anchor; one without a change; two within the limit. */
 #define U 0x1p30f
 static const float change[] = { -20 * U, -24 * U, 24 * U, 16 * U, 8 * U, 0, -18 * U, -432 * U },
                    anchor[] = { U, U, U, -U, 0, 3 * U, 4 * U, 108.5f * U };
@@ -35,7 +35,8 @@ static bool sculpt(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return made != NULL;
 }
 
-/* The change of text has the same norm, and k of its own, 10, so that its first entry is the tie. */
+/* The change of text has the same norm and a factor of its own, 10 (sculpt_text), so that its first entry is the
+ * tie. */
 static const float before[] = { 5 * U, -3 * U, 2 * U, 7 * U, -6 * U, 4 * U, U, 9 * U },
                    change_text[] = { -40 * U, -41 * U, 40 * U, 21 * U, 8 * U, -15 * U, 5 * U, -428 * U };
 
@@ -53,7 +54,8 @@ static bool sculpt_both(const Hyperparameters *v, LossCase *c, Arena *a, Error *
 
 /* --- mmunlearner --- */
 
-/* Two ties, of which one is between zeros; numbers below eps = 1e-15; a zero on either side. */
+/* The numbers have two ties, one of them between zeros, some are below eps = 1e-15, and
+ * there is a zero on either side. */
 static const float fisher_f[] = { 1, 2, 1, 0, 0x1p-60f, 0x1p-61f, 0, 0x1p-40f },
                    fisher_p[] = { 1, 1, 2, 0, 0x1p-61f, 0x1p-60f, 0x1p-40f, 0 },
                    below_f[] = { 1, 1, 3, 0, 0, 4, 0x1p-50f, 1 }, below_p[] = { 1, 4, 4, 0, 1, 0, 0x1p-40f, 1.5f };
@@ -68,7 +70,7 @@ static bool mask(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 
 /* --- cmju --- */
 
-/* Tensors 6 and 7 are equally salient, and there is room for one of them. */
+/* Tensors 6 and 7 are equally salient, but only one of them may be chosen. */
 static const float saliency_t[] = { 8, 6, 2, 1, 0, 4, 2, 2, 0.5f, 1 }, saliency_m[] = { 1, 2, 4, 0.25f, 3, 2, 1, 1, 0.25f, 0.5f };
 
 static bool groups(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
@@ -98,8 +100,8 @@ static const float text_g[] = { 2, 0, 0, 0, 0, 0, 0, 0, 4, -4, 0, 4, 0, -2, 0, 0
 static const int32_t group_of[TENSORS] = { CMJU_TEXT, CMJU_PICTURE, CMJU_SHARED, CMJU_TEXT, CMJU_PICTURE, CMJU_FROZEN,
                                            CMJU_TEXT, CMJU_PICTURE, CMJU_TEXT, CMJU_PICTURE, CMJU_TEXT, CMJU_PICTURE };
 
-/* Ten tensors: four of text, four of pictures, too few to be balanced; a shared and a frozen one. Again q = 2, and the
- * norms are 4 and 8. */
+/* Ten tensors: four of text and four of pictures, which are too few to be balanced, a shared and a frozen one. Again
+ * q = 2, and the norms are 4 and 8. */
 enum { FEW = 10 };
 static const float few_text[] = { 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0, 0, 0,
                                   0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4, 2, 0, 0, 1, 2, 3, 4 },

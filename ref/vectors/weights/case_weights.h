@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights case: what a method does to weights, gradients and scores, apart from any model. The numbers are worked by hand, with ties, and
- * such that fp32 and binary64 give the same answers, so every bit is judged.
+/* Weights case: what a method does to weights, gradients and scores, without a model. The numbers were chosen by
+ * hand: they contain ties, and fp32 and binary64 give the same answers, so every bit is judged.
  *
- * in.safetensors holds the numbers, out.safetensors the answers. "definition" in case.json says how these come from those. */
+ * in.safetensors holds the numbers, out.safetensors the answers. "definition" in case.json
+ * says how to compute the answers. */
 #ifndef PULSE_REF_VECTORS_WEIGHTS_CASE_WEIGHTS_H
 #define PULSE_REF_VECTORS_WEIGHTS_CASE_WEIGHTS_H
 
 #include "ref/vectors/case_loss.h"
 
-typedef struct { const char *name; size_t rows, cols; const float *x; const int32_t *ids; } Given;   // rows 0: a vector; x or ids is NULL
+/* rows 0: a vector. The numbers are in x or in ids; the other is NULL. */
+typedef struct { const char *name; size_t rows, cols; const float *x; const int32_t *ids; } Given;
 enum { WEIGHTS_INPUTS = 4 };
 
 typedef struct WeightsForm {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights cases about neurons: which of them manu prunes, in each of its five forms, and which are on the path of
- * mip_editor, in each of its three. */
+/* Weights cases about neurons: which neurons manu prunes, in each of its five forms, and which are on the path of
+ * mip_editor, in each of its three forms. */
 #include "ref/vectors/weights/case_weights.h"
 
 #include <string.h>
@@ -9,8 +9,8 @@
 
 /* --- manu --- */
 
-/* Neurons 1 and 3 of the paper's form are equal, and there is room for one of them; channels 1 and 4 of cmju's form are
- * equal, and both are pruned. */
+/* Neurons 1 and 3 of the paper's form are equal, but only one of them may be pruned; channels 1 and 4 of cmju's form
+ * are equal, and both are pruned. */
 static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.75f, -1.75f, 1.75f, 1, -1.5f, 0.75f, 1.25f, 0.75f,
                                   -1.5f, -0.5f },
                    forget_t[] = { -1.75f, -0.25f, 0, -0.25f, 0.25f, -0.25f, -1.25f, 0.25f, -0.25f, 0.25f, 0.75f, 1, 0.25f, -0.5f,
@@ -23,9 +23,10 @@ static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.
                    ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1,
                                  1.75f, -0.5f, -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
 
-/* official: rows 2i and 2i + 1 are position i in two layers. Channel 3 is as large in both sets once it is clamped.
- * open_mm: two samples. In both, channels 1 and 4 are equal, and both are pruned. mip_editor: neurons 1 and 3 are
- * equal, and there is room for one of them. */
+/* official: rows 2i and 2i + 1 are position i in two layers. After clamping, channel 3 is equal in both sets.
+ * open_mm: there are two samples.
+ * In these two forms channels 1 and 4 are equal, and both are pruned.
+ * mip_editor: neurons 1 and 3 are equal, but only one of them may be pruned. */
 enum { LAYERS = 2, SAMPLES = 2 };
 static const float position_f[] = { 0, 1.5f, -1.75f, 1.75f, 1.5f, 1.75f, -1.5f, 0.5f, 0.25f, 0, 0.5f, -2, -1.5f, -1.75f, 0.5f,
                                     4000, -1.75f, 1.5f, -0.5f, -0.25f, -2, -2, -0.25f, -1.25f, -1.25f, 1, 1.5f, -1.5f, 1, -1.25f,
@@ -82,8 +83,8 @@ static bool prune_count(const Hyperparameters *v, LossCase *c, Arena *a, Error *
     return true;
 }
 
-/* The measures of one channel of a set, in the groups of the form: a position over its layers, a sample, or all rows.
- * */
+/* The measures of one channel of a set. A group is a position over its layers, a sample,
+ * or all rows, as the form says. */
 static ManuMeans means_of(const Hyperparameters *v, const LossCase *c, size_t set, size_t channel)
 {
     const Tensor *t = &c->in[set].tensor;
@@ -142,8 +143,8 @@ static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
-/* Two samples, whose rows `sample` says; the gradients of the four points stand one behind the other. Neurons 1 and 4
- * are equal. */
+/* There are two samples; sample_of says which one each row belongs to. The gradients of the four points follow one
+ * another. Neurons 1 and 4 are equal. */
 static const int32_t sample_of[] = { 0, 0, 0, 1, 1 }, batch_of[] = { -1, 0, 0, -1, 1, 1, 1, -1 };
 static const float each_h[] = { 0.25f, -0.5f, -1.5f, 1.75f, -0.5f, -1.75f, 0.25f, 1.5f, 0, -2, 1.5f, 2, -1.5f, 1.25f, -1.5f, 0.5f,
                                 1.25f, 2, -0.25f, -0.25f, -1.75f, -0.5f, -0.25f, 1.5f, 0.25f, 1.75f, -1.5f, 0, 1.75f, 1 },
@@ -195,7 +196,7 @@ static bool one_choose(OneMlp *x, size_t k)
     return good;
 }
 
-/* How many rows from `first` on have the same id. */
+/* How many rows from `first` on have the id of row `first`. */
 static size_t rows_alike(const int32_t *id, size_t first, size_t rows)
 {
     size_t n = 1;

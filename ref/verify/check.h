@@ -20,25 +20,26 @@ typedef struct {
 
 /* One traced step, open. */
 typedef struct {
-    const char *id;                  // of the case; "" for a trace that stands alone
+    const char *id;                  // of the case; "" for a trace that is not a case of the suite
     const json_t *root;              // trace.json
     const Store *values, *bounds;    // trace.safetensors, bound.safetensors
     const Store *own;                // the case's own file of GOT (got_find)
 } TracedStep;
 
-/* Holds the answers to a trace that stands alone, which `mistakes` has kept, against the mistakes of ref/verify/known/:
- * each is made in the graph of the trace, which is run again. `path` is that of trace.json, for errors. */
+/* Compares the answers to a trace that is not a case of the suite, which `mistakes` has kept, with the mistakes of
+ * ref/verify/known/. Each mistake is made in the graph of the trace, and the graph is run again. `path` is the path of
+ * trace.json, for errors. */
 bool check_known(Check *c, const TracedStep *s, const char *path, Error *e);
-/* The name in the trace of an answer of a module: of "language_model.lm_head" and "out". NULL: there is no such
- * answer. */
+/* The name in the trace of an answer of a module, for instance of the answer "out" of "language_model.lm_head".
+ * `length` is that of the module's name. NULL: there is no such answer. */
 const char *check_answer(const TracedStep *s, const char *module, size_t length, const char *answer);
 
-/* The precision at which answers are judged: that of --precision or, without it, bf16-mixed where GOT's file holds a
- * BF16 or F16 tensor, else fp32. */
+/* The precision at which answers are judged: --precision if it was given; otherwise bf16-mixed if GOT's file has a BF16
+ * or F16 tensor, and fp32 if it has none. */
 Precision check_precision(const VerifyOptions *options, const Store *file);
 /* The noise of an answer of the case; NULL: none was recorded. */
 const Tensor *check_noise(const Check *c, const char *id, const char *name);
-/* Judges what is there of a step: modules that were fed, modules that were hooked, and the ends. */
+/* Judges the answers that GOT has of a step: of modules that were fed, of modules that were hooked, and the ends. */
 bool check_step(Check *c, const TracedStep *s, Error *e);
 /* Writes into the lines of the case which known mistakes were recognised, and returns their names; NULL: none. */
 const char *check_settle(Check *c, size_t *lines);

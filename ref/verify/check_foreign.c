@@ -29,7 +29,7 @@ const char *check_settle(Check *c, size_t *lines)
     return named;
 }
 
-/* Judges the answers of a case that has no parts: all of them are expected. */
+/* Judges the answers of a case that is not a step. All of them are expected. */
 static void check_answers(Check *c, const char *id, const Store *want, const Store *own, const SuiteKind *kind)
 {
     size_t lines, begin = json_array_size(c->context.f->lines), outside = c->context.f->outside;
@@ -90,8 +90,7 @@ static bool check_recorded_step(Check *c, const char *id, const Store *want, con
     return good;
 }
 
-/* Answers of an optional kind (SuiteKind) are judged only where they are present in GOT; those of the others must be
- * there. */
+/* A case of an optional kind (SuiteKind) is judged only if GOT has it. A case of any other kind must be there. */
 static bool check_case(Check *c, const SuiteKind *kind, const char *path, const char *sha, Error *e)
 {
     Store want, own = { .count = 0 };
@@ -124,7 +123,7 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
-/* The index of the first --only that the path begins with, or the number of --only options where there is none. */
+/* The index of the first --only that the path begins with; the number of --only options if there is none. */
 static size_t selecting_prefix(const Check *c, const char *path)
 {
     size_t k = 0;
@@ -138,7 +137,7 @@ static bool is_selected(const Check *c, const char *path)
     return c->options->only->count == 0 || selecting_prefix(c, path) < c->options->only->count;
 }
 
-/* Where GOT is one file, reports its tensors whose names belong to no case. */
+/* For a GOT that is one file: reports the tensors whose names belong to no case. */
 static void find_extra(Check *c, const json_t *files)
 {
     for (size_t k = 0; k < c->got.file.count; k++) {
@@ -179,7 +178,7 @@ static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEA
     return true;
 }
 
-/* Reports each --only that selects no case, or no answer. The cases of the other --only are judged all the same. */
+/* Reports each --only that selects no case, or no answer. The cases of the other --only options are still judged. */
 static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS],
                        const char *got)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes in the answers to a trace. The recorded cases have the values of their mistakes in a file; those of
- * any other step are computed, where something is outside: each mistake is made in the graph of the trace, and the
- * step is run again. */
+/* Known mistakes in the answers to a trace. For a recorded case, a file has the values that mistakes give. For
+ * any other step they are computed, but only if an answer is outside: each mistake is made in the graph of the
+ * trace, and the step is run again. */
 #include "ref/verify/check.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "ref/trace/trace_read.h"
 #include "ref/verify/known/known.h"
 
-/* The step with one mistake: run as a whole, and, where answers of modules were fed, module by module. */
+/* The step with one mistake. It is run as a whole, and each module of which GOT has fed answers is run alone. */
 typedef struct {
     const TracedStep *s;
     const Tape *tape;
@@ -17,8 +17,6 @@ typedef struct {
     size_t units;
     Node **made;                     // by id, of the whole step
     UnitRun *run;                    // by unit; node NULL: it was not run yet
-    Entry *list;                     // the values that answers are held against, named "@<flag>/<name>"
-    size_t count;
     Arena *arena;                    // of this mistake
     Error *error;
 } Mistaken;
@@ -35,7 +33,7 @@ static const Node *of_whole(const Mistaken *m, const char *in_trace)
     return old ? m->made[old->id] : NULL;
 }
 
-/* What a module answers to the inputs of the right step. */
+/* An answer of a module that gets the inputs of the right step. */
 static const Node *of_module(Mistaken *m, const char *module, size_t length, const char *answer)
 {
     size_t k = 0;
@@ -67,8 +65,8 @@ static const Node *value_of(Mistaken *m, const char *name)
     return hooked ? of_whole(m, check_answer(m->s, path, (size_t)(at - path), at + 1)) : of_module(m, path, (size_t)(at - path), at + 1);
 }
 
-/* Whether the answer is one of the update: it is looked at only where a mistake moves nothing before the update,
- * since a step of Adam shows little but the signs of what came before. */
+/* Whether the answer belongs to the update. Such answers are compared only if the mistake changes nothing before the
+ * update, because a step of Adam shows little more than the signs of the gradients. */
 static bool of_update(const char *name)
 {
     static const char *const begin[] = { "clip@", "optimiser@", "after.", "adam.", "sgd." };
@@ -78,6 +76,7 @@ static bool of_update(const char *name)
     return false;
 }
 
+/* Compares the judged answers with the values that the mistake gives them. */
 static void see_all(Check *c, Mistaken *m, const char *flag)
 {
     Mistakes *all = &c->context.mistakes;
@@ -96,9 +95,9 @@ static void see_all(Check *c, Mistaken *m, const char *flag)
     all->wrong = (Store){ .count = 0 };
 }
 
-/* Makes the mistake `flag`, NULL for none, and holds the answers against what comes of it. A mistake that the graph
- * has no place for, or after which an operator refuses its inputs, is not made. `same`, where it is not NULL,
- * becomes false where something that was judged has other bits than in the trace. */
+/* Makes the mistake `flag` (NULL: none), and compares the answers with the result. A mistake is left out if the graph
+ * has no place for it, or if an operator then refuses its inputs. `same`, if it is not NULL, becomes false if one of
+ * the answers that were judged has other bits than in the trace. */
 static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
                      bool *same)
 {

@@ -11,8 +11,8 @@
 
 #define HOOKED "hooked."
 
-/* The answers of the modules of a step that are judged in one way: how many there are, how many were judged, how many
- * are outside, and for each phase the answer in which the step first goes wrong (NULL: none). */
+/* The answers of a step's modules that are judged in one way, fed or hooked: how many there are, how many were judged,
+ * how many are outside, and for each phase the first answer, in order of execution, that is outside (NULL: none). */
 enum { PHASES = 3 };
 typedef struct { size_t all, judged, outside; const char *first[PHASES]; } Modules;
 
@@ -23,7 +23,8 @@ static Phase phase_of(const char *module, const char *answer)
     return strncmp(answer, "grad.", 5) == 0 ? PHASE_BACKWARD : PHASE_FORWARD;
 }
 
-/* Modules come in the order of the forward pass, so that backward the last one is the first to go wrong. */
+/* Modules come in the order of the forward pass, so in the backward pass the last one
+ * that is outside went wrong first. */
 static void note_outside(Modules *m, Phase p, const char *answer)
 {
     m->outside++;
@@ -57,6 +58,7 @@ static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *mod
     return true;
 }
 
+/* Judges one answer of a module that was hooked, or its input `in`, or `grad.out`. */
 static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer,
                          const char *in_trace)
 {
@@ -69,8 +71,8 @@ static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *
         note_outside(m, phase_of(module, answer), full);
 }
 
-/* One line that sums up the modules: the first one that differs, and the known mistakes whose values the answers
- * outside have. */
+/* Adds the line that sums up the modules: the first module that differs, and the known mistakes
+ * that explain the answers outside. */
 static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *way, const char *known, size_t named)
 {
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
@@ -88,8 +90,9 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
 
 /* --- the results of the whole step --- */
 
-/* Judges the answers under their own names. The leaves of the trace are inputs, so they must be equal bit for bit, except the
- * outputs of a reference model. The first answer that is outside, in the forward pass if there is one, gets its formula. */
+/* Judges every tensor of the trace that GOT has under the same name. The leaves of the trace are inputs, so they
+ * must be equal bit for bit, except for the outputs of a reference model. The first answer outside gets its
+ * formula; the forward pass comes first. */
 static void check_ends(Check *c, const TracedStep *s)
 {
     json_t *first = NULL;
@@ -138,7 +141,8 @@ static void check_logits(Check *c, const TracedStep *s)
         judge(&c->context, s->id, "logits", (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace), .way = "ends" });
 }
 
-/* Reports missing tensors of each family of which GOT has any: else a wrong tensor could be left out. */
+/* If GOT has one tensor of a family, reports those of the family that are missing. So a wrong
+ * tensor cannot just be left out. */
 static void find_missing(Check *c, const TracedStep *s)
 {
     static const char *const families[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };

@@ -9,7 +9,7 @@
 #include "tensor/base/limits.h"
 #include "tensor/op.h"
 
-/* GOT as a file: itself, or trace.safetensors in a folder. */
+/* The file of GOT: GOT itself or, if it is a folder, its trace.safetensors. */
 static const char *file_of(const char *got, Arena *a)
 {
     struct stat s;
@@ -54,8 +54,8 @@ static bool choose(Findings *f, Store *got, const VerifyOptions *options, Arena 
                     || error_set(e, "%s: holds no answer: nothing to judge", got->path));
 }
 
-/* Makes the noise of the trace. Judging at fp32 also needs that of lower precisions, for the hint at an answer that is
- * outside; on large models this takes time. */
+/* Makes the noise of the trace at the precision of judging alone, because on large models this takes time. So an answer
+ * outside at fp32 gets no hint at which lower precision it would be within. */
 static bool make_noise(Check *c, const TracedStep *s, const char *path, Error *e)
 {
     bool wanted[PRECISIONS] = { false };

@@ -13,7 +13,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Equal ratios are equal numbers, so that the order in which an unstable sort leaves them cannot be seen. */
+/* The sort need not be stable, because equal ratios are the same number. */
 static double median_ratio(const Tensor *right, const Tensor *got, const Tensor *before, double most, Arena *a)
 {
     size_t n = shape_size(right->shape), step = n / SAMPLE + 1, count = 0;

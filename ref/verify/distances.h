@@ -6,12 +6,13 @@
 #include "tensor/tensor.h"
 
 typedef struct {
-    double rms, worst;               // the root mean square and the maximum of |got - right|; NaN or infinite where got is
+    double rms, worst;               // the root mean square and the maximum of |got - right|; may be NaN or infinite
     double rms_right, scaled;        // the root mean square of the right value; worst / the maximum of |right|
     double used;                     // the maximum of |got - right| / bound; 0 without bounds
-    double ratio;                    // the median of got / right over at most 4,096 elements whose right value is not small; 0: there are
-                                     // no such elements
-    size_t over, first;              // how many elements exceed their bound, and the index of the first; the number of elements: none does
+    double ratio;                    // the median of got / right over at most 4,096 elements whose right value is not small; 0:
+                                     // there are no such elements
+    size_t over, first;              // how many elements exceed their bound; the index of the first, or else the number of
+                                     // elements
     size_t where_worst;              // the index of the element with the largest error
 } Distances;
 
@@ -21,9 +22,9 @@ Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound,
 /* The same, but only rms and worst are computed. */
 Distances distance_error(const Tensor *right, const Tensor *got);
 
-/* `got` as a tensor of the dtype of `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 where every
- * value fits. *conversion names the conversion ("F64, rounded once"; NULL: there was none). A tensor of any other pair
- * of dtypes is returned as it is. */
+/* `got` as a tensor of the dtype `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 if every
+ * value fits. *conversion names the conversion ("F64, rounded once"; NULL: there was none). With any other pair of
+ * dtypes, `got` is returned as it is. */
 Tensor as_right(Tensor got, Dtype right, const char **conversion, Arena *a);
 
 #endif

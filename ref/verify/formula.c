@@ -22,7 +22,8 @@ static bool holds(const json_t *list, const char *text)
     return false;
 }
 
-/* Whether the node is computed by the module of that path in that phase. The loss has no path, and neither has the clipping. */
+/* Whether the node is computed by the module of that path in that phase. Loss and clipping
+ * have no module path in the trace. */
 static bool belongs(const json_t *node, const char *path, size_t length, const char *phase)
 {
     static const char *const clips[] = { "square_norm", "clip_factor", "scale_by" };
@@ -70,7 +71,7 @@ json_t *formula_of_answer(const json_t *root, const char *answer, Arena *a)
 
 json_t *formula_of_case(const char *folder, const char *id, Arena *a)
 {
-    // a case without a definition has no formula, and is judged all the same
+    // a case without a definition has no formula, but is judged like any other
     Error ignored = { .failed = false };
     json_t *list = json_array(), *root = json_file(arena_format(a, "%s/%s/case.json", folder, id), LIMIT_SUITE, &ignored);
     if (*text_of(root, "definition"))

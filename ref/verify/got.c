@@ -8,7 +8,7 @@
 #include "tensor/base/limits.h"
 #include "tensor/op.h"
 
-/* A folder that says under which spec it was recorded must say ours. */
+/* If the folder has a manifest, this must name our spec. */
 static bool same_spec(const Got *g, Error *e)
 {
     const char *path = arena_format(g->arena, "%s/manifest.json", g->path), *spec;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Got: the answers of another implementation, as a folder with a file a case, or as one file with the tensors of all cases. */
+/* Got: the answers of another implementation. They are a folder with one file for each case, or one file
+ * with the tensors of all cases. */
 #ifndef PULSE_REF_VERIFY_GOT_H
 #define PULSE_REF_VERIFY_GOT_H
 
@@ -12,12 +13,12 @@ typedef struct {
     Arena *arena;
 } Got;
 
-/* False where nothing can be read at the path. After success it is to be closed. */
+/* False: nothing can be read at the path. After success, got_close must be called. */
 bool got_open(Got *g, const char *path, Arena *a, Error *e);
 void got_close(Got *g);
 /* Whether there is any answer of the case; `file` is the path of its own file in a folder. */
 bool got_has(const Got *g, const char *id, const char *file);
-/* One answer of a case; NULL: it is not there. `own` is the case's own file, unused where there is one file. */
+/* One answer of a case; NULL: it is not there. `own` is the case's own file in a folder. */
 const Tensor *got_find(const Got *g, const Store *own, const char *id, const char *name);
 
 #endif

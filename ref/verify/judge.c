@@ -7,7 +7,7 @@
 #include "ref/trace/tolerance.h"
 #include "ref/verify/distances.h"
 
-#define NOISY_FACTOR 16              // how much wider the tolerance of a tensor is that is mostly noise
+#define NOISY_FACTOR 16              // the tolerance is this many times wider for a tensor that is mostly noise
 
 static double element(const Tensor *t, size_t i)
 {
@@ -27,7 +27,7 @@ static void point_at(Evidence *v, const Answer *x, size_t i)
     v->bound = x->bound ? element(x->bound, i) : 0;
 }
 
-/* ", at [3, 5] got 7, right 0.25", and the bound where there is one. */
+/* ", at [3, 5] got 7, right 0.25", and the bound if there is one. */
 static const char *pointed_text(const Evidence *v, Arena *a)
 {
     if (!v->placed)
@@ -36,7 +36,7 @@ static const char *pointed_text(const Evidence *v, Arena *a)
     return arena_format(a, ", at [%zu, %zu] got %.9g, right %.9g%s", v->row, v->column, v->got, v->right, bound);
 }
 
-/* Judges an answer of which only one value is right: integers, or numbers whose every rounding is defined. */
+/* Judges an answer that has only one right value: integers, or numbers whose roundings are all defined. */
 static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x,
                         const char *conversion)
 {
@@ -54,7 +54,7 @@ static void judge_exact(JudgeContext *c, const char *id, const char *name, const
     mistakes_see(&c->mistakes, id, name, x, line);
 }
 
-// what applies, and the limits of rms and largest error
+// whether there are bounds, whether there is noise, whether the error is finite; the largest allowed rms and single error
 typedef struct { bool bounded, noised, finite; double rms, most; } Limits;
 
 static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances *d, Noise *z)
@@ -114,7 +114,7 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
                             noise, pointed_text(&v, c->arena), d.ratio,
                             still ? ", the weights were not updated" : hint(c, x, &d), conversion);
     }
-    if (!noisy)                      // a tensor of noise speaks neither for a mistake nor against it
+    if (!noisy)                      // a tensor that is mostly noise says nothing about a mistake
         mistakes_see(&c->mistakes, id, name, x, line);
     return line != NULL;
 }

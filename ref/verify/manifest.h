@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Manifest: manifest.json of a folder of reference answers lists every file with its SHA-256 (ref/vectors/suite.h writes it). */
+/* Manifest: manifest.json of a folder of reference answers lists every file with its SHA-256
+ * (ref/vectors/suite.h writes it). */
 #ifndef PULSE_REF_VERIFY_MANIFEST_H
 #define PULSE_REF_VERIFY_MANIFEST_H
 
 #include "ref/verify/verdict.h"
 #include "tensor/base/arena.h"
 
-/* The manifest of the folder, to be released with json_decref; NULL after a failure, also where the suite is of another specification. */
+/* The manifest of the folder, to be released with json_decref. NULL: it cannot be read, or the suite has
+ * another specification than ours. */
 json_t *manifest_open(const char *folder, Arena *a, Error *e);
 /* The SHA-256 of a file as 64 digits, owned by the manifest; NULL: the manifest does not list this path. */
 const char *manifest_sha(const json_t *manifest, const char *path);
-/* Whether the file folder/path exists and has the SHA-256 `sha`. The answer is false where `sha` is NULL. */
+/* Whether the file folder/path exists and has the SHA-256 `sha`; false if `sha` is NULL. */
 bool manifest_holds(const char *folder, const char *path, const char *sha, Arena *a, Error *e);
-/* Finds every file of the folder that is missing, damaged or not listed. False where the manifest itself cannot be read. */
+/* Finds every file of the folder that is missing, damaged or not listed. False: the manifest itself cannot be read. */
 bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);
 
 #endif

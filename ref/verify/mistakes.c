@@ -7,7 +7,7 @@
 #include "ref/trace/tolerance.h"
 #include "ref/verify/distances.h"
 
-#define NEARER 8.0                   // a mistake's value must be this much nearer than the right one
+#define NEARER 8.0                   // a mistake's value must be this many times nearer than the right value
 
 void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = m->judged_count = 0; }
 
@@ -21,7 +21,8 @@ static double rms_of(const Tensor *x)
     return sqrt(sum / (double)shape_size(x->shape));
 }
 
-/* Whether x is within the tolerance of the answer around y, element by element where it has bounds. */
+/* Whether x is within `slack` times the answer's tolerance around y. An answer with bounds
+ * is compared element by element. */
 static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->bound && m->precision == PRECISION_FP32 && shape_equal(a->bound->shape, y->shape)) {
@@ -35,10 +36,10 @@ static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Te
     return distance_error(y, x).rms <= slack * tolerances[m->precision].rms * z.rms;
 }
 
-/* Whether x is within the tolerance of the answer around y; `slack` times as wide. Where there is slack, y is a
- * mistake's value. Bounds and noise were made for the right value, but the noise of a value that is 2000 times as large
- * is 2000 times as large, and a sum may cancel that did not. So the noise is taken in proportion, and a value that is
- * as near to y as fp32 can be is near enough. */
+/* As `within`, but with some slack y is a mistake's value, while bounds and noise were made for the right
+ * value. The mistake's value may be 2000 times as large, with 2000 times the noise, or a sum may cancel
+ * that did not cancel before. So the noise is taken in proportion to y, and an x that is as near to y as
+ * fp32 can be is always close enough. */
 static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->exact || x->dtype != F32)
@@ -51,7 +52,8 @@ static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const 
     return off <= 0x1p-22 * rms_of(y) || (growth > 1 && isfinite(growth) && within(m, a, x, y, slack * growth) && !a->bound);
 }
 
-/* How many times nearer `got` is to the mistake's value than the right value is; 0: it has not that value. */
+/* How many times nearer `got` is to the mistake's value than to the right value; 0: it
+ * does not have the mistake's value. */
 static double nearness(const Mistakes *m, const Answer *a, const Tensor *wrong)
 {
     if (a->got->dtype != wrong->dtype || !shape_equal(a->got->shape, wrong->shape))
@@ -71,7 +73,7 @@ static double nearness(const Mistakes *m, const Answer *a, const Tensor *wrong)
     return nearer >= NEARER && close_to(m, a, a->got, wrong, 4) ? nearer : 0;
 }
 
-/* Whether the mistake's value can be told from the right one here. */
+/* Whether the mistake changes this answer enough to be recognised. */
 static bool tells_apart(const Mistakes *m, const Answer *a, const Tensor *wrong)
 {
     return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape)
@@ -91,7 +93,8 @@ static size_t index_of(Mistakes *m, const char *flag, size_t length)
     return k;
 }
 
-/* Returns whether any mistake can be told on the answer. */
+/* Compares an answer with every mistake of its case. Returns whether any of them changes the
+ * answer enough to be recognised. */
 static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
 {
     size_t length = strlen(id);
@@ -155,7 +158,8 @@ static void add_text(json_t *line, const char *text)
     json_put(line, "what", json_string(all));
 }
 
-/* The best sighting of a line: of a mistake whose answers all agree, else of the one with most. */
+/* Whether sighting x explains its line better than sighting y. A mistake that all its answers agree with comes first,
+ * then the one with more answers, then the nearer one. */
 static bool better(const Mistakes *m, size_t x, size_t y)
 {
     size_t i = m->sighting[x].mistake, j = m->sighting[y].mistake;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mistakes: whether the answers of a case that are outside have the values that a known mistake gives.
+/* Mistakes: whether the answers of a case that are outside have the values of a known mistake.
  *
  * A mistake is named only if it explains every answer of GOT that it changes: each is much nearer to the value of
  * the mistake than to the right value. An answer that the mistake changes too little to be recognised does not
@@ -28,12 +28,13 @@ typedef struct {
     Store wrong;
     Precision precision;
     Arena *arena;
-    // shown: how many answers of GOT it changes enough to be recognised; near: how many of those have its value
+    // shown: how many answers of GOT the mistake changes enough to be recognised; near: how many of those have its value
     struct { const char *flag; size_t shown, near; } mistake[MISTAKES];
     size_t mistakes;
+    // a sighting: the answer of this line has the value of this mistake; it is `nearer` times nearer to it than to the right value
     struct { json_t *line; size_t mistake; double nearer; } sighting[SIGHTINGS];
     size_t sightings;
-    // judged answers are kept; `wrong` is filled in later, by one mistake after another
+    // judged answers are kept, and later compared with one mistake after another, which the caller puts into `wrong`
     bool keeps;
     Judged *judged;
     size_t judged_count, judged_capacity;

@@ -8,7 +8,7 @@
 
 enum { PARTS = 3, DEEPEST = 16, COLOURS = 5 };
 
-/* From the best to the worst; the last one is what is outside. */
+/* The colours from the best answer to the worst; the last one is for answers outside. */
 static const char *const colours[COLOURS] = { "same", "near", "far", "open", "bad" };
 
 static const char style[] =
@@ -59,7 +59,7 @@ static size_t colour(const json_t *line)
     return json_number_value(json_object_get(line, "ratio")) > 1 ? 2 : 1;
 }
 
-/* The case's part of a path: two folders; 0: the path names a tensor of a trace. */
+/* The length of the case in a path, which is its first two folders; 0: the path names a tensor of a trace. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;
@@ -87,8 +87,8 @@ static int part_of(const char *name)
 
 enum { LONGEST = 512 };
 
-/* Splits the name of an answer. module: its module, "" where there is none; for a result of the whole step its family:
- * "grad", "after", "adam". Returns the rest of the name. */
+/* Splits the name of an answer. `module` becomes its module, or "" if it has none; for a result of the whole step it
+ * becomes the family, such as "grad", "after" or "adam". Returns the rest of the name. */
 static const char *module_of(const char *name, char module[LONGEST])
 {
     const char *at = strrchr(name, '@'), *cut = at ? at : strchr(name, '.');
@@ -106,7 +106,7 @@ static void put_line(FILE *to, const json_t *line, const char *name)
     fputs("</p>\n", to);
 }
 
-/* The lines of a case, or of one of its parts; part PARTS: of all of them. */
+/* The lines of one part of a case; part PARTS: of the whole case. */
 typedef struct { const json_t *lines; const char *id; size_t length; int part; } Group;
 
 static bool belongs(const Group *g, const json_t *line)
@@ -116,7 +116,7 @@ static bool belongs(const Group *g, const json_t *line)
         && (g->part == PARTS || part_of(answer_of(where)) == g->part);
 }
 
-/* Begins a fold in the colour of the worst answer in it; it is open where that is outside. */
+/* Begins a fold in the colour of the worst answer in it. The fold is open if that answer is outside. */
 static void begin_fold(FILE *to, const Group *g, const char *module, size_t n)
 {
     size_t worst = 0;
@@ -131,7 +131,7 @@ static void begin_fold(FILE *to, const Group *g, const char *module, size_t n)
     fprintf(to, "<details%s><summary class=%s>", worst == COLOURS - 1 ? " open" : "", colours[worst]);
 }
 
-/* Folds that are open: the modules above the line before. */
+/* The folds around the last line that was written. Fold k is the module that is the first end[k] bytes of `path`. */
 typedef struct { char path[LONGEST]; size_t end[DEEPEST], depth; } Folds;
 
 static void open_folds(FILE *to, const Group *g, Folds *o, const char *module)
@@ -193,9 +193,9 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The first answer that is outside, and in *formula how it should have been computed: of a step, the one that its
- * summary names; else the first of the forward pass, if one is, else of the backward pass, else of the update. NULL:
- * none is outside. */
+/* The first answer that is outside, and in *formula how it should have been computed. For a step this is the
+ * answer that its summary names. Otherwise the forward pass comes before the backward pass, and this before the
+ * update. NULL: no answer is outside. */
 static const json_t *first_outside(const json_t *lines, const json_t **formula)
 {
     const json_t *first = NULL;

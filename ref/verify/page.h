@@ -5,9 +5,9 @@
 
 #include "ref/verify/verdict.h"
 
-/* Writes the page: the headline, and the first answer that is outside with its formulas, on top; below, for each
- * case, what was judged of the forward pass, of the backward pass and of the update, as trees of modules that fold,
- * coloured by error over noise. Folds with something outside are open. The file is written whole or not at all. */
+/* Writes the page. On top are the headline, and the first answer outside with its formulas. Below, each case has the
+ * answers of the forward pass, the backward pass and the update, as trees of modules that fold. They are coloured by
+ * error over noise, and a fold with an answer outside is open. The file is written whole or not at all. */
 bool page_write(const Findings *f, const char *path, Arena *a, Error *e);
 
 #endif

@@ -14,8 +14,9 @@ static const char *text_of(const json_t *line, const char *key)
 }
 static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
 
-/* The order of the findings: 0 sums up others or names a known mistake, 1 is outside its bound, 2 is undecided, 3 is all else, and what
- * --partial leaves out. Only the first lines are printed, and a known mistake must not stand behind a hundred values that it moved. */
+/* The order in which findings are printed: 0 sums up others or names a known mistake, 1 is outside, 2 is undecided, 3
+ * is all else and what --partial leaves out. Only the first lines are printed, so a known mistake must come before
+ * the many values that it changed. */
 static int rank(const Findings *f, const json_t *line)
 {
     if (f->partial && is(line, "MISSING"))
@@ -38,7 +39,8 @@ static size_t case_length(const char *where)
     return second ? (size_t)(second - where) : strlen(where);
 }
 
-/* Prints one line for all missing answers of a case, which follow each other. Returns how many findings it stands for. */
+/* Prints one line for all missing answers of a case, which follow one another. Returns how
+ * many findings the line covers. */
 static size_t print_missing(const Findings *f, size_t k)
 {
     const char *where = text_of(json_array_get(f->lines, k), "where");

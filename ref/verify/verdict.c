@@ -18,7 +18,7 @@ static size_t *count_of(Findings *f, const char *verdict)
     return &f->undecided;
 }
 
-/* A number, or what it is instead, since JSON has neither NaN nor infinities. */
+/* A number; or "NaN", "inf" or "-inf" as text, because JSON has no such numbers. */
 static json_t *number(double x)
 {
     return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "NaN" : x > 0 ? "inf" : "-inf");

@@ -2,13 +2,13 @@
 /* Verdict: what was found about each answer, kept as lines, counted by verdict, and told as text, as JSON or as a page.
  *
  *     BITEXACT    the bits are those of the reference answer
- *     WITHIN      the answer lies within its proven bound and within the noise of the precision
- *     OUTSIDE     it does not; also any NaN or infinity where a number is expected
+ *     WITHIN      the answer is within its proven bound and within the noise of the precision
+ *     OUTSIDE     it is not; also any NaN or infinity where a number is expected
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
  *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
- * Every other word says why an answer could not be judged, which is then undecided: MISSING, EXTRA, DAMAGED, UNTOLD
- * (there is neither a bound nor noise), EMPTY (an --only finds nothing). */
+ * Every other word says why an answer is undecided: MISSING, EXTRA, DAMAGED, UNTOLD (there is neither a bound nor
+ * noise), EMPTY (an --only finds nothing). */
 #ifndef PULSE_REF_VERIFY_VERDICT_H
 #define PULSE_REF_VERIFY_VERDICT_H
 
@@ -17,19 +17,19 @@
 #include "ref/trace/noise.h"
 #include "tensor/base/json.h"
 
-/* The findings of one call of `verify`. Zero except for `lines`, which is an empty array of the caller's, and the
- * flags. */
+/* The findings of one call of `verify`. They begin as zeros, except for the flags and for `lines`, an empty array that
+ * the caller owns. */
 typedef struct {
-    // an object for each finding: "where", "verdict", "what", and what of Evidence is known
+    // an object for each finding: "where", "verdict", "what", and the numbers of its Evidence
     json_t *lines;
     size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
-    size_t left_out;                 // MISSING under `partial`: not undecided
+    size_t left_out;                 // how many are MISSING; with `partial` these do not count as undecided
     size_t summed;                   // how many findings sum up others (MODULES)
     bool precise[PRECISIONS];        // at which precisions answers were judged
     bool json, quiet, all, partial;  // quiet: only the headline; all: every line, not only the first and the worst
 } Findings;
 
-/* The numbers behind a verdict. Those that are not known are 0, or NULL; `placed` says whether there is an element to
+/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `placed`: there is an element to
  * point at. */
 typedef struct {
     const char *way;                 // "fed", "hooked", "ends", "exact"
@@ -47,13 +47,13 @@ json_t *finding_with(Findings *f, const char *where, const char *verdict, const 
 #define finding(f, where, verdict, ...) finding_with((f), (where), (verdict), NULL, __VA_ARGS__)
 /* How many answers have a verdict. NOISY is not one: it says that no verdict is possible. */
 size_t findings_judged(const Findings *f);
-/* "OUTSIDE" where anything is outside; else "UNKNOWN" where anything is undecided or nothing was judged; else "WITHIN"
- * or "BITEXACT". */
+/* "OUTSIDE" if any answer is outside; else "UNKNOWN" if any is undecided or nothing was judged; else "WITHIN" or
+ * "BITEXACT". */
 const char *findings_verdict(const Findings *f);
 /* The headline without a line break, in memory of `a`. */
 const char *findings_headline(const Findings *f, Arena *a);
-/* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1
- * where anything is outside; else 2 where anything is undecided or nothing was judged; else 0. */
+/* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1 if
+ * any answer is outside; else 2 if any is undecided or nothing was judged; else 0. */
 int  findings_print(const Findings *f, Arena *a);
 
 #endif

@@ -9,31 +9,31 @@
 
 /* Which answers of another implementation are judged, and how. */
 typedef struct {
-    const OptionList *only;          // the beginnings of the paths that are judged; empty: all of them. Each must find an answer in GOT
-    bool partial;                    // missing answers are counted, and do not make the verdict undecided
-    bool precise;                    // the answers were computed at `precision`; false: at fp32, or bf16-mixed where GOT holds BF16 or
-                                     // F16
+    const OptionList *only;          // the beginnings of the paths that are judged (empty: all). Each must find an answer
+    bool partial;                    // missing answers are counted, but do not make the verdict undecided
+    bool precise;                    // the answers were computed at `precision`; false: see check_precision
     Precision precision;
 } VerifyOptions;
 
 /* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our
- * readers accept and refuse the files of reject/ as case.json states. False leaves a sentence: nothing could be
- * judged. */
+ * readers accept and refuse the files of reject/ as case.json states. False: nothing could be judged, and `e` says
+ * why. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 
-/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or one
- * file with tensors "<case>/<name>". A case of op/, loss/, block/, prep/, tok/ or mask/ must be complete. Of the other
- * kinds, the cases that are present in GOT are judged. The answers of a step are of three kinds, which their names tell
- * apart:
+/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or
+ * one file with tensors "<case>/<name>". All cases of op/, loss/, weights/, block/, prep/, tok/ and mask/ must be
+ * there, complete. A case of any other kind is judged only if GOT has it. The answers of a step are of three
+ * kinds, which their names tell apart:
  *
- *     <module>@<answer>           fed: the answers of a module to our inputs ("modules" of trace.json). They are held to the proven bound
- *                                 of the module, and to its own noise.
- *     hooked.<module>@<answer>    hooked: the inputs and answers of a module in an own pass through the whole step. They are held to
- *                                 the noise of the step. <answer> is an answer of the module, or `in`, or `grad.out`.
+ *     <module>@<answer>           fed: the answers of a module that was given our inputs ("modules" of trace.json). They
+ *                                 are judged by the proven bound of the module, and by its own noise.
+ *     hooked.<module>@<answer>    hooked: the inputs and answers of a module, recorded while the other implementation
+ *                                 ran the whole step. They are judged by the noise of the step. <answer> is an answer of
+ *                                 the module, `in` or `grad.out`.
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
- *                                 ends: the results of the whole step, which are held to the noise of the step
+ *                                 ends: the results of the whole step, which are judged by the noise of the step
  *
- * Where one tensor of the kind loss, grad, after, adam.m, adam.v or sgd.momentum is present, all of its kind are
+ * If one tensor of the kind grad, after, adam.m, adam.v or sgd.momentum is present, all tensors of its kind are
  * expected. */
 bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest,
                 Arena *a, Error *e);

@@ -23,11 +23,11 @@ static bool sees(const Call *c, const Segment *s, size_t i, size_t j, Kind kind)
     return j < attention_allowed(c->attrs, s, i) || (kind == BOTH_WAYS && picture[s->q_begin + i] && picture[s->k_begin + j]);
 }
 
-/* One score: its head, its query and key in the segment, and where it lies. */
+/* One score: its head, its query and key in the segment, and its offset among all scores. */
 typedef struct { const Segment *s; size_t head, i, j, at; } Score;
 typedef void Visit(const Call *c, const Score *x, Kind kind, double *sum);
 
-/* Visits every score that is seen. `sum` has a number for each element of the result; they are rounded at the end. */
+/* Visits every score that is not masked. `sum` collects each element of the result, which is rounded at the end. */
 static void visit_all(const Call *c, Kind kind, Visit *visit)
 {
     size_t n = shape_size(c->out.shape);
@@ -136,7 +136,7 @@ static const Op both_ways_mix_t = { .name = "attention_mix_t", .shape = mix_t_sh
 static const Op softmax_grad = { .name = "attention_softmax_grad", .shape = like_first, .kernel = softmax_grad_kernel,
                                  .bound = no_bound };
 
-/* Hands op(a, b) to x, with the attributes of y and as many rows as x has. */
+/* Adds op(a, b) to the gradient of x, with the attributes of y and as many rows as x has. */
 static void hand(Tape *t, Node *y, Node *x, const Op *op, Node *a, Node *b)
 {
     Attrs attrs = y->attrs;

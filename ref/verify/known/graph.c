@@ -94,8 +94,8 @@ static void turn_pairs(const Call *c, double sign)
 static void pairs_kernel(const Call *c) { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
-/* The records of the wrong operators and of their derivatives. They need no bound: a mistake is judged by those of
- * the right ones. */
+/* The records of the wrong operators and of their derivatives. They need no bound, because answers with a mistake are
+ * judged by the bounds of the right operators. */
 static void no_bound(BoundRule *r) { (void)r; }
 
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
@@ -114,7 +114,7 @@ static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel 
                                 .vjp = eps_outside_vjp };
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
-/* --- KL(p || p_ref) in place of KL(p_ref || p); its inputs are p_ref, log p_ref, log p, and those of its gradient
+/* --- KL(p || p_ref) in place of KL(p_ref || p). Its inputs are p_ref, log p_ref, log p; the inputs of its gradient are
  * p, p_ref, c --- */
 
 static void kl_reversed_kernel(const Call *c)
@@ -227,7 +227,8 @@ static void smaller_eps(const Graph *g, Node *n) { n->attrs.f[NORM_EPS] = 1e-6f;
 static void do_not_scale(const Graph *g, Node *n) { n->attrs.f[SCALE_S] = 1; (void)g; }
 static void negate_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] = -n->attrs.f[RATIO_NUM]; (void)g; }
 static void halve_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] /= 2; (void)g; }
-static void halve_factor(const Graph *g, Node *n) { n->attrs.f[SCALE_S] /= n->attrs.f[SCALE_S] < -1 ? 2 : 1; (void)g; }    // -2/beta
+// the factor is -2 / beta
+static void halve_factor(const Graph *g, Node *n) { n->attrs.f[SCALE_S] /= n->attrs.f[SCALE_S] < -1 ? 2 : 1; (void)g; }
 static void negate_margin(const Graph *g, Node *n) { n->in[0]->attrs.f[SCALE_S] = -n->in[0]->attrs.f[SCALE_S]; (void)g; }
 
 static void clip_each(const Graph *g, Node *n)
@@ -258,7 +259,7 @@ static void shift(const Graph *g, Node *n)
     n->attrs.index = rows ? rows : n->attrs.index;
 }
 
-/* Hands the weight and its decay to the moments. They are those of the update that reads the moment. */
+/* Makes a moment also read the weight and the decay. These are taken from the update that reads the moment. */
 static void couple(const Graph *g, Node *n)
 {
     for (size_t k = n->id; k < g->tape->count; k++) {
@@ -275,8 +276,8 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* Says behind the segments which rows are of a picture. The rows of the language model are taken out of the words
- * and, behind these, the features of the pictures. */
+/* Appends to the segments which rows are of a picture. The language model gathers its rows from one matrix: the
+ * embeddings of the words, followed by the features of the pictures. */
 static void mark_pictures(const Graph *g, Node *n)
 {
     const Attrs old = n->attrs;
@@ -348,7 +349,7 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "BetaDecimal", "optimiser", "adamw", NULL, correct_in_decimal },
 };
 
-/* Whether the update has another beta2 than the one that the mistake writes as a decimal. */
+/* Whether the update has another beta2 than 0.999, which the mistake BetaDecimal takes for granted. */
 static bool has_other_beta(const Tape *t, const char *flag)
 {
     for (size_t k = 0; k < t->count && strcmp(flag, "BetaDecimal") == 0; k++) {

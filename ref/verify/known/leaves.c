@@ -23,8 +23,8 @@ void leaf_add_one(const Graph *g, Node *n)
     weight->out = more;
 }
 
-/* Swaps the weights of the two products in mul(silu(gate), up). Their own gradients then stand under each other's
- * name. */
+/* Swaps the weights of the two products in mul(silu(gate), up). The gradient of each is then
+ * found under the name of the other. */
 void leaf_swap_weights(const Graph *g, Node *n)
 {
     (void)g;
@@ -36,7 +36,7 @@ void leaf_swap_weights(const Graph *g, Node *n)
     up->out = first;
 }
 
-/* The first and the last channel of the pictures. */
+/* Swaps the first and the last channel of the pictures. */
 void leaf_swap_channels(const Graph *g, Node *n)
 {
     if (!floats(n, 0, 4) || n->in[0]->out.shape.dim[1] != 3)

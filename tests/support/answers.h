@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test spoils
- * some of them and has them judged.
+/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test makes some
+ * of them wrong, and then has all of them judged.
  *
  *     Tensor *y = &right[answer_index("op/gelu.default/y")].tensor;
  *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to
@@ -8,8 +8,8 @@
  *     judge();
  *     has_finding("op/gelu.default/y", "OUTSIDE", "1 of")
  *
- * answers_test sets up and ends each test (answers_begin, answers_end). Only the one file of a test program may include
- * this, as with stand.h, because the variables below are its own. */
+ * answers_test sets up and ends each test (answers_begin, answers_end). Only one file of a test program may include
+ * this, because the variables below are static. */
 #ifndef PULSE_TESTS_SUPPORT_ANSWERS_H
 #define PULSE_TESTS_SUPPORT_ANSWERS_H
 
@@ -31,7 +31,7 @@ static const VerifyOptions everything = { .only = &none };
 static Findings found;
 static json_t *manifest;
 static Entry right[MOST];            // the answers of all cases, of the modules of all steps, and of all steps end to end
-static float *bound[MOST];           // NULL: only one answer is right, or the noise of the whole step judges it
+static float *bound[MOST];           // NULL: the answer is judged bit for bit, or by the noise of the whole step
 static size_t right_count;
 
 static inline void add(const char *name, Tensor t, const Tensor *b)
@@ -51,6 +51,7 @@ static inline void add_case(const char *path, const char *end)
                 store_find(&s, arena_format(&arena, "bound.%s", s.entries[i].name)));
 }
 
+/* Whether the tensor is a result of the whole step. */
 static inline bool end_to_end(const char *name)
 {
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
@@ -121,7 +122,7 @@ static inline void judge_these(const Entry *answers, size_t count, const VerifyO
     unlink(got);
 }
 
-/* The same of the answers in `right`. */
+/* Does the same with the answers in `right`. */
 static inline void judge(void) { judge_these(right, right_count, &everything); }
 
 /* Whether a finding about `where` has this verdict and a sentence that contains `part`. */

@@ -12,7 +12,7 @@
 #include <xmmintrin.h>
 #endif
 
-/* Before main: what the environment of the tests asks for holds in each of their programs. */
+/* Runs before main, so that the switches in the environment of the tests hold in every test program. */
 __attribute__((constructor)) static void environment_obey(void) { environment_switches(); }
 
 enum { SHOWN = 8 };      // how many differences are printed; the others are only counted

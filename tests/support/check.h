@@ -12,9 +12,10 @@
  *         }
  *     }
  *
- * There are no tolerances: floats are equal when their bits are. A failure prints the first indices that differ, both values as bits
- * and as hexadecimal floats, their distance in ULP, how many differ, and the command that repeats the test (PULSE_SEED=… program).
- * A failed assertion ends the running test at once, as cmocka's own do, so none may be made inside a parallel region. */
+ * There are no tolerances: floats are equal when their bits are. A failure prints the first indices that differ, both
+ * values as bits and as hexadecimal floats, their distance in ULP, how many differ, and the command that repeats the
+ * test (PULSE_SEED=… program). A failed assertion ends the running test at once, as cmocka's own do, so an assertion
+ * must not be inside a parallel region. */
 #ifndef PULSE_TESTS_SUPPORT_CHECK_H
 #define PULSE_TESTS_SUPPORT_CHECK_H
 
@@ -27,7 +28,8 @@
 
 /* --- Seeds: check_seed is PULSE_SEED of the environment, else 1. --- */
 uint64_t check_seed(void);
-/* splitmix64 (Steele, Lea & Flood 2014). The tests have a generator of their own, so that they do not depend on what they test. */
+/* splitmix64 (Steele, Lea & Flood 2014). The tests have a generator of their own, so that they
+ * do not depend on what they test. */
 uint64_t check_random(uint64_t *state);
 size_t   check_below(uint64_t *state, size_t n);      // 0 … n-1
 
@@ -51,7 +53,8 @@ const char *data_name(DataKind kind);
 void   data_fill(DataKind kind, uint64_t seed, float *out, size_t n);
 Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed);
 
-/* Fills x[first … n - 1] greedily with whole numbers of at most 24 bits whose squares add up to `left`, and returns what is left of it. */
+/* Fills x[first … n - 1] greedily with whole numbers of at most 24 bits, so that their squares add up to `left`.
+ * Returns what is still missing from `left`. */
 uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left);
 
 /* --- Assertions. --- */
@@ -65,7 +68,7 @@ uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left);
         if (g_ != w_ && !(g_ != g_ && w_ != w_)) \
             fail_msg("%s is %a, expected %a", #got, g_, w_); \
     } while (0)
-/* The Error has failed with a sentence that contains every part; it is empty afterwards. */
+/* The Error has failed, and its sentence contains every part. The Error is reset afterwards. */
 #define expect_sentence(error, ...) check_sentence((error), __FILE__, __LINE__, __VA_ARGS__, (const char *)NULL)
 /* The Error has not failed; otherwise its sentence is printed. */
 #define expect_fine(error) check_fine((error), __FILE__, __LINE__)

@@ -23,7 +23,7 @@ static const Attention attention = { .segments = segments, .count = 2, .heads = 
 #define Q M(ROWS, 24)
 #define K M(150, 12)
 
-/* Fills the tables that calls read. The first call that reads them fills them. */
+/* Fills the tables that calls read, before the first call that reads one. */
 static void fill_tables(void)
 {
     if (positions[1])

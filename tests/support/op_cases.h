@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One example call of every operator, for tests of what holds for all operators alike: shapes, threads, refusals, and the operators
- * that compute the gradients. Other tests hold the values of the kernels to MPFR. */
+/* One example call of every operator, for tests of what holds for all operators alike: shapes, threads, refusals, and
+ * the operators that compute the gradients. Other tests compare the values of the kernels with MPFR. */
 #ifndef PULSE_TESTS_SUPPORT_OP_CASES_H
 #define PULSE_TESTS_SUPPORT_OP_CASES_H
 

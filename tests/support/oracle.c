@@ -4,7 +4,7 @@
 #include "tensor/base/float.h"
 #include "tests/support/oracle.h"
 
-/* y is scaled to an integer in units of the last bit that a float of its size has, and that integer is rounded. */
+/* y is measured in units of the last bit of a float of its size, and rounded to a whole number of these. */
 float oracle_float(const mpfr_t y)
 {
     if (mpfr_nan_p(y))
@@ -79,7 +79,7 @@ static void rsqrt_formula(mpfr_t y, const void *x)
         mpfr_set_inf(y, float_bits(operand(x)) >> 31 ? -1 : 1);
 }
 
-/* s = 1 / (1 + e^-z) into a; z is kept in b. */
+/* s = 1 / (1 + e^-z) */
 static void sigmoid_into(mpfr_t s, mpfr_t z)
 {
     mpfr_neg(s, z, MPFR_RNDN);

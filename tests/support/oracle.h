@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Oracle: the nearest float of a formula, by MPFR alone.
  *
- * The formula is evaluated at rising precision until every real number within its error bound rounds to the same float. The oracle
- * shares no code with the kernels. */
+ * The formula is evaluated at rising precision, until all real numbers within the error bound of its value round to
+ * the same float. The oracle shares no code with the kernels. */
 #ifndef PULSE_TESTS_SUPPORT_ORACLE_H
 #define PULSE_TESTS_SUPPORT_ORACLE_H
 
@@ -10,23 +10,25 @@
 #include <stdbool.h>
 
 /* Computes the formula into y at about the precision of y: |y - exact| <= 2^(guard - prec(y)) |exact|.
- * A formula whose sums cancel must allow for that with more guard bits, or with exact arithmetic at a precision that is high enough. */
+ * A formula whose sums cancel must allow for that with more guard bits, or with exact arithmetic at a
+ * precision that is high enough. */
 typedef void (*OracleFormula)(mpfr_t y, const void *operands);
 
 enum { ORACLE_GUARD = 20, ORACLE_FIRST = 90, ORACLE_LAST = 2880 };
 
-/* The nearest float of a formula. The precision rises from 90 by doubling to 2880 bits; what is undecided then is taken as exact, so
- * that a tie goes to even. NaN is 0x7fc00000, and a zero has MPFR's sign. *bits (unless NULL) is set to the precision that decided. */
+/* The nearest float of a formula. The precision is doubled from 90 to 2880 bits. A value that even 2880 bits do not
+ * decide is taken as exact, so a tie goes to even. NaN is 0x7fc00000, and a zero has MPFR's sign. *bits (unless NULL)
+ * is set to the precision that decided. */
 float oracle_round(OracleFormula f, const void *operands, int guard, long *bits);
 
-/* The nearest float of a value that is exact, or whose error is below 2 units in the last place of every precision below its own.
- * If no precision decides, the value is a tie. */
+/* The nearest float of a value that is exact, or whose error is below 2 units in the last place of every precision
+ * below its own. If no precision decides, the value is a tie. */
 float oracle_nearest(const mpfr_t y);
 
 /* The nearest float of y, also for subnormals and overflow. */
 float oracle_float(const mpfr_t y);
 
-/* The scalar functions of tensor/exact/scalar.h by name, whose operand is a float; NULL: there is none of this name. */
+/* The scalar function of tensor/exact/scalar.h that has this name. Its operand is a float. NULL: there is none. */
 OracleFormula oracle_scalar(const char *name);
 float oracle_scalar_value(const char *name, float x);
 

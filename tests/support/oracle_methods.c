@@ -109,7 +109,7 @@ static void push_label_samples(CaseRole *r, const float *c)
     push_label(r, all);
 }
 
-/* Adds c (p - q) for the rows of each sample, of which the first `skip` are left out. */
+/* Adds c (p - q) for the rows of each sample, without its first `skip` rows. */
 static void push_target(CaseRole *r, const float *q, float c, int32_t skip)
 {
     float *to = r->parts[r->count++], p[V];
@@ -275,8 +275,8 @@ static float term_weighted(CaseRole *f, const Hyperparameters *v, bool satimp)
     return mean_mpfr(wn, f->rows, f->tokens);
 }
 
-/* The target q: for undial that of the reference, with beta subtracted from the label's logit; for ce_u that of the model without
- * the label. */
+/* The target q. For undial it is the softmax of the reference, with beta subtracted from the label's logit. For ce_u
+ * it is the softmax of the model's own logits without that of the label. */
 static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 {
     float q[CASE_ROWS * V] = { 0 }, each[CASE_ROWS], l[V], zero[V] = { 0 }, t[V];
@@ -297,7 +297,8 @@ static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 
 static float squares(const float *x, size_t n, bool root);
 
-/* Rows r by forget_rows; d = max - mean; c (u - e) at the largest logit. */
+/* In the rows that forget_rows chooses: d is the largest logit minus the mean, and the gradient is c (u - e), where u
+ * is uniform and e is 1 at the largest logit. */
 static float term_pdu(CaseRole *f, const Hyperparameters *v)
 {
     float d[CASE_ROWS], u[V], zero[V] = { 0 }, *to = f->parts[f->count++];
@@ -344,8 +345,8 @@ static bool labelled(const CaseRole *r, size_t sample, int32_t id)
     return false;
 }
 
-/* The KL of siu with its two masks: tokens of the alternate that `concept` does not have, and ids of `concept` that
- * the alternate does not have. */
+/* The KL of siu with its two masks. A row counts only if `concept` has its label. An id is masked if `concept` has it
+ * and the alternate does not. */
 static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperparameters *v)
 {
     float each[CASE_ROWS], p[V], l[V], q[V], lq[V], w[V], masked[V], *to = r->parts[r->count++];
@@ -455,7 +456,8 @@ static float squares(const float *x, size_t n, bool root)
     return out;
 }
 
-/* E = RN(RN(sum D^2) / (R C)) with D = RN(h - aim), and dL/dh = RN(2 weight D / (R C)). All rows have one aim, or each has its own. */
+/* E = RN(RN(sum D^2) / (R C)) with D = RN(h - aim), and dL/dh = RN(2 weight D / (R C)). All rows
+ * have one aim, or each has its own. */
 static float distance(CaseRole *r, const float *aim, bool one, float weight)
 {
     float d[CASE_ROWS * V], n = (float)(r->rows * V);

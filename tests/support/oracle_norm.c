@@ -4,8 +4,8 @@
 #include "tensor/base/float.h"
 #include "tests/support/oracle.h"
 
-/* A sum of squares of floats needs 600 bits, and its cube 1800. A quotient that is not a tie is farther than 2^-2500 from one. So
- * 4000 bits here, and the 2880 of oracle_round, find every tie. */
+/* A sum of squares of floats needs 600 bits, and its cube 1800. A quotient that is not a tie is farther than 2^-2500
+ * from every tie. So 4000 bits here, and 2880 bits in oracle_round, recognise every tie. */
 enum { BITS = 4000 };
 
 float norm_nearest(mpfr_t v)
@@ -13,7 +13,8 @@ float norm_nearest(mpfr_t v)
     return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_nearest(v) + 0.0f;
 }
 
-/* out = (1/C) sum of (a_j - ma)(b_j - mb). The means ma and mb count as 0 where they are NULL, and b_j as 1 where b is NULL. */
+/* out = (1/C) sum of (a_j - ma)(b_j - mb), where C is `cols`. A mean that is NULL counts as 0;
+ * if b is NULL, b_j counts as 1. */
 static void mean_product(mpfr_t out, const float *a, mpfr_t ma, const float *b, mpfr_t mb, size_t cols)
 {
     mpfr_t p, q;

@@ -10,14 +10,14 @@
 enum { SUM_PRECISION = 1200 };
 
 /* A zero that a reduction gives is +0, and every NaN has the same bits. */
-static float face(float y)
+static float canonical(float y)
 {
     return y == 0 ? 0.0f : y != y ? NAN : y;
 }
 
 static float to_float(const mpfr_t v)
 {
-    return face(mpfr_get_flt(v, MPFR_RNDN));
+    return canonical(mpfr_get_flt(v, MPFR_RNDN));
 }
 
 /* --- softmax --- */
@@ -33,8 +33,8 @@ static size_t largest(const float *x, size_t n)
     return at;
 }
 
-/* e^(x_j - x_at). A value below 2^-1500 is set to 2^-1500. No float can tell the two apart, because the exact parts of a result end
- * at 2^-149; but added to a tie, the value still shows on which side of it the sum lies. */
+/* e^(x_j - x_at). A value below 2^-1500 is set to 2^-1500. This changes no float, because a float has no bits below
+ * 2^-149. But when the value is added to a tie, it still shows on which side of the tie the sum is. */
 static void power(Row *r, const float *x, size_t j, size_t at)
 {
     mpfr_set_flt(r->d, x[j], MPFR_RNDN);
@@ -44,8 +44,8 @@ static void power(Row *r, const float *x, size_t j, size_t at)
         mpfr_set_ui_2exp(r->e, 1, -1500, MPFR_RNDN);
 }
 
-/* The relative error of v is at most 2^(24-bits), because all intermediate results are positive sums, quotients and logarithms of
- * these. */
+/* The relative error of v is at most 2^(24-bits), because all intermediate results are positive sums,
+ * quotients and logarithms of these. */
 static int one_float(Row *r, const mpfr_t v, int exact, float *y)
 {
     *y = to_float(v);
@@ -122,13 +122,14 @@ static void add_product(mpfr_t sum, mpfr_t term, double a, double b, double c)
     }
 }
 
-/* Where an operand is not finite, the formula is evaluated by the rules of IEEE 754; the order does not matter then. */
+/* If an operand is not finite, the formula is evaluated by the rules of IEEE 754, and the
+ * order of the sum does not matter. */
 static float special_grad(const float *p, const float *dp, size_t n, size_t i)
 {
     double sum = 0;
     for (size_t j = 0; j < n; j++)
         sum += (double)dp[j] * p[j];
-    return face((float)(p[i] * (dp[i] - sum)));
+    return canonical((float)(p[i] * (dp[i] - sum)));
 }
 
 void softmax_grad_mpfr(const float *p, const float *dp, size_t n, float *ds)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Oracles of the row operators, in MPFR: the precision is raised until one float is left. They share no code with tensor/. */
+/* Oracles of the row operators, in MPFR: the precision is raised until one float is left.
+ * They share no code with tensor/. */
 #ifndef PULSE_TESTS_SUPPORT_ORACLE_SOFTMAX_H
 #define PULSE_TESTS_SUPPORT_ORACLE_SOFTMAX_H
 

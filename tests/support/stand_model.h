@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stand of a model: what tests of weights and adapters start with, besides stand.h: the weights of the tiny model, drawn from seed 1.
- * Only the one file of a test program may include this. */
+/* The fixture of tests of weights and adapters: that of stand.h, and the weights of the tiny model, drawn from seed 1.
+ * Only one file of a test program may include this. */
 #ifndef PULSE_TESTS_SUPPORT_STAND_MODEL_H
 #define PULSE_TESTS_SUPPORT_STAND_MODEL_H
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sourced by tests/test_*.sh: each check is a sentence and a command; what the command says is shown when it fails.
+# Sourced by tests/test_*.sh. Each check is a sentence and a command; if the command fails, its output is shown.
 set -u
 export LC_ALL=C
 tap_count=0 tap_failed=0
@@ -28,7 +28,7 @@ skip() {
 # nothing FILE: the file is empty; otherwise shows it.
 nothing() { local found; found=$(cat "$1") && { [ -z "$found" ] || { printf '%s\n' "$found"; false; }; }; }
 
-# ends CODE command…: it ends with exactly this status.
+# ends CODE command…: the command ends with exactly this status.
 ends() {
     local want=$1 got=0
     shift

@@ -47,7 +47,7 @@ static void subnormal_data_reaches_below_the_smallest_normal(void **state)
     assert_in_range(below, 50, 199);
 }
 
-static void first_failure_is_the_one_that_is_read(void **state)
+static void the_first_failure_is_kept(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -63,7 +63,7 @@ int main(void)
         cmocka_unit_test(data_is_a_function_of_kind_and_seed),
         cmocka_unit_test(finite_kinds_are_finite_and_special_ones_are_not),
         cmocka_unit_test(subnormal_data_reaches_below_the_smallest_normal),
-        cmocka_unit_test(first_failure_is_the_one_that_is_read),
+        cmocka_unit_test(the_first_failure_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

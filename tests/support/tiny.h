@@ -5,8 +5,8 @@
 
 #include "model/lora/lora.h"
 
-/* The tower has 3 layers, of which 2 are run, and 3 heads. The language model has 2 layers, 6 query heads on 2 key heads of size 4,
- * and a vocabulary of 331. */
+/* The tower has 3 layers, of which 2 are run, and 3 heads. The language model has 2 layers, 6 query heads on 2 key
+ * heads of size 4, and a vocabulary of 331. */
 ModelConfig tiny_config(void);
 
 /* Fills B of every adapter, which is zero at first, with numbers, so that the adapters change the outputs. */

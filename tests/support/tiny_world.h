@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tiny world: the model of tests/support/tiny.h, with samples to forget and to retain, half of which have a picture, with refusals
- * and alternate answers, and with a plan of rounds. Everything is a function of the seed.
+/* A tiny world: the model of tests/support/tiny.h, samples to forget and to retain, refusals, alternate answers, and
+ * a plan of rounds. Half of the samples have a picture. Everything is a function of the seed.
  *
  *     TinyWorld *w = tiny_world_make(check_seed());
  *     Rounds r;
@@ -30,7 +30,7 @@ typedef struct {
     int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST],
         other_targets[FORGET][LONGEST];
     BatchSample sample[SAMPLES];                         // 0 … 3 to forget, 4 … 9 to retain
-    // refusals; the alternates are the refusals, moved on by one place
+    // refusals; the alternates are the same answers, moved on by one place
     BatchSample other[FORGET], alternate[FORGET];
 } TinyWorld;
 
@@ -38,7 +38,8 @@ TinyWorld *tiny_world_make(uint64_t seed);
 void   tiny_world_close(TinyWorld *w);
 /* Adds adapters of rank 3, or makes all weights trainable. */
 void   tiny_world_adapt(TinyWorld *w, Trainable t);
-/* A plan of one round: AdamW with a learning rate of 1e-3 and batches of 3. `changes` are applied to the method's hyperparameters. */
+/* A plan of one round: AdamW with a learning rate of 1e-3 and batches of 3. `changes` are applied
+ * to the method's hyperparameters. */
 RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes, int64_t steps);
 void   tiny_world_run(TinyWorld *w, Rounds *r, const RoundsPlan *p);
 /* The digest of all weights and adapters. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Sourced by tests: llava15 FOLDER SHAPE LAYOUT DTYPE makes a folder of LLaVA-1.5 as it is published, with random weights. For the
-# words see make_llava15.c. The config.json of a cut is the published one with fewer layers, and of `narrow` with smaller widths.
+# Sourced by tests: llava15 FOLDER SHAPE LAYOUT DTYPE makes a folder of LLaVA-1.5 as it is published, but with random weights.
+# make_llava15.c explains SHAPE, LAYOUT and DTYPE. The config.json of a cut is the published one with fewer layers; that of `narrow`
+# also has smaller widths.
 llava15() {
     local files=${BASH_SOURCE[0]%/*}/files config=config-7b.json
     mkdir -p "$1" && cp "$files"/[!c]*.json "$files/chat_template.json" "$1" || return

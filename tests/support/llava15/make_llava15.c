@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* make_llava15 OUT SHAPE LAYOUT DTYPE writes the weights and the tokenizer of a LLaVA-1.5 with random numbers into the folder OUT: the
- * files model-0000k-of-0000n.safetensors with their index, and tokenizer.json. llava15.sh adds the other files.
+/* make_llava15 OUT SHAPE LAYOUT DTYPE writes the weights and the tokenizer of a LLaVA-1.5 with random numbers
+ * into the folder OUT: the files model-0000k-of-0000n.safetensors with their index, and tokenizer.json.
+ * llava15.sh adds the other files.
  *
- * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the vision tower), or narrow (a cut
- * of small widths). LAYOUT is hub, memory or original: the three public layouts of names. DTYPE is f16 or bf16.
- * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold. It is drawn by the weight's number and the
- * element's index, so that all layouts and dtypes of a shape are one model. Names and sizes are written down here a second time,
- * because this program must not read the library's tables. */
+ * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the
+ * vision tower), or narrow (a cut of small widths). LAYOUT is hub, memory or original: the three public
+ * layouts of names. DTYPE is f16 or bf16.
+ * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold. k depends on the weight's
+ * number and the element's index, so that all layouts and dtypes of a shape are the same model. Names and sizes are
+ * written down here a second time, because this program must not read the library's tables. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +117,8 @@ static void plan_language(Plan *p, const Size *s, const Layout *l)
     add(p, MATRIX, l->head, 2, VOCABULARY, s->h);
 }
 
-/* The shard of each weight: a new one begins where the next weight would make it larger than the limit. */
+/* Chooses the shard of each weight: a new shard begins when the next weight would make the
+ * present one larger than the limit. */
 static void plan(Plan *p, const Size *s, const Layout *l)
 {
     long long space = 0;
@@ -142,12 +145,12 @@ static unsigned bits(int k, int exponent, bool half)
     unsigned n = (unsigned)abs(2 * k + 1), top = 0;
     while (n >> (top + 1))
         top++;
-    const unsigned fraction = n << (8 - top) & 0xff, sign = k < 0 ? 0x8000u : 0;          // of 8 bits behind the point
+    const unsigned fraction = n << (8 - top) & 0xff, sign = k < 0 ? 0x8000u : 0;          // the 8 bits after the leading bit
     return half ? sign | (unsigned)(exponent + (int)top + 15) << 10 | fraction << 2
                 : sign | (unsigned)(exponent + (int)top + 127) << 7 | fraction >> 1;
 }
 
-/* The power of two that is nearest below 1 / sqrt(what a row adds up), for matrices. */
+/* s of a weight. For a matrix it is the largest s with 2^s <= sqrt(length of a row). */
 static int scale_of(const Weight *w)
 {
     long long row = values(w) / w->dim[0];

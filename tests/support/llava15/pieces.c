@@ -9,7 +9,7 @@ enum { ALL = 32000, FIRST = 3 + 256, LETTERS = 27 };
 #define MARK "\xe2\x96\x81"                     // U+2581, which stands for a blank
 #define FLAGS "\"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, \"special\": true"
 
-/* The single characters. The pieces of two and more are made of the first LETTERS. */
+/* The single characters. Longer pieces are made of the first LETTERS characters. */
 static const char *const characters[] = {
     MARK, "e", "t", "a", "o", "i", "n", "s", "r", "h", "l", "d", "u", "c", "m", "f", "p", "g", "w", "y", "b", "v",
     "k", "x", "j", "q", "z",
@@ -23,7 +23,8 @@ static char made[ALL][24];                      // what merges make, in their or
 static char left[ALL][20];                      // the left part of each; the right part is one character
 static int  right[ALL], count;
 
-/* Each of the pieces from begin to end (the single characters where there is none) with each letter behind it, while there is room. */
+/* Adds each of the pieces begin … end - 1 with each letter appended, while there is room. A negative
+ * index means a single character. */
 static void lengthen(int begin, int end)
 {
     for (int k = begin; k < end; k++)

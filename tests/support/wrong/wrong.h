@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is
- * really made: by another formula in binary64, by other processing of the input, or by a wrong part in the graph of
- * a module or of a step, which is the one that `verify` makes in a trace (ref/verify/known/). wrong.safetensors
- * holds the answers as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
+ * really made: by another formula in binary64, by another processing of the input, or in the graph of a module or of a
+ * step, in the same way as `verify` makes it in a trace (ref/verify/known/). wrong.safetensors holds the answers as
+ * "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
 #ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 #define PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 
@@ -34,7 +34,7 @@ const float *wrong_floats(const Store *in, const char *name, size_t *n);
 void wrong_tensor(Wrong *w, const char *id, const char *flag, const char *name, Tensor t);
 /* Adds an answer of floats, which the caller fills in. */
 float *wrong_answer(Wrong *w, const char *id, const char *flag, const char *name, Shape shape);
-/* The first of the flags "A B C"; *flags is moved behind it. NULL: there are no more. */
+/* Takes the first flag from the list "A B C" and moves *flags to the next one. NULL: there are no more. */
 const char *wrong_flag(Wrong *w, const char **flags);
 /* Makes the answers of all known mistakes. */
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Modules with their known mistakes: the mistake is made in the graph of the module (ref/verify/known/), which is then run forward and
- * backward. */
+/* Modules with their known mistakes: the mistake is made in the graph of the module (ref/verify/known/), which is
+ * then run forward and backward. */
 #include <math.h>
 #include <string.h>
 #include "ref/vectors/case_block.h"
@@ -15,8 +15,8 @@ static bool beyond_bound(Tensor got, const Tensor *want, const Tensor *bound)
     return false;
 }
 
-/* Adds those answers of a module that the mistake moves beyond their bounds. The gradient of a weight that is read in a wrong order is
- * left out, because it is not clear which gradient that is. */
+/* Adds those answers of a module that the mistake moves beyond their bounds. The gradient of a weight that is read in
+ * a wrong order is left out, because it is not clear in which order its elements would be. */
 static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
 {
     BlockCase b;

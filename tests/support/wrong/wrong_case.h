@@ -18,9 +18,10 @@ void wrong_neurons(Wrong *w);
 static inline bool is(const Case *c, const char *flag) { return strcmp(c->flag, flag) == 0; }
 static inline const Tensor *in(const Case *c, const char *name) { return store_find(&c->in, name); }
 static inline const float *floats(const Case *c, const char *name, size_t *n) { return wrong_floats(&c->in, name, n); }
-/* A list of whole numbers, the answer `name`; NULL: no memory. */
+/* Adds the answer `name`, a list of integers that the caller fills in; NULL: no memory. */
 int32_t *wrong_ids(const Case *c, const char *name, Shape shape);
-/* y = 1 for the k highest scores, of equal ones the first; with ties for all that equal the k-th. */
+/* Sets y to 1 for the k highest scores, else to 0. Of equal scores the first come first; with `ties`, all that
+ * equal the k-th score count as well. */
 void choose(const double *score, size_t n, size_t k, bool ties, int32_t *y);
 
 #endif

@@ -36,7 +36,7 @@ static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Imag
     wrong_tensor(w, id, flag, "pixels", pixels);
 }
 
-/* (u - 255 m) / (255 s) in binary32, as the fast processors compute it. */
+/* (u - 255 m) / (255 s) in binary32, as the fast image processors of Hugging Face compute it. */
 static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *placed)
 {
     const ImageProcessor s = prep_settings(f);
@@ -198,8 +198,8 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
     wrong_tensor(w, id, "ShiftOff1", "targets", t);
 }
 
-/* The labels are shifted before the picture's token becomes many: what stands behind the picture is predicted by its
- * first row. */
+/* The labels are shifted before the one token of the picture becomes many. So the first row of the picture predicts the
+ * token after the picture. */
 static void shifted_early(Wrong *w, const char *id, const Right *r)
 {
     Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };

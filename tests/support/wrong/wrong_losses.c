@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses with their known mistakes: the loss, and the gradients of the logits of one role. wrong_sums.c has those that are sums of
- * cross-entropies. */
+/* Losses with their known mistakes: the loss, and the gradients of the logits of one role. wrong_sums.c has those
+ * that are sums of cross-entropies. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/wrong/wrong_role.h"
@@ -20,7 +20,7 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
         for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
             bool last = i + 1 == (size_t)r.offset[b + 1];
             if (shifted && last)
-                continue;                     // the labels are shifted a second time: each row predicts the label of the next one
+                continue;                     // labels are shifted a second time: each row gets that of the next row
             int32_t y = r.label[shifted ? i + 1 : i];
             r.loss -= sign * r.lp[i][y] / n;
             role_label_row(&r, i, y, sign / n);
@@ -28,7 +28,8 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     role_answer(w, id, flag, role, &r);
 }
 
-/* Counts rows as supervised whose next token belongs to the picture, or to the prompt. */
+/* Also supervises the rows whose next token belongs to the picture (ImageTokensInLoss)
+ * or to the prompt (PromptInLoss). */
 static void mask(Wrong *w, const char *id, const char *flag)
 {
     Role r;
@@ -151,8 +152,8 @@ static bool plus_retain(Wrong *w, const char *id, double alpha, double limit, Ro
     return true;
 }
 
-/* PduShifted: the rows that predict a token of an answer, where those of the tokens themselves were asked for. PduRange: the
- * largest logit minus the smallest one, where it should be minus the mean. */
+/* PduShifted: takes the rows that predict the tokens of an answer, instead of the rows of these tokens. PduRange:
+ * takes the largest logit minus the smallest one, instead of minus the mean. */
 static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;
@@ -176,8 +177,9 @@ static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
         role_answer(w, id, flag, "forget", &r);
 }
 
-/* PopularitySign: the exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2. PopularityUnscaled: the
- * popularity is that of the exposures themselves. WeightNotDetached: the gradient flows through p^beta, which leaves the loss as it is. */
+/* PopularitySign: the exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2.
+ * PopularityUnscaled: the popularity is that of the exposures themselves. WeightNotDetached: the gradient flows
+ * through p^beta, which leaves the loss as it is. */
 static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;
@@ -196,7 +198,8 @@ static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
         role_answer(w, id, flag, "forget", &r);
 }
 
-/* DualFirst: the retain weight climbs before the step that has measured the retain loss, as if there were no warm-up. */
+/* DualFirst: the retain weight is raised before the step that measures the retain loss,
+ * and as if there were no warm-up. */
 static void dual_first(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role f, r;
@@ -220,7 +223,7 @@ static void dual_first(Wrong *w, const char *id, double alpha, const char *flag)
     role_gradient(w, id, flag, "retain", &r);
 }
 
-/* --- scrub: the KL of its forget samples at temperature T, of the weight -1 --- */
+/* --- scrub: the KL of its forget samples at temperature T, with the weight -1 --- */
 
 static void kl_at_temperature(Wrong *w, const char *id, double T, const char *flag)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Which neurons manu prunes and mip_editor puts on its path, with their known mistakes, each computed in binary64 by a
- * formula of its own. */
+/* Which neurons manu prunes and mip_editor puts on its path, with their known mistakes. Each is computed in
+ * binary64 by a formula of its own. */
 #include <math.h>
 #include "tests/support/wrong/wrong_case.h"
 
-/* The moments of a channel: the means of |z| (or of z), of z^2 and of |z| > 0.1, and the variance. */
+/* The moments of a channel: the means of |z| (or of z) and of z^2, how often |z| > 0.1, and the variance. */
 typedef struct { double mean, square, active, variance, rows; } Moments;
 
 static Moments moments(const Case *c, const char *name, size_t channel, bool is_signed)
@@ -34,8 +34,8 @@ static double importance(const Case *c, const char *set, size_t channel)
     return contrast(m.mean, t.mean) + contrast(m.active, t.active) + sqrt(m.variance + t.variance) + sqrt(contrast(m.square, t.square));
 }
 
-/* PruneTies prunes both of two equal neurons; PruneLowest those that matter least; MeanSigned takes the mean of z for
- * that of |z|. */
+/* PruneTies prunes both of two equal neurons; PruneLowest prunes those with the lowest scores; MeanSigned
+ * takes the mean of z instead of |z|. */
 static void manu_paper(const Case *c)
 {
     double score[MOST];
@@ -45,7 +45,7 @@ static void manu_paper(const Case *c)
     choose(score, n, n / 2, is(c, "PruneTies"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
 
-/* PruneCount prunes k of the channels where there are ties; RatioInverse compares the retain set with the forget set;
+/* PruneCount prunes exactly k channels, even if there are ties; RatioInverse exchanges the forget and the retain set;
  * DeviationOfSample divides by n - 1. */
 static void manu_ratio(const Case *c)
 {
@@ -61,8 +61,8 @@ static void manu_ratio(const Case *c)
     choose(score, n, 2, !is(c, "PruneCount"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
 
-/* Mean size, deviation and root mean square of rows first … first + n - 1 of a channel, added to m; sizes are at most
- * `most`. */
+/* Adds to m the mean absolute value, the deviation and the root mean square of rows first … first + n - 1 of a channel.
+ * Values are first clamped to [-most, most]. */
 static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, bool less_one, double most, double m[3])
 {
     double size = 0, mean = 0, square = 0, apart = 0;
@@ -77,7 +77,7 @@ static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, b
     m[0] += size, m[1] += sqrt(apart / ((double)n - less_one)), m[2] += sqrt(square);
 }
 
-/* GroupsPooled takes all rows for one group; DeviationOfSample divides by n - 1; ActivationUnclamped leaves large
+/* GroupsPooled makes all rows one group; DeviationOfSample divides by n - 1; ActivationUnclamped leaves large
  * activations as they are; PruneCount and RatioInverse are as in cmju's form. */
 static void manu_groups(const Case *c)
 {
@@ -126,7 +126,7 @@ static double port_importance(const Case *c, const char *set, size_t channel)
     return port_part(x[0][0], x[1][0]) + port_part(x[0][1], x[1][1]) + sqrt(x[0][2] + x[1][2]) + sqrt(port_part(x[0][3], x[1][3]));
 }
 
-/* MeanAbsolute takes the mean of |z| for that of z; ActiveOfSize counts |z| > tau for z > tau. */
+/* MeanAbsolute takes the mean of |z| instead of z; ActiveOfSize counts |z| > tau instead of z > tau. */
 static void manu_port(const Case *c)
 {
     double score[MOST];
@@ -136,7 +136,7 @@ static void manu_port(const Case *c)
     choose(score, n, n / 2, is(c, "PruneTies"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
 
-/* TieLast takes the last of equal scores; PathAbsolute the largest sizes. */
+/* TieLast takes the last of equal scores; PathAbsolute takes the scores with the largest absolute values. */
 static void mip_path(const Case *c)
 {
     const Tensor *t = in(c, "score");
@@ -156,7 +156,7 @@ static void mip_path(const Case *c)
     }
 }
 
-/* Puts the k best of a list of scores on the path y, by TieLast and PathAbsolute. */
+/* Puts the k best scores on the path y. TieLast and PathAbsolute are as above. */
 static void on_path(const Case *c, const double *score, size_t n, size_t k, int32_t *y)
 {
     double list[MOST] = { 0 };
@@ -169,8 +169,8 @@ static void on_path(const Case *c, const double *score, size_t n, size_t k, int3
         y[i] |= on[last ? n - 1 - i : i];
 }
 
-/* GradientUnscaled: g_j for g_j / a_j. PathOfEach: a path for each sample, where there is one for all; PathOfAll: the
- * other way round. */
+/* GradientUnscaled: g_j instead of g_j / a_j. PathOfEach: a path for each sample instead of one path for all samples.
+ * PathOfAll: one path for all samples instead of one for each. */
 static void mip_integrals(const Case *c)
 {
     const bool paper = strstr(c->id, "paper") != NULL, each = paper ? is(c, "PathOfEach") : !is(c, "PathOfAll");
@@ -187,7 +187,7 @@ static void mip_integrals(const Case *c)
         on_path(c, score[s], n, k, y);
 }
 
-/* SquaresSummed: the sum over the rows of a sample for their mean. ProductSigned: h g for |h g|. */
+/* SquaresSummed: the sum over the rows of a sample instead of their mean. ProductSigned: h g instead of |h g|. */
 static void mip_means(const Case *c)
 {
     const Tensor *h = in(c, "activation"), *g = in(c, "gradient"), *group = in(c, h ? "batch" : "sample");

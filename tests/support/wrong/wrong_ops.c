@@ -61,7 +61,7 @@ static void rope_interleaved(Wrong *w)        // pairs (0, 1), (2, 3), … inste
     }
 }
 
-/* Rounds the lowest `bits` of the significand of v away. */
+/* v, rounded so that the lowest `bits` bits of its significand are zero. */
 static double shorten(double v, int bits)
 {
     float f = (float)v;
@@ -104,7 +104,7 @@ static void lora_no_scale(Wrong *w)
         y[i] = base[i] + x[i];
 }
 
-static void beta_decimal(Wrong *w)            // 1 - 0.999 of the decimal, not of the nearest float
+static void beta_decimal(Wrong *w)            // beta2 is the decimal 0.999, not the nearest float
 {
     size_t n;
     Store in = wrong_open(w, "op/adam_v.first");

@@ -51,7 +51,7 @@ void role_gradient(Wrong *w, const char *id, const char *flag, const char *role,
 
 void role_answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
 {
-    bool moved = flag[0] != 'R';              // where the reference moves with the model, only the gradient changes
+    bool moved = flag[0] != 'R';              // RefNotDetached changes only the gradient
     float *loss = moved && (role[0] == 'f' || strstr(id, "retain_ft")) ? wrong_answer(w, id, flag, "loss", shape_of(0)) : NULL;
     if (loss)
         *loss = (float)r->loss;

@@ -18,7 +18,8 @@ typedef struct {
 void log_softmax(const double *z, double *out, size_t v);
 /* Reads "z.<role>", its labels, offsets and reference from in.safetensors of a case. */
 bool role_read(Wrong *w, const char *id, const char *role, Role *r);
-/* Adds dz.<role> as the answer with this mistake; role_answer adds the loss as well, where the role is the one that the mistake is in. */
+/* Adds dz.<role> as the answer with this mistake. role_answer also adds the loss, if the mistake
+ * changes it and is made in this role. */
 void role_gradient(Wrong *w, const char *id, const char *flag, const char *role, const Role *r);
 void role_answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r);
 /* Sets dz of row i to c (p - e_y). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests one after another with their known mistakes: the run is made again with other settings, or by another method. */
+/* Requests one after another with their known mistakes: the run is made again with other
+ * settings, or by another method. */
 #include <math.h>
 #include <string.h>
 #include "ref/trace/step.h"
@@ -20,7 +21,7 @@ static const struct { const char *flag, *method, *settings; } others[] = {
 };
 enum { OTHERS = sizeof others / sizeof *others };
 
-/* The answers that are kept, where the mistake moves them. */
+/* The answers that are kept if the mistake changes them. */
 static const char *const answers[] = { "loss", "norm", "multi_modal_projector.linear_2.bias",
                                        "language_model.model.layers.0.self_attn.q_proj.weight" };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps with their known mistakes: the answers of the modules, each of which gets the inputs of the right step, and the answers of the
- * whole step, end to end. The mistake is made in the graph of the step, which is then run again; or another step is made, with
- * other settings or with another config.json. */
+/* Steps with their known mistakes: the answers of the modules, each of which gets the inputs of the right step, and
+ * the answers of the whole step, end to end. The mistake is made in the graph of the step, which is then run again;
+ * or another step is made, with other settings or with another config.json. */
 #include <math.h>
 #include <string.h>
 #include "model/folder/folder.h"
@@ -20,7 +20,8 @@
 #define LAYER "language_model.model.layers.0."
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
-/* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake moves are kept. */
+/* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake changes are
+ * kept. */
 static const char *const answers[] = {
     "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out",
     "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
@@ -30,7 +31,7 @@ static const char *const answers[] = {
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
     "grad." LAYER "mlp.up_proj.lora_B.weight", "grad." LAYER "self_attn.v_proj.lora_B.weight",
 };
-// CHOICE: the first one, the selected features of the tower; MORE: the first of those that are of the smallest model's steps alone
+// CHOICE: the index of the tower's selected features. From MORE on, answers are kept for steps of the smallest model only.
 enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers, MORE = ANSWERS - 2 };
 
 /* The mistakes that are made by other settings, or by another config.json. */
@@ -55,8 +56,8 @@ static const struct { const char *flag, *settings, *config; } others[] = {
 };
 enum { OTHERS = sizeof others / sizeof *others };
 
-/* One answer: its value, its bound (NULL: end to end), and the input of its module, forward or backward. A value without data: the
- * step has no answer of that name. */
+/* One answer: its value, its bound (NULL: end to end), and the input of its module, forward or backward. If the step
+ * has no answer of that name, the value has no data. */
 typedef struct { Tensor value, fed; const float *bound; } Answer;
 
 /* --- the step, made and run again --- */
@@ -208,9 +209,9 @@ static void keep(Wrong *w, const char *id, const char *flag, const Answer right[
     const size_t count = strstr(id, ".mini") ? ANSWERS : MORE;
     for (size_t k = 0; k < count && !w->error->failed; k++) {
         if (strcmp(answers[k], "optimiser@after." NORM) == 0 && strcmp(flag, "DecayOnVectors") != 0)
-            continue;                          // it is there for this one mistake, since the bias is too small to decay
+            continue;                          // serves DecayOnVectors alone, since the bias is too small to decay
         if (strcmp(answers[k], "after." BIAS) == 0 && strcmp(flag, "FisherMaskMissing") == 0)
-            continue;                          // its noise, which turns the mask here and there, is over half of its value
+            continue;                          // is mostly noise, because noise changes the mask here and there
         if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k]))
             || (right[k].bound && !same(right[k].fed, wrong[k].fed)) || !moves(&right[k], &wrong[k]))
             continue;

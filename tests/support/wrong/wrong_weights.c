@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What methods do to weights, gradients and scores, with their known mistakes, each computed in binary64 by a formula
- * of its own. */
+/* What methods do to weights, gradients and scores, with their known mistakes. Each is computed in
+ * binary64 by a formula of its own. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/wrong/wrong_case.h"
@@ -42,8 +42,9 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* SculptTies zeroes a tie; SculptSameSign what agrees with the anchor; SculptInverse what is below the limit.
- * SculptWithoutFactor has no k, SculptWithoutScale no rho, SculptScaleInverse 1 / rho. */
+/* SculptTies zeroes a tie too. SculptSameSign zeroes changes that have the sign of the anchor. SculptInverse zeroes
+ * changes below the limit. The limit of SculptWithoutFactor lacks the factor, that of SculptWithoutScale lacks rho, and
+ * that of SculptScaleInverse has 1 / rho. */
 static void sculpt(const Case *c)
 {
     size_t n;
@@ -60,7 +61,7 @@ static void sculpt(const Case *c)
     }
 }
 
-/* Both changes of open_mm. SculptTextFactor: that of text has the k of the pictures too. */
+/* Both changes of open_mm. SculptTextFactor: the change of text has the factor of the pictures. */
 static void sculpt_both(const Case *c)
 {
     size_t n;
@@ -79,7 +80,7 @@ static void sculpt_both(const Case *c)
 }
 
 /* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected.
- * FisherEpsBoth: eps is added above the line as well. FisherThresholdMissing: the threshold is 1. */
+ * FisherEpsBoth: eps is added to the numerator as well. FisherThresholdMissing: the threshold is 1. */
 static void mask(const Case *c)
 {
     size_t n;
@@ -103,7 +104,7 @@ static double largest(const float *x, size_t n)
 }
 
 /* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest of each modality;
- * MarginMissing shares nothing but r = 1/2; GroupsSwapped takes the share of text for that of pictures. */
+ * MarginMissing shares only tensors with r = 1/2; GroupsSwapped exchanges the groups of text and of pictures. */
 static void cmju_groups(const Case *c)
 {
     size_t n;
@@ -130,9 +131,9 @@ static double norm_of(const double (*x)[4], const int32_t *group, size_t n, int3
     return sqrt(sum);
 }
 
-/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. BalanceAlways: groups of
- * fewer than five tensors are balanced too. PictureUnscaled: q = 1. TextScaled: the text is brought to the norm of the
- * pictures. FrozenMoves: what is not salient moves too. */
+/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. BalanceAlways: groups
+ * of fewer than five tensors are balanced too. PictureUnscaled: q = 1. TextScaled: the gradient of the text is scaled
+ * to the norm of the pictures. FrozenMoves: tensors that are not salient get a gradient too. */
 static void cmju_forget(const Case *c)
 {
     const size_t n = in(c, "group")->shape.dim[0];
@@ -170,9 +171,9 @@ static void product(const double x[6], const double y[6], bool transposed, doubl
         }
 }
 
-/* OverlapAbsolute: the sum of the sizes, not of the squares. OverlapOfSum: the earlier adapters are merged.
- * OverlapTransposed: A_j^T A. The gradients are those of each form: sums of 2 P A_j, of sign(P) A_j, and of 2 A_j Q
- * with Q = A_j^T A. */
+/* The right overlap is the sum of the squares of P = A A_j^T. OverlapAbsolute adds absolute values instead of
+ * squares. OverlapOfSum merges the earlier adapters. OverlapTransposed takes Q = A_j^T A instead of P. The gradients
+ * of the three forms are sums of sign(P) A_j, of 2 P A_j and of 2 A_j Q. */
 static void o3_overlap(const Case *c)
 {
     const float *given[3] = { floats(c, "a", NULL), floats(c, "earlier.1", NULL), floats(c, "earlier.2", NULL) };

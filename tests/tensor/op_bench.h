@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bench: one example call of an operator (op_cases.h) on a tape of its own, before it is made. */
+/* Bench: a tape with the inputs of one example call of an operator (op_cases.h). */
 #ifndef PULSE_TESTS_TENSOR_OP_BENCH_H
 #define PULSE_TESTS_TENSOR_OP_BENCH_H
 
@@ -32,7 +32,7 @@ static inline void put_inputs(Bench *b, const OpCase *c)
         b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
 }
 
-/* The call of a case and its backward pass, so that the operators of its derivative are called too. */
+/* Makes the call of a case and its backward pass, so that the operators of its derivative are called too. */
 static inline void run_on_tape(Bench *b, const OpCase *c)
 {
     begin(b);

@@ -34,7 +34,7 @@ static void distances_are_counted_in_steps_and_scaled_by_the_reference(void **st
     d = floats(4, a, b);
     assert_int_equal(d.ulp, 2);
     d = floats(1, a + 3, b + 3);
-    assert_int_equal(d.ulp, 2);                    // over zero, which is one place
+    assert_int_equal(d.ulp, 2);                    // across zero: +0 and -0 are the same place
     d = floats(1, a + 2, b + 2);
     assert_true(d.differ == 1 && d.ulp == 0 && distance_scaled(&d) == 0);
     d = floats(1, a + 2, b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every parallel region looks at the floating-point environment of its threads: a worker that flushes subnormals is a failure of the
- * call, and not another result. */
+/* Every parallel region checks the floating-point environment of its threads: if a worker flushes subnormals, the
+ * call fails and does not give another result. */
 #include "tests/tensor/op_bench.h"
 
 #include <string.h>
@@ -49,7 +49,7 @@ static bool refused(const OpCase *c, bool first)
     return told;
 }
 
-/* These run on the thread that calls: they move numbers, or are short. */
+/* These operators run on the calling thread alone, because they only move numbers or are short. */
 static const char *const serial[] = {
     "reshape", "transpose", "concat_rows", "slice_rows", "gather_rows", "broadcast_rows", "patches", "mask", "argmax",
     "clip_factor",
@@ -63,7 +63,7 @@ static bool is_serial(const char *name)
     return false;
 }
 
-static void a_worker_that_flushes_is_a_failure_of_the_call(void **state)
+static void a_worker_that_flushes_subnormals_makes_the_call_fail(void **state)
 {
     (void)state;
     if (!check_can_flush())
@@ -80,7 +80,7 @@ static void a_worker_that_flushes_is_a_failure_of_the_call(void **state)
     assert_int_equal(wrong, 0);
 }
 
-static void a_caller_that_flushes_is_a_failure_of_every_call(void **state)
+static void a_caller_that_flushes_subnormals_makes_every_call_fail(void **state)
 {
     (void)state;
     if (!check_can_flush())
@@ -92,7 +92,7 @@ static void a_caller_that_flushes_is_a_failure_of_every_call(void **state)
 
 #endif
 
-static void a_sound_environment_is_no_failure(void **state)
+static void the_environment_of_ieee_754_is_accepted(void **state)
 {
     (void)state;
     Error error = { 0 };
@@ -102,10 +102,10 @@ static void a_sound_environment_is_no_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_sound_environment_is_no_failure),
+        cmocka_unit_test(the_environment_of_ieee_754_is_accepted),
 #ifdef __SSE2__
-        cmocka_unit_test(a_worker_that_flushes_is_a_failure_of_the_call),
-        cmocka_unit_test(a_caller_that_flushes_is_a_failure_of_every_call),
+        cmocka_unit_test(a_worker_that_flushes_subnormals_makes_the_call_fail),
+        cmocka_unit_test(a_caller_that_flushes_subnormals_makes_every_call_fail),
 #endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators on plain tensors, without a tape: the same bits, into memory of the caller's choice, from several threads at once. */
+/* Operators on plain tensors, without a tape: the same bits, into memory of the caller's
+ * choice, from several threads at once. */
 #include "tests/tensor/op_bench.h"
 
 #include <pthread.h>
@@ -59,7 +60,7 @@ static void the_result_goes_where_the_caller_wants_it_and_scratch_comes_back(voi
     }
 }
 
-static void a_result_of_another_shape_and_a_wrong_number_of_inputs_are_sentences(void **state)
+static void a_result_of_another_shape_and_a_wrong_number_of_inputs_are_refused(void **state)
 {
     (void)state;
     float six[6] = { 1, 2, 3, 4, 5, 6 };
@@ -77,8 +78,8 @@ static void a_result_of_another_shape_and_a_wrong_number_of_inputs_are_sentences
     arena_free(&scratch);
 }
 
-/* The failure is told to the Error of the call, and the scratch memory keeps its own. */
-static void the_error_of_the_call_is_told_that_scratch_memory_ran_out(void **state)
+/* The failure is set in the Error of the call, and not in that of the scratch memory. */
+static void the_error_of_the_call_says_that_scratch_memory_ran_out(void **state)
 {
     (void)state;
     static float x[4096];
@@ -145,8 +146,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operator_gives_the_bits_of_the_tape_on_plain_tensors),
         cmocka_unit_test(the_result_goes_where_the_caller_wants_it_and_scratch_comes_back),
-        cmocka_unit_test(a_result_of_another_shape_and_a_wrong_number_of_inputs_are_sentences),
-        cmocka_unit_test(the_error_of_the_call_is_told_that_scratch_memory_ran_out),
+        cmocka_unit_test(a_result_of_another_shape_and_a_wrong_number_of_inputs_are_refused),
+        cmocka_unit_test(the_error_of_the_call_says_that_scratch_memory_ran_out),
         cmocka_unit_test(contexts_in_several_threads_give_the_same_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every operator of ops.def refuses, with a sentence, what it cannot compute: missing inputs, wrong shapes, types and
- * indices, too little memory. */
+/* Every operator of ops.def refuses what it cannot compute, with an error that says why: missing inputs, wrong shapes,
+ * types and indices, too little memory. */
 #include "tests/tensor/op_bench.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ static bool optional_input(const char *name, size_t k)
     return at && at[strcspn(at, " ") - 1] == '?';
 }
 
-/* Makes the call with input k replaced; the sentence must name the operator and say `part`. */
+/* Makes the call with input k replaced. The error must name the operator and contain `part`. */
 static void expect_refused(const OpCase *c, size_t k, const Tensor *other, const char *part)
 {
     Bench b;
@@ -27,7 +27,7 @@ static void expect_refused(const OpCase *c, size_t k, const Tensor *other, const
     end(&b);
 }
 
-static void a_missing_input_is_a_sentence(void **state)
+static void a_missing_input_is_refused(void **state)
 {
     (void)state;
     for (size_t k = 0; k < op_cases_count; k++)
@@ -36,7 +36,7 @@ static void a_missing_input_is_a_sentence(void **state)
                 expect_refused(&op_cases[k], i, NULL, "is missing");
 }
 
-static void a_reshape_to_more_dimensions_than_a_shape_has_is_a_sentence(void **state)
+static void a_reshape_to_more_dimensions_than_a_shape_has_is_refused(void **state)
 {
     (void)state;
     Bench b;
@@ -47,13 +47,13 @@ static void a_reshape_to_more_dimensions_than_a_shape_has_is_a_sentence(void **s
     end(&b);
 }
 
-static void shapes_that_do_not_fit_are_a_sentence_that_names_them(void **state)
+static void shapes_that_do_not_fit_are_refused_and_named(void **state)
 {
     (void)state;
     float six[6] = { 1, 2, 3, 4, 5, 6 };
     Tensor odd = tensor_view(six, shape_of(4, (size_t)2, (size_t)3, (size_t)1, (size_t)1));
     for (size_t k = 0; k < op_cases_count; k++)
-        if (op_cases[k].n > 1 && strcmp(op_cases[k].name, "square_norm") != 0)      // which takes any shapes
+        if (op_cases[k].n > 1 && strcmp(op_cases[k].name, "square_norm") != 0)      // it takes any shapes
             expect_refused(&op_cases[k], op_cases[k].n - 1, &odd, "[2, 3, 1, 1]");
 }
 
@@ -72,7 +72,7 @@ static void numbers_of_another_type_are_refused(void **state)
         }
 }
 
-static void an_index_out_of_range_is_a_sentence(void **state)
+static void an_index_out_of_range_is_refused(void **state)
 {
     (void)state;
     for (size_t k = 0; k < op_bad_index_count; k++) {
@@ -107,7 +107,7 @@ static void the_first_failure_stays_and_everything_after_it_does_nothing(void **
     end(&b);
 }
 
-static void too_little_memory_is_a_sentence(void **state)
+static void too_little_memory_is_an_error(void **state)
 {
     (void)state;
     size_t refused = 0;
@@ -135,13 +135,13 @@ static void too_little_memory_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_missing_input_is_a_sentence),
-        cmocka_unit_test(shapes_that_do_not_fit_are_a_sentence_that_names_them),
-        cmocka_unit_test(a_reshape_to_more_dimensions_than_a_shape_has_is_a_sentence),
+        cmocka_unit_test(a_missing_input_is_refused),
+        cmocka_unit_test(shapes_that_do_not_fit_are_refused_and_named),
+        cmocka_unit_test(a_reshape_to_more_dimensions_than_a_shape_has_is_refused),
         cmocka_unit_test(numbers_of_another_type_are_refused),
-        cmocka_unit_test(an_index_out_of_range_is_a_sentence),
+        cmocka_unit_test(an_index_out_of_range_is_refused),
         cmocka_unit_test(the_first_failure_stays_and_everything_after_it_does_nothing),
-        cmocka_unit_test(too_little_memory_is_a_sentence),
+        cmocka_unit_test(too_little_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ static void every_operator_is_named_once(void **state)
     assert_null(op_find("no_such_operator"));
 }
 
-/* A list of names ends at the first NULL, so that a gap would hide the names behind it. */
+/* A list of names ends at the first NULL, so a gap would hide the names after it. */
 static void names_have_no_gap(const Op *op, const char *const names[], size_t limit)
 {
     for (size_t k = 1; k < limit; k++)
@@ -104,7 +104,7 @@ static Digest digest_case(const OpCase *c, int threads)
     return hash_end(&h);
 }
 
-static void threads_cannot_be_seen_in_any_operator_or_gradient(void **state)
+static void no_operator_or_gradient_depends_on_the_number_of_threads(void **state)
 {
     (void)state;
     static const int threads[] = { 2, 3, 7 };
@@ -142,7 +142,7 @@ static void gradients_are_made_of_the_operators_that_op_cases_c_lists(void **sta
     }
 }
 
-/* sum_i dy_i y_i with input k moved by `step` in the direction of the gradient's signs; *moved = sum_i g_i (x'_i -
+/* sum_i dy_i y_i, when each element x_i of input k is moved to x'_i = x_i + step sign(g_i). *moved = sum_i g_i (x'_i -
  * x_i). */
 static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step, double *moved)
 {
@@ -167,9 +167,9 @@ static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step
     return value;
 }
 
-/* Exactness is the kernels' matter (each is tested against MPFR); this finds a wrong formula. A central difference with
- * step h is off by h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5): 2^-9 of the signal
- * is generous. */
+/* Other tests compare the kernels with MPFR; this one finds a wrong formula. A central difference with step h is off by
+ * h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5). So 2^-9 of the signal is a wide
+ * tolerance. */
 static void gradients_are_the_derivatives_of_what_was_computed(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static Node *square_and_self(Tape *t, Node *x, bool square_first)
     return square_first ? op_add(t, square, x) : op_add(t, x, square);
 }
 
-static void fan_in_is_rounded_once_and_its_order_cannot_be_seen(void **state)
+static void fan_in_is_rounded_once_and_its_order_does_not_matter(void **state)
 {
     (void)state;
     enum { N = 999 };
@@ -240,7 +240,7 @@ static void fan_in_equals_its_closed_form(void **state)
     end(&b);
 }
 
-static void nothing_is_differentiated_that_nobody_needs(void **state)
+static void gradients_that_nobody_needs_are_not_computed(void **state)
 {
     (void)state;
     for (int mode = 0; mode < 3; mode++) {                                // both trainable, w frozen, no-grad
@@ -267,12 +267,12 @@ int main(void)
         cmocka_unit_test(every_operator_is_named_once),
         cmocka_unit_test(every_record_is_complete),
         cmocka_unit_test(every_operator_has_a_case_here),
-        cmocka_unit_test(threads_cannot_be_seen_in_any_operator_or_gradient),
+        cmocka_unit_test(no_operator_or_gradient_depends_on_the_number_of_threads),
         cmocka_unit_test(gradients_are_made_of_the_operators_that_op_cases_c_lists),
         cmocka_unit_test(gradients_are_the_derivatives_of_what_was_computed),
-        cmocka_unit_test(fan_in_is_rounded_once_and_its_order_cannot_be_seen),
+        cmocka_unit_test(fan_in_is_rounded_once_and_its_order_does_not_matter),
         cmocka_unit_test(fan_in_equals_its_closed_form),
-        cmocka_unit_test(nothing_is_differentiated_that_nobody_needs),
+        cmocka_unit_test(gradients_that_nobody_needs_are_not_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* safetensors files, read and written, and the damage that is refused. */
+/* safetensors files are read and written, and damaged ones are refused. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static int begin(void **state)
     return 0;
 }
 
-/* A file made by hand: the length of the header is right unless `length` says otherwise. */
+/* Writes a file byte by byte. The stated length of its header is `length`, or the true one if `length` is negative. */
 static void file_by_hand(const char *header, size_t n, long long length, const void *data, size_t bytes)
 {
     unsigned char *all = calloc(1, 8 + n + bytes + 1);
@@ -51,7 +51,7 @@ static void refused(const char *part)
 
 #define ONE(dtype, shape, range) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" range "}}"
 
-static void bad_headers_are_refused_with_a_sentence(void **state)
+static void bad_headers_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *header; size_t bytes; const char *part;
@@ -163,7 +163,7 @@ static void what_is_no_file_is_refused(void **state)
     expect_sentence(&error, "not a regular file");
 }
 
-/* Every prefix of a good file, and every byte of its header changed: a sentence or a good file, never a crash. */
+/* Every prefix of a good file, and random changes of its header, give an error or a good file, and never a crash. */
 static void no_damage_crashes_the_reader(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void no_damage_crashes_the_reader(void **state)
         memcpy(hurt, all, n);
         for (size_t k = 0; k <= check_below(&seed, 3); k++)
             hurt[check_below(&seed, n - 9)] = (unsigned char)check_random(&seed);
-        FILE *f = fopen(path, "wb");           // not file_write: 2000 fsyncs would be all this test does
+        FILE *f = fopen(path, "wb");           // not file_write, whose 2000 fsyncs would take most of the time
         fwrite(hurt, 1, n, f);
         fclose(f);
         if (store_open(&s, path, &arena, &error)) {
@@ -305,7 +305,7 @@ static void a_file_reads_back_as_it_was_written_in_any_order(void **state)
     assert_memory_equal(first, second, n);
 }
 
-/* Recomputed by Python's hashlib over b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2), and over its line. */
+/* From Python's hashlib: over b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2), and over the line of this tensor. */
 static void digests_are_what_a_stranger_computes(void **state)
 {
     (void)state;
@@ -379,14 +379,14 @@ static void all_halves_are_widened_to_the_numbers_that_their_bits_mean(void **st
     float few[4] = { 0, 0, 0, 7 };
     halves_widen(half + 0x3c00, 3, F16, few);
     expect_float(few[0], 1, "a list of three begins with 1");
-    expect_float(few[3], 7, "what lies behind it stays");
+    expect_float(few[3], 7, "the number after the list stays");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_halves_are_widened_to_the_numbers_that_their_bits_mean),
-        cmocka_unit_test_setup_teardown(bad_headers_are_refused_with_a_sentence, begin, stand_end),
+        cmocka_unit_test_setup_teardown(bad_headers_are_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(bad_lengths_are_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(no_damage_crashes_the_reader, begin, stand_end),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradients on a tape: none is lost in silence, a later backward pass adds to them, and stopping is a flag of the
+/* Gradients on a tape: none is lost without an error, a later backward pass adds to them, and stopping is a flag of the
  * node. */
 #include "tests/support/check.h"
 
@@ -60,7 +60,7 @@ static void the_sigmoid_of_a_parameter_is_differentiated(void **state)
     expect_float(grad_of(w), 1.25f, "d(w + sigmoid w) at 0");
 }
 
-static void a_gradient_that_stops_at_an_operator_is_a_sentence_with_the_parameter(void **state)
+static void a_gradient_that_cannot_pass_an_operator_is_an_error_that_names_the_parameter(void **state)
 {
     (void)state;
     Node *frozen = tape_param(&tape, "frozen", scalar_param("x", 2)->out, false),
@@ -71,7 +71,7 @@ static void a_gradient_that_stops_at_an_operator_is_a_sentence_with_the_paramete
     expect_sentence(&error, "rsqrt", "projector.weight", "no derivative");
 }
 
-/* Every operator of ops.def, from a parameter below each input that may have a gradient. */
+/* Calls every operator of ops.def that has no derivative with parameters as its inputs. */
 static void each_operator_without_a_derivative_refuses_a_gradient_or_says_that_it_ends_there(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void each_operator_without_a_derivative_refuses_a_gradient_or_says_that_i
     assert_true(refused > 0 && ended > 0);
 }
 
-static void no_parameter_below_no_complaint(void **state)
+static void without_a_parameter_below_there_is_no_error(void **state)
 {
     (void)state;
     Node *x = tape_scalar(&tape, "x", 2), *w = scalar_param("w", 2);
@@ -113,11 +113,11 @@ static void no_parameter_below_no_complaint(void **state)
     expect_float(grad_of(w), 0x1.62e43p-1f, "d(w log 2) at 2");
 }
 
-static void a_derivative_that_forgets_an_input_is_a_sentence(void **state)
+static void a_derivative_that_forgets_an_input_is_an_error(void **state)
 {
     (void)state;
     Node *x = scalar_param("x", 2), *s = scalar_param("factor", 3);
-    seed_one(op_scale_by(&tape, x, s));                                  // whose derivative is that of x alone
+    seed_one(op_scale_by(&tape, x, s));                                  // its derivative is that of x alone
     tape_backward(&tape);
     expect_sentence(&error, "scale_by", "input 1", "factor");
 }
@@ -134,7 +134,7 @@ static void a_stop_is_a_flag_of_the_node(void **state)
     expect_float(grad_of(w), 9, "d(w stop(w w)) at 3");
 }
 
-static void a_stop_after_use_is_heard_too(void **state)
+static void a_stop_after_use_counts_too(void **state)
 {
     (void)state;
     Node *w = scalar_param("w", 3), *square = op_mul(&tape, w, w), *y = op_add(&tape, w, op_log(&tape, square));
@@ -144,21 +144,22 @@ static void a_stop_after_use_is_heard_too(void **state)
     expect_float(grad_of(w), 1, "d(w + log stop(w w))");
 }
 
-/* Once d(w^2) = 2 w, again with the weight 10 alone: together 2 w + 20 w, not 2 w + 2 w + 20 w. */
-static void a_second_walk_adds_what_came_since_the_first(void **state)
+/* The first pass adds d(w^2) = 2 w; the second adds only the new seed, with weight 10. Together 2
+ * w + 20 w, not 2 w + 2 w + 20 w. */
+static void a_second_backward_pass_adds_only_what_is_new(void **state)
 {
     (void)state;
     Node *w = scalar_param("w", 3), *y = op_mul(&tape, w, w);
     seed_one(y);
     tape_backward(&tape);
-    expect_float(grad_of(w), 6, "the first walk");
+    expect_float(grad_of(w), 6, "the first backward pass");
     size_t count = tape.count;
     tape_backward(&tape);
     expect_float(grad_of(w), 6, "a backward pass without anything new");
     assert_int_equal(tape.count, count);
     tape_seed(&tape, y, tape_scalar(&tape, "dy", 10));
     tape_backward(&tape);
-    expect_float(grad_of(w), 66, "the second walk");
+    expect_float(grad_of(w), 66, "the second backward pass");
     expect_float(grad_of(y), 11, "what arrived at y");
 }
 
@@ -169,13 +170,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_A_TAPE(the_root_of_a_parameter_is_differentiated),
         ON_A_TAPE(the_sigmoid_of_a_parameter_is_differentiated),
-        ON_A_TAPE(a_gradient_that_stops_at_an_operator_is_a_sentence_with_the_parameter),
+        ON_A_TAPE(a_gradient_that_cannot_pass_an_operator_is_an_error_that_names_the_parameter),
         ON_A_TAPE(each_operator_without_a_derivative_refuses_a_gradient_or_says_that_it_ends_there),
-        ON_A_TAPE(no_parameter_below_no_complaint),
-        ON_A_TAPE(a_derivative_that_forgets_an_input_is_a_sentence),
+        ON_A_TAPE(without_a_parameter_below_there_is_no_error),
+        ON_A_TAPE(a_derivative_that_forgets_an_input_is_an_error),
         ON_A_TAPE(a_stop_is_a_flag_of_the_node),
-        ON_A_TAPE(a_stop_after_use_is_heard_too),
-        ON_A_TAPE(a_second_walk_adds_what_came_since_the_first),
+        ON_A_TAPE(a_stop_after_use_counts_too),
+        ON_A_TAPE(a_second_backward_pass_adds_only_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

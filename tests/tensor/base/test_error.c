@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A failure says of which kind it is: too little memory never looks like a bad file, a bad file never like too little memory. */
+/* An error says of which kind it is: too little memory never looks like a bad file, and a bad
+ * file never like too little memory. */
 #include "tests/support/stand.h"
 
 #include <fenv.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The floating-point environment: what is set up wrongly, in this thread or in another, is refused and named. */
+/* The floating-point environment: a wrong setting, in this thread or in another, is refused and named. */
 #include "tests/support/check.h"
 
 #include <fenv.h>
@@ -13,7 +13,7 @@ enum { FLUSH_RESULTS = 0x8000, FLUSH_OPERANDS = 0x0040 };
 
 #define assert_names(part, call) \
     do { Error e = { .failed = false }; bool right_ = call(&e); put_right(); \
-         if (right_ || !strstr(e.text, part)) fail_msg("the sentence is \"%s\", expected one with \"%s\"", e.text, part); } while (0)
+         if (right_ || !strstr(e.text, part)) fail_msg("the error is \"%s\", expected one with \"%s\"", e.text, part); } while (0)
 
 static void put_right(void)
 {

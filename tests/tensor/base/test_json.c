@@ -59,7 +59,7 @@ static void decimals_read_back_as_the_same_bits(void **state)
     }
 }
 
-/* One digit fewer never reads back: checked with the neighbours of the cut decimal. */
+/* No decimal with one digit fewer reads back: neither the cut decimal nor its two neighbours. */
 static void no_shorter_decimal_reads_back(void **state)
 {
     (void)state;
@@ -117,7 +117,7 @@ static void a_decimal_is_rounded_once(void **state)
     float x;
     assert_true(decimal_to_float("0.1", &x));
     expect_float(x, float_from(0x3dcccccd), "0.1");
-    /* a hair above the middle of 1 and the next float: by way of a double it would become the middle, and then 1 */
+    /* just above the middle of 1 and the next float: rounded to a double first, it would become the middle, and then 1 */
     assert_true(decimal_to_float("1.00000005960464477539062500000001", &x));
     expect_float(x, 1 + 0x1p-23f, "above the middle");
     assert_true(decimal_to_float("1.000000059604644775390625", &x));
@@ -268,7 +268,7 @@ static void json_is_written_with_shortest_numbers(void **state)
     arena_free(&a);
 }
 
-static void a_file_stands_whole_or_not_at_all(void **state)
+static void a_file_is_written_whole_or_not_at_all(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -314,7 +314,7 @@ static void json_that_lacks_a_part_is_never_written(void **state)
     assert_false(json_save(scratch("part.json"), object, &e));
     expect_sentence(&e, "part.json: cannot be written", "its JSON was not made");
     assert_false(file_exists(scratch("part.json")));
-    assert_true(json_save(scratch("part.json"), object, &e));         // it was told
+    assert_true(json_save(scratch("part.json"), object, &e));         // the failure was reported above, and is not kept
     assert_false(json_put(object, "text", NULL) || json_join(NULL, json_object()) || json_add(NULL, json_true()));
     assert_null(json_compact(object, &e));
     expect_sentence(&e, "its JSON was not made");
@@ -348,8 +348,8 @@ static void texts_are_spelt_as_jansson_does(void **state)
     json_decref(text);
 }
 
-/* A killed process leaves a part that nobody locks. */
-static void the_parts_of_the_dead_are_swept_and_those_of_the_living_stay(void **state)
+/* A killed process leaves a part file that nobody locks. */
+static void parts_that_killed_processes_left_are_removed_and_others_stay(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -379,10 +379,10 @@ int main(void)
         cmocka_unit_test(bad_json_is_refused_with_file_and_line),
         cmocka_unit_test(getters_name_the_key),
         cmocka_unit_test(json_is_written_with_shortest_numbers),
-        cmocka_unit_test(a_file_stands_whole_or_not_at_all),
+        cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
         cmocka_unit_test(json_that_lacks_a_part_is_never_written),
         cmocka_unit_test(texts_are_spelt_as_jansson_does),
-        cmocka_unit_test(the_parts_of_the_dead_are_swept_and_those_of_the_living_stay),
+        cmocka_unit_test(parts_that_killed_processes_left_are_removed_and_others_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

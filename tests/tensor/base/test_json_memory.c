@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON, and texts that are written into memory, where it runs out. */
+/* JSON, and texts that are written into memory, when memory runs out. */
 #include "tests/support/stand.h"
 
 #include <stdlib.h>
@@ -11,9 +11,9 @@ static long left;                // allocations until one fails
 
 static void *failing(size_t n) { return their_malloc(--left == 0 ? SIZE_MAX / 2 : n); }
 
-/* Each allocation that jansson makes fails once. Without the checks of json.c, letters and digits would then be lost, or the program
- * would abort. */
-static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(void **state)
+/* Each allocation that jansson makes fails once. Without the checks of json.c, letters and digits would then be
+ * lost, or the program would abort. */
+static void json_is_read_and_printed_whole_or_not_at_all_when_memory_runs_out(void **state)
 {
     (void)state;
     static const char text[] = "{\"a name that is longer than sixteen letters\":\"and so is this text, which needs more room than "
@@ -48,7 +48,7 @@ static bool full;                // realloc fails
 
 __attribute__((visibility("default"))) void *realloc(void *p, size_t n) { return full ? NULL : __libc_realloc(p, n); }
 
-/* valgrind puts its own in the place of this one. */
+/* Whether the realloc above is the one that is called: valgrind replaces it by its own. */
 static bool can_fail(void)
 {
     void *(*volatile again)(void *, size_t) = realloc;      // compilers know what realloc does, and would leave the calls out
@@ -60,7 +60,7 @@ static bool can_fail(void)
     return !q;
 }
 
-/* glibc's fclose returns 0 there. */
+/* If the last realloc of such a text fails, glibc's fclose returns 0 all the same. */
 static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **state)
 {
     (void)state;
@@ -88,7 +88,7 @@ static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out),
+        cmocka_unit_test(json_is_read_and_printed_whole_or_not_at_all_when_memory_runs_out),
         TRIMMED
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

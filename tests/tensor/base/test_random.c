@@ -69,8 +69,9 @@ static void uniform_is_24_bits(void **state)
     assert_true(fabs(sum / 100000 - 0.5) < 5 * 0.2887 / sqrt(100000));     // five standard errors
 }
 
-/* Every accepted word below floor(2^32/n) n falls on a value, each value on equally many: so the
- * definition is unbiased; here that the code is the definition, on n where many words are rejected. */
+/* By definition the first word below floor(2^32/n) n is taken, and each value comes from equally many of
+ * these words, so the result is unbiased. This test shows that the code follows the definition, with
+ * values of n that reject many words. */
 static void below_takes_the_first_fair_word(void **state)
 {
     (void)state;
@@ -87,7 +88,7 @@ static void below_takes_the_first_fair_word(void **state)
             assert_int_equal(random_below(r, i, n), w[0] % n);
         }
     }
-    assert_true(rejected > 400);           // about 500 (1 - 2^31/2^32) + 500 / 3: the loop was walked
+    assert_true(rejected > 400);           // about 500 (1 - 2^31/2^32) + 500 / 3: the loop did run
 }
 
 static void below_is_even_where_modulo_would_not_be(void **state)

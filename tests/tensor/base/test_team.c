@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that share the work of an operator: every item is computed once, whoever asks and whenever. */
+/* The threads that share the work of an operator: every item is computed once, whichever thread asks for it and
+ * when. */
 #include "tests/support/stand.h"
 
 #include <pthread.h>
@@ -145,7 +146,7 @@ static void several_threads_may_ask_at_the_same_time(void **state)
     }
 }
 
-/* With team_eager a run waits for all threads, so one that is not woken would wait for ever. */
+/* With team_eager a run waits for all threads, so it would wait for ever if a thread were not woken. */
 static void threads_that_sleep_are_woken(void **state)
 {
     (void)state;
@@ -170,7 +171,7 @@ static void a_forked_child_has_a_team_of_its_own(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        alarm(60);                      // a child that waits for ever dies of this
+        alarm(60);                      // kills a child that waits for ever
         team_each(count, &of, &error);
         _exit(calls == 6 && many_runs(&error) ? 0 : 1);
     }

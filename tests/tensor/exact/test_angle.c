@@ -57,7 +57,7 @@ static void rope_tables_are_the_nearest_floats(void **state)
     check_table(400, 3, 10, 0x1.3p+1f);
 }
 
-/* 2^20 - 1 is a multiple of 31775, 10^6 one of 40000. */
+/* The strides reach the last position: 31775 divides 2^20 - 1, and 40000 divides 10^6. */
 static void the_last_positions_are_the_nearest_floats_too(void **state)
 {
     (void)state;

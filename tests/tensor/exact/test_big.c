@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Big and the rounding of what can only be compared, against MPFR at a precision that rounds nothing. */
+/* Big, and the rounding of a value that can only be compared, against MPFR at a precision that rounds nothing. */
 #include "tests/support/check.h"
 
 #include <mpfr.h>
@@ -81,7 +81,7 @@ static void arithmetic_is_exact(void **state)
     mpfr_clears(a, b, (mpfr_ptr)0);
 }
 
-static void doubles_and_sums_come_over_exactly(void **state)
+static void doubles_and_sums_become_big_numbers_exactly(void **state)
 {
     (void)state;
     static const double doubles[] = { 0, -0.0, 1, -1, 0x1p-1074, -0x1.fffffffffffffp1023, 0x1.8p31, 0x1p32,
@@ -140,7 +140,7 @@ int main(void)
     mpfr_inits2(BITS, x, y, z, (mpfr_ptr)0);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_is_exact),
-        cmocka_unit_test(doubles_and_sums_come_over_exactly),
+        cmocka_unit_test(doubles_and_sums_become_big_numbers_exactly),
         cmocka_unit_test(comparing_rounds_like_the_machine),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,7 +160,7 @@ static void ties_go_to_even_and_the_least_unit_decides(void **state)
     }
 }
 
-static void the_order_of_additions_cannot_be_seen(void **state)
+static void the_order_of_additions_does_not_matter(void **state)
 {
     (void)state;
     for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
@@ -229,7 +229,7 @@ int main(void)
         cmocka_unit_test(multiples_of_sums_are_correctly_rounded),
         cmocka_unit_test(sums_of_doubles_round_to_floats_and_to_doubles),
         cmocka_unit_test(ties_go_to_even_and_the_least_unit_decides),
-        cmocka_unit_test(the_order_of_additions_cannot_be_seen),
+        cmocka_unit_test(the_order_of_additions_does_not_matter),
         cmocka_unit_test(a_million_terms_do_not_overflow_the_limbs),
         cmocka_unit_test(zero_is_positive_and_nan_is_canonical),
     };

@@ -23,7 +23,8 @@ static void expect_oracle(const ScalarFunction *f, const float *x, size_t n)
     expect_bits(forced, want, n, "%s from %a on, tier 2 alone", f->name, (double)x[0]);
 }
 
-/* 16,384 floats for each function, spread evenly over all bit patterns. The step between patterns is odd, so that the low bits vary too. */
+/* 16,384 floats for each function, spread evenly over all bit patterns. The step between patterns is odd,
+ * so that the low bits vary too. */
 static void every_function_is_the_nearest_float_all_over(void **state)
 {
     (void)state;
@@ -48,8 +49,9 @@ static void every_function_is_the_nearest_float_on_activations(void **state)
         }
 }
 
-/* Operands at which a function has a tie or a zero, or its code takes another branch; with 33 neighbours on either side of each, and both
- * signs. P is the normal distribution in gelu; a core is the part of a function that is computed in binary64 (exp_core). */
+/* Operands at which a function has a tie or a zero, or its code takes another branch; with 33 neighbours on either
+ * side of each, and both signs. P is the normal distribution in gelu; a core is the part of a function that is
+ * computed in binary64 (exp_core). */
 static void hard_places_are_decided(void **state)
 {
     (void)state;
@@ -170,7 +172,7 @@ static void a_value_that_no_tier_decides_is_an_error(void **state)
     expect_fine(&e);
 }
 
-/* The bits of 2^20 results of each function, hashed; recorded once, the same on every machine. */
+/* A hash of the bits of 2^20 results of a function. It was recorded once, and is the same on every machine. */
 static uint64_t hash_of(const ScalarFunction *f)
 {
     static float x[BATCH], y[BATCH];

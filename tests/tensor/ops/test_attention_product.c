@@ -27,7 +27,7 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 static bool sees(const Attention *a, const int32_t *s, int i, int j) { return !a->causal || j <= i + s[3] - s[1]; }
 
-/* Calls back for every allowed pair of every head, in order of the flat scores. */
+/* Calls f for every pair of query and key that is not masked, for every head, in the order of the scores. */
 typedef void Visit(void *to, size_t score, size_t query_at, size_t key_at);
 
 static void visit(const Attention *a, Visit *f, void *to)
@@ -121,7 +121,7 @@ static void exact_decides_alone(void **state)
     tier_force = 0;
 }
 
-static void threads_cannot_be_seen(void **state)
+static void the_number_of_threads_does_not_matter(void **state)
 {
     (void)state;
     size_t before = team_size();
@@ -162,7 +162,7 @@ static void derivatives_are_the_products_of_each_other(void **state)
     }
 }
 
-/* What a mask hides may be anything. */
+/* What a mask hides may be any number, also an infinity or a NaN. */
 static void hidden_infinities_stay_hidden(void **state)
 {
     (void)state;
@@ -184,7 +184,7 @@ static void hidden_infinities_stay_hidden(void **state)
         assert_true(o->out.f32[k] - o->out.f32[k] == 0);
 }
 
-static void layouts_that_do_not_fit_are_a_sentence(void **state)
+static void layouts_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     static const int32_t far[] = { 0, 4, 2, 4 }, twice[] = { 0, 3, 0, 3, 2, 1, 3, 1 };
@@ -248,7 +248,8 @@ static void turn_there_and_back(DataKind kind, size_t heads, size_t half)
     expect_tensor(xn->grad->out, back, "rope_back, %s, %zu heads of %zu", data_name(kind), heads, 2 * half);
 }
 
-/* Heads of which several are turned at once, all of them or a part of a row, and heads that are longer than what is turned at once. */
+/* The operator turns several heads at once. The cases have all heads of a row turned at once, only some of them, and
+ * heads that are longer than what is turned at once. */
 static void rope_turns_and_turns_back(void **state)
 {
     (void)state;
@@ -262,7 +263,7 @@ static void rope_turns_and_turns_back(void **state)
             }
 }
 
-static void positions_outside_the_tables_are_a_sentence(void **state)
+static void positions_outside_the_tables_are_refused(void **state)
 {
     (void)state;
     tape_reset(&tape);
@@ -282,12 +283,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(products_of_every_kind_are_exact),
         stand_test(exact_decides_alone),
-        stand_test(threads_cannot_be_seen),
+        stand_test(the_number_of_threads_does_not_matter),
         stand_test(derivatives_are_the_products_of_each_other),
         stand_test(hidden_infinities_stay_hidden),
-        stand_test(layouts_that_do_not_fit_are_a_sentence),
+        stand_test(layouts_that_do_not_fit_are_refused),
         stand_test(rope_turns_and_turns_back),
-        stand_test(positions_outside_the_tables_are_a_sentence),
+        stand_test(positions_outside_the_tables_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static void a_name_leads_to_the_index_of_its_enum(void **state)
     assert_true(a.n[RESHAPE_DIM] == INT64_MIN);
 }
 
-static void what_does_not_fit_is_refused_with_a_sentence(void **state)
+static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
     static const struct { const char *op, *name; double value; const char *sentence; } cases[] = {
@@ -74,7 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_attribute_of_every_operator_is_found_by_its_name),
         cmocka_unit_test(a_name_leads_to_the_index_of_its_enum),
-        cmocka_unit_test(what_does_not_fit_is_refused_with_a_sentence),
+        cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rules of bounds: which operators have one, and what happens to bounds that are given. */
+/* The rules by which operators compute bounds: which operators have one, and what a rule does
+ * with the bounds of the inputs. */
 #include "tests/support/check.h"
 
 #include <math.h>
@@ -52,7 +53,7 @@ static void an_operator_without_a_rule_is_named(void **state)
     arena_free(&s.arena);
 }
 
-static void leaves_are_exact_and_what_moves_moves_its_bounds(void **state)
+static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
 {
     (void)state;
     Stand s;
@@ -96,7 +97,7 @@ static void a_root_halves_relative_errors_but_near_zero(void **state)
     arena_free(&s.arena);
 }
 
-/* A weight in BF16 is read as the numbers it stands for, not as halves of floats. */
+/* The rule reads the numbers of a BF16 weight, and does not take its bytes for fp32. */
 static void a_bf16_weight_has_the_bounds_of_its_fp32_copy(void **state)
 {
     (void)state;
@@ -118,7 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operator_has_a_rule_but_those_named_here),
         cmocka_unit_test(an_operator_without_a_rule_is_named),
-        cmocka_unit_test(leaves_are_exact_and_what_moves_moves_its_bounds),
+        cmocka_unit_test(leaves_are_exact_and_moved_numbers_keep_their_bounds),
         cmocka_unit_test(a_root_halves_relative_errors_but_near_zero),
         cmocka_unit_test(a_bf16_weight_has_the_bounds_of_its_fp32_copy),
     };

@@ -35,7 +35,7 @@ static float clip_oracle(float norm, float max_norm)
     return y;
 }
 
-static void clipping_knows_the_decimal_millionth(void **state)
+static void clipping_adds_exactly_one_millionth(void **state)
 {
     (void)state;
     float norm[300], max_norm[300];
@@ -118,7 +118,7 @@ static void what_does_not_fit_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(clipping_knows_the_decimal_millionth),
+        stand_test(clipping_adds_exactly_one_millionth),
         stand_test(a_clip_on_a_midpoint_goes_to_even),
         stand_test(scale_by_is_one_product),
         stand_test(what_does_not_fit_is_reported),

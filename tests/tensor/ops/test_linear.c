@@ -125,8 +125,9 @@ static void stored_halves_are_weights_and_biases(void **state)
     }
 }
 
-/* The built-in kernel and the library, with memory for all strips of the right operand and for some of them at a time. */
-static void the_budget_of_widened_operands_cannot_be_seen(void **state)
+/* The built-in kernel and the library, with memory for all strips of the right operand
+ * and for some of them at a time. */
+static void the_budget_of_widened_operands_does_not_matter(void **state)
 {
     (void)state;
     for (int flags = 0; flags < 4; flags++) {
@@ -147,7 +148,7 @@ static void the_budget_of_widened_operands_cannot_be_seen(void **state)
     }
 }
 
-/* What a step keeps of a product is its result alone. */
+/* After a product, only its result stays in the arena. */
 static void a_product_gives_its_scratch_memory_back(void **state)
 {
     (void)state;
@@ -170,7 +171,7 @@ static Node *input(int rows, int cols)
     return tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, (size_t)rows, (size_t)cols)));
 }
 
-static void shapes_that_do_not_fit_are_a_sentence(void **state)
+static void shapes_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     tape_reset(&tape);
@@ -198,9 +199,9 @@ int main(void)
         stand_test(matmul_takes_all_transposes_and_differentiates_them),
         stand_test(lora_merge_rounds_once),
         stand_test(stored_halves_are_weights_and_biases),
-        stand_test(the_budget_of_widened_operands_cannot_be_seen),
+        stand_test(the_budget_of_widened_operands_does_not_matter),
         stand_test(a_product_gives_its_scratch_memory_back),
-        stand_test(shapes_that_do_not_fit_are_a_sentence),
+        stand_test(shapes_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

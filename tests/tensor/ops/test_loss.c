@@ -38,7 +38,7 @@ static void softmax_grad_is_right(void **state)
             }
 }
 
-static void softmax_grad_of_a_sure_row_is_exact(void **state)
+static void softmax_grad_of_a_certain_row_is_exact(void **state)
 {
     (void)state;
     float p[17] = { 0 }, dp[17], want[17];
@@ -50,7 +50,8 @@ static void softmax_grad_of_a_sure_row_is_exact(void **state)
     }
 }
 
-/* Equal dp, or all but one: the difference of dp and D keeps few digits, and no bound decides an element. */
+/* All dp are equal, or all but one. So the difference of dp and the dot product p dp keeps few digits,
+ * and no bound decides an element. */
 static void equal_gradients_over_a_vocabulary_are_right(void **state)
 {
     (void)state;
@@ -107,7 +108,8 @@ static void kl_is_right(void **state)
             }
 }
 
-/* 1 + 2^-24 is half-way between two floats; a last term below double's reach says which. */
+/* 1 + 2^-24 is half-way between two floats. The last term, which a double cannot hold
+ * beside it, decides between the two. */
 static void beside_a_tie_the_last_term_decides(void **state)
 {
     (void)state;
@@ -171,7 +173,7 @@ static void unsupervised_positions_are_zero(void **state)
 
 /* --- Attention --- */
 
-/* Prefill, a cached continuation, one query, none, queries that see nothing (more queries than keys). */
+/* A prefill, a cached continuation, one query, no query, and queries that see nothing (more queries than keys). */
 static const int32_t segments[] = { 0, 9, 0, 9, 9, 3, 9, 40, 12, 1, 49, 17, 13, 0, 66, 5, 13, 5, 71, 2 };
 enum { SEGMENTS = 5, HEADS = 3, SCORES = HEADS * (9 * 9 + 3 * 40 + 17 + 10) };
 
@@ -247,7 +249,7 @@ static void gradients_flow_through_both_softmaxes(void **state)
 
 /* --- Bad input --- */
 
-static void what_does_not_fit_is_a_sentence(void **state)
+static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
     static const float x[12] = { 0 };
@@ -277,7 +279,7 @@ static void what_does_not_fit_is_a_sentence(void **state)
     expect_sentence(&error, "nll: input 0 is missing");
 }
 
-static void nothing_in_is_nothing_out(void **state)
+static void empty_inputs_give_empty_results(void **state)
 {
     (void)state;
     static const float x[1] = { 0 };
@@ -294,13 +296,13 @@ static void nothing_in_is_nothing_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_sure_row_is_exact),
+        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_certain_row_is_exact),
         stand_test(equal_gradients_over_a_vocabulary_are_right), stand_test(kl_is_right),
         stand_test(beside_a_tie_the_last_term_decides),
         stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right),
         stand_test(unsupervised_positions_are_zero),
         stand_test(attention_is_right_on_any_threads), stand_test(gradients_flow_through_both_softmaxes),
-        stand_test(what_does_not_fit_is_a_sentence), stand_test(nothing_in_is_nothing_out),
+        stand_test(what_does_not_fit_is_refused), stand_test(empty_inputs_give_empty_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

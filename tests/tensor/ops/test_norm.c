@@ -126,7 +126,7 @@ static void large_means_leave_small_deviations(void **state)
     }
 }
 
-static void one_entry_may_dwarf_the_others(void **state)
+static void one_large_entry_does_not_disturb_the_others(void **state)
 {
     (void)state;
     float x[COLS], dn[COLS];
@@ -153,7 +153,7 @@ static void zero_rows_are_zero_or_not_a_number(void **state)
     }
 }
 
-/* --- Rows too wide for a thousand digits a term: the same definitions from exact sums, as
+/* --- Rows too wide for thousands of bits in each term. The same definitions are computed from exact sums, as
  * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). These cancel 602 bits at most.
  * --- */
 
@@ -234,7 +234,7 @@ static void fill_squares(float x[9], uint32_t odd, size_t used)
         x[0] = 0;
 }
 
-/* A numerator of 9 (or 18) numbers, each half-way: what the tie must become, and with eps what lies just below it. */
+/* Element `at` of the result is the midpoint, which must go to even. With a tiny eps it is just below the midpoint. */
 static void expect_tie(Norm norm, const float *x, const float *dn, size_t cols, size_t at, double midpoint)
 {
     float y[18], even = (float)midpoint;
@@ -277,7 +277,7 @@ static void ties_go_to_even(void **state)
     assert_true(found > 20);
 }
 
-/* --- The promise, and the complaints. --- */
+/* --- Threads, refusals, and gradients. --- */
 
 static void threads_cannot_change_a_bit(void **state)
 {
@@ -340,7 +340,7 @@ int main(void)
         stand_test(no_rows_are_no_work),
         stand_test(nearly_constant_rows_keep_their_digits),
         stand_test(large_means_leave_small_deviations),
-        stand_test(one_entry_may_dwarf_the_others),
+        stand_test(one_large_entry_does_not_disturb_the_others),
         stand_test(zero_rows_are_zero_or_not_a_number),
         stand_test(rows_of_a_hundred_thousand_are_correctly_rounded),
         stand_test(ties_go_to_even),

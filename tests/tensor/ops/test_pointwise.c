@@ -8,7 +8,7 @@
 #include "tensor/ops.h"
 #include "tests/support/oracle.h"
 
-/* --- The truth: RN(a b + c), where no sum of three floats' bits is longer than 900; and RN(a b / c). --- */
+/* --- The right values: RN(a b + c), for which 900 bits are always enough, and RN(a b / c). --- */
 
 static float multiply_add(float a, float b, float c)
 {
@@ -104,7 +104,8 @@ static void scaling_is_the_nearest_float(void **state)
     expect_fine(&error);
 }
 
-/* base + s x half way between two floats, and a hair (2^-100 and less) to either side of it; num x / den likewise. */
+/* base + s x is half way between two floats, or at most 2^-100 beside that, on either side.
+ * The same holds for num x / den. */
 static void ties_go_to_even_and_near_ties_do_not(void **state)
 {
     (void)state;
@@ -163,8 +164,8 @@ static void gains_may_be_halves(void **state)
     }
 }
 
-/* The scalar functions have a test of their own: here, that each operator is the function of its name, on any number of
- * threads. */
+/* test_scalar.c tests the scalar functions themselves. Here each operator must be the function of its
+ * name, on any number of threads. */
 static void scalar_operators_are_their_functions_on_any_number_of_threads(void **state)
 {
     (void)state;
@@ -189,7 +190,7 @@ static void scalar_operators_are_their_functions_on_any_number_of_threads(void *
     expect_fine(&error);
 }
 
-/* --- Derivatives: what each promises, element by element. --- */
+/* --- Derivatives, element by element. --- */
 
 enum { ROWS = 5, COLS = 11 };
 typedef struct { Node *a, *b, *c, *y; Tensor dy; } Case;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums, means and norms of squares at 0 ULP against MPFR at a precision that rounds nothing. */
+/* Sums, means, sums of squares and norms at 0 ULP against MPFR at a precision that rounds nothing. */
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
@@ -16,7 +16,7 @@ static float data[4][MOST];
 
 typedef enum { SUM, MEAN, SQUARE_SUM, SQUARE_NORM, DOT } What;
 
-/* Of n terms, `stride` apart. */
+/* The right value for n terms, which are `stride` apart. */
 static float oracle(What what, const float *x, const float *y, size_t n, size_t stride)
 {
     mpfr_t s, a, b;
@@ -38,7 +38,7 @@ static float oracle(What what, const float *x, const float *y, size_t n, size_t 
     return float_canonical(r + 0.0f);
 }
 
-/* --- Everything to a scalar. --- */
+/* --- Sums of all elements, to a scalar. --- */
 
 static void expect_scalars(const float *x, size_t n, const char *what)
 {
@@ -102,7 +102,7 @@ static void a_mean_on_a_midpoint_goes_to_even(void **state)
     tier_force = 0;
 }
 
-/* Squares that add up to m^2: greedily, each the largest that a float can be. */
+/* The squares of the numbers add up to m^2. Each number is chosen greedily, as the largest float that fits. */
 static void a_norm_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;
@@ -129,9 +129,9 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
     assert_true(found > 100);
 }
 
-/* A sum that is half-way between two floats except for a term that a double cannot hold beside the others. m is an
- * odd integer of 25 bits: the sum, and four times the mean. */
-static void a_hair_off_a_midpoint_is_seen(void **state)
+/* A sum would be half-way between two floats, if there were not one more term, which a double cannot hold beside the
+ * others. m, the sum and four times the mean, is an odd integer of 25 bits. */
+static void a_tiny_term_beside_a_midpoint_decides(void **state)
 {
     (void)state;
     expect_scalars((float[]){ 4096, 1, 1e-15f }, 3, "squares just above 2^24 + 1");
@@ -141,9 +141,9 @@ static void a_hair_off_a_midpoint_is_seen(void **state)
         ones[k] = 1;
     for (int round = 0; round < 100; round++) {
         uint32_t m = 0x1000001 + 2 * (uint32_t)check_below(&seed, 1 << 22), a = m / 2 * 2 - 2 * (uint32_t)check_below(&seed, 1 << 20);
-        float hair = ldexpf(round & 1 ? 1 : -1, -80 - (int)check_below(&seed, 30));
-        float terms[4] = { (float)(a / 2), (float)(m - a), hair, (float)(a / 2) };
-        expect_scalars(terms, 4, "a hair off a midpoint");
+        float tiny = ldexpf(round & 1 ? 1 : -1, -80 - (int)check_below(&seed, 30));
+        float terms[4] = { (float)(a / 2), (float)(m - a), tiny, (float)(a / 2) };
+        expect_scalars(terms, 4, "beside a midpoint");
         for (int k = 0; k < 4; k++)
             for (int j = 0; j < 4; j++)
                 column[k][j] = terms[(k + j) % 4];
@@ -152,20 +152,23 @@ static void a_hair_off_a_midpoint_is_seen(void **state)
         Node *x = stand_rows(&column[0][0], 4, 4), *parts[4];
         for (size_t k = 0; k < 4; k++)
             parts[k] = stand_vector(column[k], 4);
-        expect_bits(op_column_sum(&tape, x)->out.f32, want, 4, "column_sum a hair off %u", m);
-        expect_bits(op_column_dot(&tape, x, stand_rows(ones, 4, 4))->out.f32, want, 4, "column_dot a hair off %u", m);
-        expect_bits(op_sum_n(&tape, 4, parts)->out.f32, want, 4, "sum_n a hair off %u", m);
+        expect_bits(op_column_sum(&tape, x)->out.f32, want, 4, "column_sum beside %u", m);
+        expect_bits(op_column_dot(&tape, x, stand_rows(ones, 4, 4))->out.f32, want, 4, "column_dot beside %u", m);
+        expect_bits(op_sum_n(&tape, 4, parts)->out.f32, want, 4, "sum_n beside %u", m);
         tape_reset(&tape);
     }
 }
 
-/* --- Sums as long as a step's rows. --- */
+/* --- Sums with as many terms as a step has rows. --- */
 
 typedef enum { TIE, ABOVE_A_TIE, PAIRS, OVERFLOW_TIE, BELOW_OVERFLOW, LONG_KINDS } LongKind;
 
-/* Ones and one number that add up to 2^24 + 1, half-way between two floats, with a hair beside them or without; pairs
- * that cancel, and a hair; the largest float and half its unit, half-way to infinity, with a hair less or without. n is
- * odd. */
+/* The numbers, of which there are an odd number n:
+ *     TIE               ones and one number; they add up to 2^24 + 1, half-way between two floats
+ *     ABOVE_A_TIE       the same, and 2^-149
+ *     PAIRS             pairs that cancel, and 2^-100
+ *     OVERFLOW_TIE      the largest float and half its unit, half-way to infinity
+ *     BELOW_OVERFLOW    the same, and -2^-149 */
 static void fill_long(LongKind kind, float *x, size_t n)
 {
     data_fill(DATA_WIDE, check_seed(), x, n);
@@ -253,7 +256,7 @@ static void columns_of_every_kind_are_correctly_rounded(void **state)
     tier_force = 0;
 }
 
-static void the_order_of_rows_cannot_be_seen(void **state)
+static void the_order_of_rows_does_not_matter(void **state)
 {
     (void)state;
     enum { ROWS = 200, COLS = 37 };
@@ -294,7 +297,7 @@ static void sums_of_tensors_are_correctly_rounded(void **state)
     tier_force = 0;
 }
 
-/* --- The promise, gradients, and the complaints. --- */
+/* --- Threads, gradients, and refusals. --- */
 
 static void threads_cannot_change_a_bit(void **state)
 {
@@ -365,11 +368,11 @@ int main(void)
         stand_test(tiny_tensors_of_many_are_summed_once),
         stand_test(a_mean_on_a_midpoint_goes_to_even),
         stand_test(a_norm_on_a_midpoint_goes_to_even),
-        stand_test(a_hair_off_a_midpoint_is_seen),
+        stand_test(a_tiny_term_beside_a_midpoint_decides),
         stand_test(sums_of_a_hundred_thousand_terms_are_correctly_rounded),
         stand_test(segments_are_sums_of_their_own),
         stand_test(columns_of_every_kind_are_correctly_rounded),
-        stand_test(the_order_of_rows_cannot_be_seen),
+        stand_test(the_order_of_rows_does_not_matter),
         stand_test(sums_of_tensors_are_correctly_rounded),
         stand_test(threads_cannot_change_a_bit),
         stand_test(gradients_are_spread_and_scaled),

@@ -86,7 +86,7 @@ static void masked_logits_get_nothing(void **state)
     }
 }
 
-/* The last tier alone: tier_force 2. */
+/* tier_force 2 makes the last tier decide alone. */
 static void equal_logits_are_decided_as_rationals(void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void equal_logits_are_decided_as_rationals(void **state)
         }
 }
 
-static void sure_tokens_keep_their_digits(void **state)
+static void nearly_certain_tokens_keep_their_digits(void **state)
 {
     (void)state;
     float x[17];
@@ -123,7 +123,8 @@ static void sure_tokens_keep_their_digits(void **state)
     assert_true(nll->out.f32[0] > 8.75e-27f && nll->out.f32[0] < 8.76e-27f);      // e^-60
 }
 
-/* The widths of real vocabularies: bf16 logits (ties in plenty) with every third masked; one that dominates equal ones. */
+/* Rows as wide as real vocabularies: bf16 logits, which have many ties, with every third one masked; or equal
+ * logits, with one that dominates them. */
 static void rows_as_wide_as_a_vocabulary_are_right(void **state)
 {
     (void)state;
@@ -162,8 +163,9 @@ static void a_vocabulary_of_equal_logits_is_decided_as_a_rational(void **state)
     tier_force = 0;
 }
 
-/* d = x_v - x_top is itself a midpoint of two floats, and log(1 + T) far below any precision. */
-static void hopeless_tokens_beside_a_midpoint_are_right(void **state)
+/* d = x_v - x_top is itself a midpoint of two floats. The rest of the result is log(1 + T), where T is the sum of the
+ * other powers, and is far below any precision. */
+static void very_unlikely_tokens_beside_a_midpoint_are_right(void **state)
 {
     (void)state;
     static const float pairs[][2] = {
@@ -184,7 +186,7 @@ static void hopeless_tokens_beside_a_midpoint_are_right(void **state)
     expect_float(nll->out.f32[0], 100 + 0x1p-17f, "the last tier alone: the tie would have gone to 100");
 }
 
-/* p = 1/2 + delta/4 - delta^3/48 …: beside a midpoint at 2^-77. */
+/* p = 1/2 + delta/4 - delta^3/48 … is 2^-77 away from a midpoint of two floats. */
 static void near_ties_of_two_classes_are_right(void **state)
 {
     (void)state;
@@ -225,7 +227,7 @@ static void an_undecided_row_is_an_error(void **state)
 }
 
 /* The oracle's answers to 60 rows of 33, with any number of threads. */
-static void threads_cannot_be_seen(void **state)
+static void the_number_of_threads_does_not_matter(void **state)
 {
     (void)state;
     static float z[1980], p[1980], l[1980], nll[60];
@@ -249,10 +251,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(logits_of_every_kind_are_right), stand_test(logits_of_every_spread_are_right), stand_test(masked_logits_get_nothing),
-        stand_test(equal_logits_are_decided_as_rationals), stand_test(sure_tokens_keep_their_digits),
+        stand_test(equal_logits_are_decided_as_rationals), stand_test(nearly_certain_tokens_keep_their_digits),
         stand_test(rows_as_wide_as_a_vocabulary_are_right), stand_test(a_vocabulary_of_equal_logits_is_decided_as_a_rational),
-        stand_test(hopeless_tokens_beside_a_midpoint_are_right), stand_test(near_ties_of_two_classes_are_right),
-        stand_test(rows_without_a_softmax_are_nan), stand_test(an_undecided_row_is_an_error), stand_test(threads_cannot_be_seen),
+        stand_test(very_unlikely_tokens_beside_a_midpoint_are_right), stand_test(near_ties_of_two_classes_are_right),
+        stand_test(rows_without_a_softmax_are_nan), stand_test(an_undecided_row_is_an_error),
+        stand_test(the_number_of_threads_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

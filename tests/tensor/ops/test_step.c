@@ -8,8 +8,8 @@
 #include "tensor/exact/round.h"
 #include "tests/support/oracle.h"
 
-/* 4000 bits hold every product and sum of floats; a root or quotient that is not a midpoint is farther than 2^-2500 from
- * one. */
+/* 4000 bits hold every product and sum of floats. A root or quotient that is not a midpoint of two floats is farther
+ * than 2^-2500 from every midpoint. */
 enum { BITS = 4000, N = 133 };
 
 /* A step: up to three operands and the attributes in the order of the record. */
@@ -19,7 +19,7 @@ typedef struct {
     double c1, c2;
 } Step;
 
-/* --- The oracle: a few registers of BITS. --- */
+/* --- The oracle: a few registers of BITS bits. --- */
 
 static mpfr_t r[6];
 
@@ -54,7 +54,7 @@ static void moving_average(const Step *s, int power)
     plus(0, 1);
 }
 
-/* r0 = x0 - lr (r1 + decay x0); a decay of 0 is none */
+/* r0 = x0 - lr (r1 + decay x0); with a decay of 0, x0 is not multiplied (it may be infinite) */
 static void descend(const Step *s, float decay)
 {
     if (decay != 0) {
@@ -165,7 +165,7 @@ static void walk_kinds(int force, size_t n)
         for (size_t k = 0; k < STEPS; k++) {
             for (int i = 0; i < 3; i++)
                 data_fill(check_random(&seed) & 3 ? kind : DATA_GAUSSIAN, check_random(&seed), x[i], n);
-            for (size_t j = 0; j < n; j++)                    // a variance, except for a few
+            for (size_t j = 0; j < n; j++)                    // few are negative, because v is a variance
                 if (check_random(&seed) & 15)
                     x[2][j] = fabsf(x[2][j]);
             expect_step(steps[k], x, n, data_name(kind));
@@ -175,7 +175,7 @@ static void walk_kinds(int force, size_t n)
 
 static void steps_on_every_kind_are_correctly_rounded(void **state) { (void)state; walk_kinds(0, N); }
 static void the_last_tier_alone_gives_the_same_floats(void **state) { (void)state; walk_kinds(1, 40); }
-static void nothing_hides_behind_a_second_tier(void **state)        { (void)state; walk_kinds(2, 9); }
+static void the_comparisons_alone_give_the_same_floats(void **state)        { (void)state; walk_kinds(2, 9); }
 
 /* Operands, settings and c's at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or tiny,
  * beta nearest 1, the largest gradients, c of the first step and of the millionth. */
@@ -208,7 +208,7 @@ static void the_ends_of_every_range_are_correctly_rounded(void **state)
     }
 }
 
-/* p so close to lr m / c1 / (sqrt(v / c2) + eps) that hardly a digit of the difference is in a double. */
+/* p is so close to lr m / c1 / (sqrt(v / c2) + eps) that a double holds hardly a digit of the difference. */
 static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
 {
     (void)state;
@@ -244,27 +244,28 @@ static void a_descent_that_lands_at_zero_keeps_its_digits(void **state)
 }
 
 /* 3/4 of an odd number may be half-way between two floats; what the gradient adds is too small for a double. */
-static void a_hair_off_a_midpoint_is_seen(void **state)
+static void a_tiny_term_beside_a_midpoint_decides(void **state)
 {
     (void)state;
     float x[3][N];
     uint64_t seed = check_seed();
     for (size_t j = 0; j < N; j++) {
-        float hair = ldexpf(1, -60 - (int)check_below(&seed, 40));
+        float tiny = ldexpf(1, -60 - (int)check_below(&seed, 40));
         x[0][j] = (float)(5592407 + 2 * check_below(&seed, 2500000));
-        x[1][j] = check_random(&seed) & 1 ? hair : -hair;
+        x[1][j] = check_random(&seed) & 1 ? tiny : -tiny;
     }
-    expect_step((Step){ "adam_m", { 0 }, { 0.75f }, 0, 0 }, x, N, "a hair off a midpoint");
-    expect_step((Step){ "adam_v", { 0 }, { 0.75f }, 0, 0 }, x, N, "a hair off a midpoint");
-    expect_step((Step){ "momentum", { 0 }, { 3 }, 0, 0 }, x, N, "a hair off a midpoint");
-    for (size_t j = 0; j < N; j++) {                          // a half, and a hair from the decay
+    expect_step((Step){ "adam_m", { 0 }, { 0.75f }, 0, 0 }, x, N, "beside a midpoint");
+    expect_step((Step){ "adam_v", { 0 }, { 0.75f }, 0, 0 }, x, N, "beside a midpoint");
+    expect_step((Step){ "momentum", { 0 }, { 3 }, 0, 0 }, x, N, "beside a midpoint");
+    for (size_t j = 0; j < N; j++) {                          // a half, and a tiny term from the decay
         x[0][j] = (float)(0x800000 + check_below(&seed, 0x7fffff));
         x[1][j] = check_random(&seed) & 1 ? 0.5f : -0.5f;
     }
-    expect_step((Step){ "sgd", { 0 }, { 1, 1e-30f }, 0, 0 }, x, N, "a hair off a midpoint");
+    expect_step((Step){ "sgd", { 0 }, { 1, 1e-30f }, 0, 0 }, x, N, "beside a midpoint");
 }
 
-/* lr m / 3 = odd / 2 with sqrt(v) = 2 and eps = 1, or with sqrt(v) = 3; p of 24 bits with unit 1. */
+/* The step is lr m / 3 = odd / 2, with sqrt(v) = 2 and eps = 1, or with sqrt(v) = 3. p is an integer of 24 bits, so p
+ * minus the step is a midpoint of two floats. */
 static void adam_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;
@@ -291,7 +292,7 @@ static void adam_on_a_midpoint_goes_to_even(void **state)
     tier_force = 0;
 }
 
-/* --- The promise, and the complaints. --- */
+/* --- Threads, and refusals. --- */
 
 static void threads_cannot_change_a_bit(void **state)
 {
@@ -349,11 +350,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(steps_on_every_kind_are_correctly_rounded),
         stand_test(the_last_tier_alone_gives_the_same_floats),
-        stand_test(nothing_hides_behind_a_second_tier),
+        stand_test(the_comparisons_alone_give_the_same_floats),
         stand_test(the_ends_of_every_range_are_correctly_rounded),
         stand_test(a_step_that_lands_at_zero_keeps_its_digits),
         stand_test(a_descent_that_lands_at_zero_keeps_its_digits),
-        stand_test(a_hair_off_a_midpoint_is_seen),
+        stand_test(a_tiny_term_beside_a_midpoint_decides),
         stand_test(adam_on_a_midpoint_goes_to_even),
         stand_test(threads_cannot_change_a_bit),
         stand_test(what_does_not_fit_is_reported),

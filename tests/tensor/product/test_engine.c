@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A wrong engine never gives wrong results in silence; the library is opened once, whoever asks for it. */
+/* A wrong engine always leads to an error. The library is opened once, whichever thread asks for it. */
 #include "tests/support/stand.h"
 
 #include <pthread.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include "tensor/product/engine.h"
 
-/* The mistake of the engine below: its sum at the last row and column is off by 2^-20. It makes the mistake in every call that fits
- * `wrong`; where `only` is not 0, in call number `only` alone (counted from 1). */
+/* The mistake of the engine below: its sum at the last row and column is off by 2^-20. It makes the mistake in every
+ * call that fits `wrong` or, if `only` is not 0, in call number `only` alone (counted from 1). */
 static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
 static _Atomic size_t only, calls;
 
@@ -50,7 +50,7 @@ static void expect_named(const char *what)
     error = (Error){ 0 };
 }
 
-/* Found by a checked product and by the start-up test. */
+/* The mistake must be found by a checked product and by the start-up test. */
 static void expect_found(const char *what, size_t m, size_t n, size_t length)
 {
     assert_false(multiply(m, n, length));
@@ -169,7 +169,7 @@ static void a_right_engine_passes_whatever_the_data(void **state)
         }
 }
 
-/* --- Opening. The test that runs first is the process's first to ask for the library. --- */
+/* --- Opening the library. This test must run first, because it needs a process that has not asked for the library yet. --- */
 
 static void ask_inside(const void *found, size_t begin, size_t end, size_t worker)
 {
@@ -192,7 +192,7 @@ static void *ask(void *answer)
     return NULL;
 }
 
-/* The child of a fork works. */
+/* A forked child must be able to multiply. */
 static void forked(const char *when)
 {
     pid_t child = fork();

@@ -74,7 +74,7 @@ static void check_sizes(DataKind kind, Epilogue ep, bool with_addend)
         }
 }
 
-/* Once by the built-in kernel, once by the library. */
+/* Every product is computed by the built-in kernel, and again by the library. */
 static void every_kind_shape_and_transpose_is_exact(void **state)
 {
     (void)state;
@@ -104,7 +104,8 @@ static void the_scale_is_inside_the_sum(void **state)
     product_set_kernel_limit(-1);
 }
 
-/* Ones that add up to 2^24 + 1, half-way between two floats, with a hair or without; and data of every kind. */
+/* Data of every kind; and ones that add up to 2^24 + 1, half-way between two floats, with or
+ * without a tiny number beside them. */
 static void lines_of_a_hundred_thousand_are_exact(void **state)
 {
     (void)state;
@@ -175,7 +176,7 @@ static void ties_by_construction(void **state)
     expect_bits(got, want, 3, "1 + 2^-24, and 2^-100 to either side");
 }
 
-static void threads_splits_and_permutations_cannot_be_seen(void **state)
+static void threads_splits_and_permutations_do_not_matter(void **state)
 {
     (void)state;
     enum { M = 150, N = 270, K = 600 };
@@ -247,7 +248,7 @@ int main(void)
         stand_test(lines_of_a_hundred_thousand_are_exact), stand_test(exact_decides_alone),
         stand_test(half_precision_weights_are_widened_exactly),
         stand_test(ties_by_construction),
-        stand_test(threads_splits_and_permutations_cannot_be_seen),
+        stand_test(threads_splits_and_permutations_do_not_matter),
         stand_test(the_start_up_test_accepts_this_engine),
         stand_test(few_elements_are_undecided_on_normal_data),
     };

@@ -4,8 +4,8 @@
 #include "tests/support/stand.h"
 #include "tests/support/tiny.h"
 
-/* Samples of 3, 2 and 4 tokens, whose targets of -1 are not supervised. */
-static void samples_keep_all_rows_or_the_supervised_ones_each_for_itself(void **state)
+/* The samples have 3, 2 and 4 tokens. A target of -1 means that the row is not supervised. */
+static void each_sample_keeps_all_its_rows_or_only_the_supervised_ones(void **state)
 {
     (void)state;
     const ModelConfig config = tiny_config();
@@ -33,7 +33,7 @@ static void samples_keep_all_rows_or_the_supervised_ones_each_for_itself(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(samples_keep_all_rows_or_the_supervised_ones_each_for_itself),
+        stand_test(each_sample_keeps_all_its_rows_or_only_the_supervised_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* train.checkpointing = layer: the layers of a step are freed and run again, which changes no bit of any gradient or
- * weight. */
+/* train.checkpointing = layer frees the values inside the layers of a step and runs the layers again. This changes no
+ * bit of any gradient or weight. */
 #include <string.h>
 #include "model/modules.h"
 #include "tensor/ops.h"
@@ -22,8 +22,8 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     return d;
 }
 
-/* The methods have losses on logits, with a reference, on hidden states and with masked gradients; trained are the adapters,
- * the projector with adapters, or all weights. */
+/* The methods have losses on logits, with a reference model, and on hidden states. Each trains the adapters, the
+ * projector with adapters, or all weights. */
 static void no_bit_of_a_step_changes(void **state)
 {
     (void)state;
@@ -45,14 +45,14 @@ static void no_bit_of_a_step_changes(void **state)
         }
 }
 
-/* --- The tape alone: a chain of segments, whose cuts are drawn --- */
+/* --- The tape alone: a chain that is cut into segments in every way --- */
 
 enum { LINKS = 6, ROWS = 5, WIDTH = 7 };
 
 typedef struct { Node **weight; size_t first, count; } Links;
 
-/* x + silu(x W) for some W, the same W twice in a row, so that a parameter gets contributions from inside and from
- * outside. */
+/* Runs some links x + silu(x W) of the chain. Two links in a row have the same W, so a parameter can get contributions
+ * from inside and from outside of a segment. */
 static Node *links_run(Tape *t, Node *x, const void *context)
 {
     const Links *l = context;
@@ -61,8 +61,8 @@ static Node *links_run(Tape *t, Node *x, const void *context)
     return x;
 }
 
-/* Gradients of the chain, cut after the links whose bit of `cuts` is set; each piece is a segment. passes: the number of
- * backward passes. */
+/* The gradients of the chain, which is cut after each link whose bit of `cuts` is set. Each piece is a segment. passes:
+ * the number of backward passes. */
 static void chain(unsigned cuts, bool checkpoint, int passes, Tensor out[LINKS / 2 + 1], Arena *keep, size_t *nodes)
 {
     Error e = { .failed = false };
@@ -119,7 +119,8 @@ static Node *with_a_parameter_inside(Tape *t, Node *x, const void *context)
     return op_mul(t, x, tape_param(t, "inside", *(const Tensor *)context, true));
 }
 
-/* A parameter that is made inside could not be found again: such a segment is kept, and its gradient is there. */
+/* A parameter that is made inside of a segment could not be found again. So such a segment is not freed, and
+ * the parameter gets its gradient. */
 static void a_segment_with_a_parameter_inside_is_kept(void **state)
 {
     (void)state;

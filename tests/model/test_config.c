@@ -67,7 +67,7 @@ static void the_13b_config_is_read(void **state)
     expect_float(c.vision.layer_norm_eps, 1e-5f, "layer_norm_eps");
 }
 
-static void absent_keys_of_a_sub_config_are_those_of_its_class(void **state)
+static void absent_keys_of_a_sub_config_have_the_defaults_of_its_class(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -149,7 +149,7 @@ static void what_we_do_not_compute_is_an_error_that_names_the_key(void **state)
             fail_msg("%s was accepted", bad[i].text);
         expect_sentence(&e, "config.json", bad[i].part);
     }
-    /* without an addition they are accepted; otherwise the table would prove nothing */
+    /* the same configs without an addition are accepted, so it is the addition that is refused */
     assert_true(parse(&c, TOP_(""), &e) && parse(&c, TEXT_(""), &e) && parse(&c, VISION_(""), &e));
     expect_fine(&e);
 }
@@ -220,7 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_7b_config_fills_in_what_it_leaves_out),
         cmocka_unit_test(the_13b_config_is_read),
-        cmocka_unit_test(absent_keys_of_a_sub_config_are_those_of_its_class),
+        cmocka_unit_test(absent_keys_of_a_sub_config_have_the_defaults_of_its_class),
         cmocka_unit_test(what_we_do_not_compute_is_an_error_that_names_the_key),
         cmocka_unit_test(newer_spellings_mean_the_same),
         cmocka_unit_test(a_config_reads_back_as_it_was_written),

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The gradient of the whole model is compared with a directional derivative in binary64. The bound follows from the roundings.
+/* The gradient of the whole model is compared with a directional derivative in binary64. The
+ * bound follows from the roundings.
  *
- * replay() computes the forward half of a tape again, in binary64, from formulas that are written here. delta is what the rounding of
- * the tape added to each element, so that the replay with delta reproduces the values of the tape. Let v be +-1 on every weight. If
- * no gradient had been rounded, the slope of the replay along v would be the sum of <g, v> over the weights. An error d of the
- * gradient of a node t moves that sum by <d, t'>, where t' is the slope of t along v, by the definition of a gradient. So the sum
- * that the tape gives differs from the slope by at most
+ * replay() computes the forward half of a tape again, in binary64, from formulas that are written here. delta is what
+ * the rounding of the tape added to each element, so that the replay with delta reproduces the values of the tape.
+ * Let v be +-1 on every weight. If no gradient had been rounded, the slope of the replay along v would be the sum of
+ * <g, v> over the weights. An error d of the gradient of a node t moves that sum by <d, t'>, where t' is the slope of
+ * t along v, by the definition of a gradient. So the sum that the tape gives differs from the slope by at most
  *
  *     sum over nodes t of  <e, |t'|>,    e = 2^-24 times the error bound of the operators that made the gradient of t (error_of)
  *
- * and by second-order terms of 2^-48, for which e is made a thousandth larger. */
+ * and by second-order terms of 2^-48. To cover these, e is made larger by a thousandth. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +174,8 @@ static double sign(const Node *leaf, size_t k)
 
 static bool is_weight(const Node *n) { return n->name && strncmp(n->name, "param.", 6) == 0; }
 
-/* The values of all nodes up to the loss, with the weights at w + h v. *delta is described above; it is computed where it is NULL. */
+/* The values of all nodes up to the loss, with the weights at w + h v. *delta is described above;
+ * if it is NULL, it is computed. */
 static double **replay(World *w, double h, double ***delta)
 {
     const Tape *t = &w->trainer.tape;
@@ -201,7 +203,8 @@ static double **replay(World *w, double h, double ***delta)
             added[i] = arena_array(&w->arena, size, sizeof(double));
             for (size_t k = 0; k < size; k++) {
                 added[i][k] = (double)n->out.f32[k] - y[k];
-                if (!(fabs(added[i][k]) <= 0x1.001p-24 * fabs(y[k]) + 0x1p-45))      // 2^-45: the rounding of binary64 where a sum cancels
+                // 2^-45: the rounding of binary64 where a sum cancels
+                if (!(fabs(added[i][k]) <= 0x1.001p-24 * fabs(y[k]) + 0x1p-45))
                     fail_msg("node %zu, %s[%zu]: %.9g on the tape, %.17g by its formula", i, n->op->name, k, (double)n->out.f32[k], y[k]);
             }
         }
@@ -212,7 +215,8 @@ static double **replay(World *w, double h, double ***delta)
     return value;
 }
 
-/* The error bound of a part of a gradient in units of U: one rounding of its own, and one of each factor that was rounded before. */
+/* The error bound of a part of a gradient in units of U: one rounding of its own, and one of each
+ * factor that was rounded before. */
 static double error_of(const Node *part, size_t k)
 {
     const char *name = part->op ? part->op->name : "";
@@ -273,7 +277,8 @@ static void the_gradient_is_the_slope_in_binary64(void **state)
     assert_true(bound < 1e-3 * fabs(along));                   // the bound is tight enough for the test to fail
 }
 
-/* --- the model with odd sizes: 3 heads in the tower, 6 over 2 in the language model, 331 words, up to 37 tokens --- */
+/* --- the model, with odd sizes: 3 heads in the tower, 6 query heads on 2 key heads in the language model, a vocabulary
+ * of 331; and samples of up to 37 tokens --- */
 
 static bool all_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
 {

@@ -30,7 +30,7 @@ typedef struct {
     BatchSample sample[SAMPLES];
 } World;
 
-/* Samples of different lengths, the last of 37 tokens, every second one with a picture; the last three tokens are supervised. */
+/* Samples of different lengths, the last of 37 tokens; every second one has a picture. Three tokens are supervised. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
@@ -75,7 +75,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The logits of all supervised rows of the samples, which are packed into one batch. */
+/* The logits of all supervised rows of the samples, packed into one batch. */
 static Tensor logits(World *w, size_t first, size_t count, bool no_grad)
 {
     Arena scratch = arena_make(&w->error);
@@ -105,13 +105,13 @@ static void a_sample_alone_and_in_a_batch_has_the_same_logits(void **state)
     assert_ptr_equal(at, all.f32 + shape_size(all.shape));
 }
 
-static void memory_taken_back_layer_by_layer_changes_nothing(void **state)
+static void freeing_memory_after_each_layer_changes_nothing(void **state)
 {
     World *w = *state;
     expect_tensor(logits(w, 0, SAMPLES, true), logits(w, 0, SAMPLES, false), "no_grad");
 }
 
-static void threads_cannot_be_seen(void **state)
+static void the_number_of_threads_does_not_matter(void **state)
 {
     World *w = *state;
     size_t before = team_size();
@@ -123,7 +123,7 @@ static void threads_cannot_be_seen(void **state)
     team_set_size(before);
 }
 
-static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
+static void greedy_text_with_a_cache_equals_that_of_whole_passes(void **state)
 {
     World *w = *state;
     for (size_t i = 0; i < 2; i++) {
@@ -222,7 +222,7 @@ static float loss_at(World *w)
     return value;
 }
 
-/* (L(w + h v) - L(w - h v)) / 2h for v with values +-1 on the trainable weights; the weights come back as they were. */
+/* (L(w + h v) - L(w - h v)) / 2h, where v is +-1 on each trainable weight. The weights are restored at the end. */
 static double slope(World *w, const Trainer *r, double h)
 {
     double value[2];
@@ -238,7 +238,7 @@ static double slope(World *w, const Trainer *r, double h)
     return (value[0] - value[1]) / (2 * h);
 }
 
-/* The slope is truncated: by about a third of its change from 2h to h (the h^2 term). Its losses are rounded: by less than 2^-16. */
+/* Errors of the slope: about a third of its change from 2h to h (the h^2 term), and the losses' rounding, < 2^-16. */
 static void the_gradient_is_the_slope_of_the_loss(void **state)
 {
     World *w = *state;
@@ -307,7 +307,7 @@ static Digest fresh_run(int64_t accumulate, int threads, int64_t pause, const ch
     return d;
 }
 
-static void training_has_one_result_for_any_threads_and_after_a_stop(void **state)
+static void training_has_the_same_result_on_any_threads_and_after_a_stop(void **state)
 {
     (void)state;
     Digest once = fresh_run(1, 1, 0, "once");
@@ -315,7 +315,7 @@ static void training_has_one_result_for_any_threads_and_after_a_stop(void **stat
     assert_string_equal(fresh_run(1, 2, 3, "stopped").hex, once.hex);
 }
 
-static void accumulating_is_another_definition_with_one_result(void **state)
+static void accumulation_gives_other_bits_which_are_always_the_same(void **state)
 {
     (void)state;
     Digest once = fresh_run(3, 1, 0, "groups");
@@ -361,7 +361,7 @@ static void a_checkpoint_that_was_changed_is_refused(void **state)
     trainer_close(&r);
 }
 
-static void wrong_batches_are_sentences(void **state)
+static void wrong_batches_are_refused(void **state)
 {
     World *w = *state;
     Batch b;
@@ -384,17 +384,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_sample_alone_and_in_a_batch_has_the_same_logits, setup, teardown),
-        cmocka_unit_test_setup_teardown(memory_taken_back_layer_by_layer_changes_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(threads_cannot_be_seen, setup, teardown),
-        cmocka_unit_test_setup_teardown(greedy_text_with_a_cache_is_what_whole_passes_say, setup, teardown),
+        cmocka_unit_test_setup_teardown(freeing_memory_after_each_layer_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_number_of_threads_does_not_matter, setup, teardown),
+        cmocka_unit_test_setup_teardown(greedy_text_with_a_cache_equals_that_of_whole_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(scores_are_sums_and_means_of_the_tokens, setup, teardown),
         cmocka_unit_test(attention_scales_are_the_nearest_floats),
         cmocka_unit_test_setup_teardown(the_gradient_is_the_slope_of_the_loss, setup, teardown),
-        cmocka_unit_test(training_has_one_result_for_any_threads_and_after_a_stop),
-        cmocka_unit_test(accumulating_is_another_definition_with_one_result),
+        cmocka_unit_test(training_has_the_same_result_on_any_threads_and_after_a_stop),
+        cmocka_unit_test(accumulation_gives_other_bits_which_are_always_the_same),
         cmocka_unit_test_setup_teardown(a_checkpoint_of_something_else_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_was_changed_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(wrong_batches_are_sentences, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_batches_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows that samples have in common are run once, and rows that were run before are not run again. That changes no bit,
+/* Rows that samples have in common are run once, and rows that were run before are not run again. This changes no bit,
  * wherever the samples begin to differ, however they are divided into calls, and however many rows may be kept. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,8 +43,8 @@ static Tensor alone(World *w, const BatchSample *s, BatchRows rows)
     return copy;
 }
 
-/* Sample k parts from an earlier one at a position that was drawn: at its first token, in the middle, at its picture, or
- * behind its end. Some have no picture, some the same pixels at another address. */
+/* Sample k begins like an earlier sample, up to a drawn position: the first token, the middle, the picture, or the
+ * end of that sample. Some samples have no picture, and some have the same pixels at another address. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
@@ -103,7 +103,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Asks for some samples in one call or, where the limit cuts it, in several, and compares. Returns in how many. */
+/* Asks for the logits of some samples, and compares them with those of each sample alone. If the limit is too small
+ * for one call, there are several; returns how many. */
 static size_t compare(World *w, Prefixes *x, size_t first, size_t count, size_t limit, BatchRows rows, const char *what)
 {
     Arena scratch = arena_make(&w->error);
@@ -148,7 +149,7 @@ static void shared_and_kept_rows_have_the_bits_of_rows_that_are_run_alone(void *
         }
 }
 
-/* A sample of 30 tokens, cut after each of them: first its beginning is run, then the whole. */
+/* A sample is cut after each of its tokens: first its beginning is run, then the whole sample. */
 static void a_cut_at_any_place_changes_nothing(void **state)
 {
     World *w = *state;
@@ -177,7 +178,7 @@ static void a_cut_at_any_place_changes_nothing(void **state)
     arena_free(&scratch);
 }
 
-/* Four options of one prompt: the prompt is run once, and of each option all tokens but the last. */
+/* Four options of one prompt: the prompt is run once, and for each option all its tokens but the last. */
 static void no_row_is_run_twice(void **state)
 {
     World *w = *state;
@@ -203,7 +204,7 @@ static void no_row_is_run_twice(void **state)
     prefixes_free(x);
 }
 
-static void the_wrong_tape_or_sample_is_a_sentence(void **state)
+static void a_wrong_tape_or_sample_is_refused(void **state)
 {
     World *w = *state;
     Arena scratch = arena_make(&w->error);
@@ -234,7 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(shared_and_kept_rows_have_the_bits_of_rows_that_are_run_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_at_any_place_changes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(no_row_is_run_twice, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_wrong_tape_or_sample_is_a_sentence, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_tape_or_sample_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

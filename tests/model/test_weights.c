@@ -109,7 +109,7 @@ static void new_weights_start_as_llava_weights_def_says(void **state)
         for (size_t k = 0; k < shape_size(t->shape); k++)
             expect_float(t->f32[k], same[i].value, "%s", same[i].name);
     }
-    // it is not run, so it is not made
+    // the last layer and the norm after it are not run, so they have no weights
     assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));
     assert_null(weights_find(&w, "vision_tower.vision_model.post_layernorm.weight"));
     assert_true(shape_equal(weights_find(&w, "language_model.model.layers.0.self_attn.k_proj.weight")->tensor.shape,
@@ -133,7 +133,7 @@ static void patterns_match_whole_paths(void **state)
             fail_msg("\"%s\" against \"%s\"", cases[i].pattern, cases[i].name);
 }
 
-static void a_lack_of_memory_is_a_sentence(void **state)
+static void too_little_memory_is_an_error(void **state)
 {
     (void)state;
     const ModelConfig c = tiny_config();
@@ -158,7 +158,7 @@ int main(void)
         stand_test(the_world_model_has_the_size_it_should),
         stand_test(new_weights_start_as_llava_weights_def_says),
         stand_test(patterns_match_whole_paths),
-        stand_test(a_lack_of_memory_is_a_sentence),
+        stand_test(too_little_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

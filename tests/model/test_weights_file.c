@@ -321,7 +321,7 @@ static char *shard_map(const char *skip)
     return arena_format(&arena, "%s}}", map);
 }
 
-static void shards_are_read_and_their_map_is_held_to(void **state)
+static void shards_are_read_and_must_fit_their_map(void **state)
 {
     (void)state;
     Weights w, back;
@@ -354,8 +354,8 @@ static void shards_are_read_and_their_map_is_held_to(void **state)
 }
 
 /* The cache of the Hugging Face Hub is made of links that leave the folder: snapshots/<revision>/model-….safetensors ->
- * ../../blobs/<sha>. So a shard may be a link to anywhere; it is the name in the index, which somebody else has
- * written, that may not leave the folder. */
+ * ../../blobs/<sha>. So a shard may be a link to anywhere. But its name comes from the index, which somebody else has
+ * written, so the name must stay inside the folder. */
 static void a_shard_may_be_a_link_but_its_name_stays_in_the_folder(void **state)
 {
     (void)state;
@@ -390,7 +390,7 @@ int main(void)
         stand_test(layers_that_are_not_run_are_kept_when_they_are_there),
         stand_test(a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made),
         stand_test(a_tied_head_is_the_embedding),
-        stand_test(shards_are_read_and_their_map_is_held_to),
+        stand_test(shards_are_read_and_must_fit_their_map),
         stand_test(a_shard_may_be_a_link_but_its_name_stays_in_the_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

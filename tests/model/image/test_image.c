@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures: reading, resizing, padding, cropping and writing, against the bytes of Pillow, and the files that are
+/* Pictures: reading, resizing, padding, cropping and writing are compared with the bytes of Pillow, and bad files are
  * refused. */
 #include "tests/support/stand.h"
 
@@ -114,7 +114,7 @@ static void jpeg_is_within_three_of_pillow_and_refused_when_truncated(void **sta
     }
 }
 
-/* stb_image 2.27 would write past its tables. */
+/* With such a table, stb_image 2.27 would write past the end of its own tables. */
 static void a_huffman_table_of_too_many_values_is_refused(void **state)
 {
     (void)state;
@@ -174,12 +174,13 @@ static void a_written_png_reads_back_and_has_the_same_bytes_each_time(void **sta
         assert_string_equal(first.hex, second.hex);
         assert_true(image_read(&back, scratch("a.png"), &arena, &error));
         assert_memory_equal(x.rgb, back.rgb, 3 * x.width * x.height);
-        if (k == 1)      /* SHA256SUMS of the world depends on the bytes of stb's compressor, so another version must be noticed */
+        /* SHA256SUMS of the world depends on the bytes of stb's compressor, so another version must be noticed */
+        if (k == 1)
             assert_string_equal(first.hex, "4442a92183f660c3895eb6fc5e4c2146fb8868781699cca0bc0c7d06505e00e3");
     }
 }
 
-static void pads_and_crops_stand_in_the_middle(void **state)
+static void pads_and_crops_are_centred(void **state)
 {
     (void)state;
     Image x = { .width = 3, .height = 1, .rgb = (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, square, part;
@@ -262,7 +263,7 @@ static void a_damaged_png_is_refused_whichever_bit_is_wrong(void **state)
     }
 }
 
-/* Any bytes give a picture or a sentence. The checksums are made right, so that the decoder behind them is reached. */
+/* Any bytes give a picture or an error. The checksums are corrected, so that the damage reaches the decoder. */
 static void random_damage_never_crashes(void **state)
 {
     (void)state;
@@ -307,7 +308,7 @@ static void random_damage_never_crashes(void **state)
     }
 }
 
-static void other_files_are_refused_with_a_sentence(void **state)
+static void other_files_are_refused(void **state)
 {
     (void)state;
     Image out;
@@ -325,7 +326,7 @@ static void other_files_are_refused_with_a_sentence(void **state)
     expect_sentence(&error, "cannot be resized");
 }
 
-/* A small header before much data: the file of a large black picture, whose header says 8 x 8. */
+/* A small size in the header, and much data: the file of a large black picture, whose header says 8 x 8. */
 static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(void **state)
 {
     (void)state;
@@ -343,8 +344,8 @@ static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(vo
     expect_sentence(&error, "large.png", "inflate to more than");
 }
 
-/* Without memory the writer of PNGs fails, and does not abort. Each child may have a little more memory than the one
- * before. */
+/* If memory runs out, the writer of PNGs fails, and does not abort. Each child process has a little
+ * more memory than the one before. */
 static void a_picture_is_written_or_refused_whatever_memory_there_is(void **state)
 {
     (void)state;
@@ -383,10 +384,10 @@ int main(void)
         stand_test(resizing_equals_pillow_to_the_bit), stand_test(every_kind_of_png_is_read_as_pillow_does),
         stand_test(jpeg_is_within_three_of_pillow_and_refused_when_truncated),
         stand_test(a_huffman_table_of_too_many_values_is_refused), stand_test(prepared_pictures_have_the_bits_of_the_processors),
-        stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time), stand_test(pads_and_crops_stand_in_the_middle),
+        stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time), stand_test(pads_and_crops_are_centred),
         stand_test(sizes_are_refused_before_decoding), stand_test(a_truncated_png_is_refused_wherever_it_ends),
         stand_test(a_damaged_png_is_refused_whichever_bit_is_wrong), stand_test(random_damage_never_crashes),
-        stand_test(other_files_are_refused_with_a_sentence),
+        stand_test(other_files_are_refused),
         stand_test(a_picture_that_inflates_beyond_its_size_is_refused_before_it_does),
         stand_test(a_picture_is_written_or_refused_whatever_memory_there_is),
     };

@@ -20,7 +20,7 @@ static void segment(uint8_t out[SEGMENT], unsigned orientation, bool little)
     out[TIFF + 18 + !little] = (uint8_t)orientation;
 }
 
-/* The shipped JPEG with a segment behind its first marker. */
+/* The shipped JPEG with a segment after its first marker. */
 static uint8_t *with_segment(const uint8_t *added, size_t n_added, size_t *n)
 {
     const uint8_t *p = (const uint8_t *)file_read("fixtures/pillow/baseline.jpg", 1 << 20, n, &arena, &error);
@@ -33,7 +33,7 @@ static uint8_t *with_segment(const uint8_t *added, size_t n_added, size_t *n)
     return out;
 }
 
-/* The shipped PNG with an eXIf chunk behind its header. */
+/* The shipped PNG with an eXIf chunk after its header. */
 static uint8_t *with_chunk(const uint8_t *tiff, size_t n_tiff, size_t *n)
 {
     enum { HEADER = 33 };
@@ -85,7 +85,7 @@ static void a_tag_does_not_change_the_pixels_that_are_decoded(void **state)
     assert_memory_equal(plain.rgb, tagged.rgb, 3 * plain.width * plain.height);
 }
 
-/* abc over def, turned; the rows are those of Pillow's exif_transpose. */
+/* A picture with the rows abc and def is turned. The expected rows are those of Pillow's exif_transpose. */
 static void each_orientation_turns_a_picture_as_pillow_does(void **state)
 {
     (void)state;
@@ -105,10 +105,10 @@ static void each_orientation_turns_a_picture_as_pillow_does(void **state)
     }
 }
 
-/* Whatever byte of the EXIF data is wrong, and wherever they end, the picture is read, and the tag is one of the eight
- * or 1. The file is also cut off behind the segment, in memory of exactly its size, so that a sanitizer sees a byte
- * that is read behind it. */
-static void damaged_exif_data_are_no_tag_and_no_harm(void **state)
+/* Any byte of the EXIF data may be wrong, and they may end anywhere: the picture is read, and its orientation is
+ * one of 1 to 8. The file is also cut off after the segment, in memory of exactly that size, so that a sanitizer
+ * notices a read beyond its end. */
+static void damaged_exif_data_do_no_harm(void **state)
 {
     (void)state;
     Image x;
@@ -168,7 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(each_orientation_of_a_jpeg_and_a_png_is_found_in_both_byte_orders),
         stand_test(a_tag_does_not_change_the_pixels_that_are_decoded), stand_test(each_orientation_turns_a_picture_as_pillow_does),
-        stand_test(damaged_exif_data_are_no_tag_and_no_harm), stand_test(an_offset_or_a_number_of_entries_outside_the_data_is_no_tag),
+        stand_test(damaged_exif_data_do_no_harm), stand_test(an_offset_or_a_number_of_entries_outside_the_data_is_no_tag),
     };
     return cmocka_run_group_tests_name("orientation", tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void settings_survive_writing(void **state)
                 && t.mean[0] == 0.48145466 && t.std[2] == 0.27577711);
 }
 
-static void the_processor_s_file_is_written(void **state)
+static void the_file_of_the_processor_is_written(void **state)
 {
     (void)state;
     size_t n;
@@ -85,7 +85,7 @@ static void settings_we_do_not_compute_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(settings_survive_writing), stand_test(the_processor_s_file_is_written),
+        stand_test(settings_survive_writing), stand_test(the_file_of_the_processor_is_written),
         stand_test(published_settings_are_understood), stand_test(settings_we_do_not_compute_are_named),
     };
     return cmocka_run_group_tests_name("image processor", tests, NULL, NULL);

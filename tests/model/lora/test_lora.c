@@ -11,7 +11,7 @@
 #include "tensor/base/random.h"
 #include "tests/support/scratch.h"
 
-static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
+static void adapters_adapt_the_language_model_and_nothing_else(void **state)
 {
     (void)state;
     static const char *const leaves[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
@@ -39,7 +39,7 @@ static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
     assert_int_equal(l.count, 2 * 6 + 2 + 14 + 1);         // every linear map, but no embedding, convolution or norm
 }
 
-static void bad_choices_are_sentences(void **state)
+static void bad_settings_are_refused(void **state)
 {
     (void)state;
     Lora l;
@@ -72,8 +72,7 @@ static void new_factors_are_gaussian_and_zero(void **state)
             expect_float(l.pairs[i].b->tensor.f32[k], 0, "B");
 }
 
-/* The scale s equals MPFR's, for ranks that are squares and others, and for alphas that are whole numbers and
- * others. */
+/* The scale s equals MPFR's, for all ranks up to 400, and for alphas that are integers and others that are not. */
 static void the_scale_is_the_nearest_float(void **state)
 {
     (void)state;
@@ -190,8 +189,8 @@ static void trainable_chooses_among_three(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_model_test(adapters_stand_on_the_language_model_and_nowhere_else),
-        stand_model_test(bad_choices_are_sentences),
+        stand_model_test(adapters_adapt_the_language_model_and_nothing_else),
+        stand_model_test(bad_settings_are_refused),
         stand_model_test(new_factors_are_gaussian_and_zero),
         stand_model_test(the_scale_is_the_nearest_float),
         stand_model_test(merging_is_exact_and_rounded_once),

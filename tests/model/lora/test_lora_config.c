@@ -93,8 +93,8 @@ static void keys_that_ask_for_another_model_are_refused_by_name(void **state)
     }
 }
 
-/* The expected ranks and scales are worked out by hand from PEFT's rule: the first key that fits, ranks and alphas
- * apart. */
+/* The expected ranks and scales are worked out by hand from PEFT's rule: the first key that fits counts, and ranks and
+ * alphas are looked up separately. */
 static void patterns_give_single_modules_their_rank_and_alpha(void **state)
 {
     (void)state;
@@ -136,8 +136,8 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
     }
 }
 
-/* vision_feature_layer -2 leaves the last layer of the tower idle. Its adapter changes no output; merging merges it
- * too. */
+/* With vision_feature_layer -2, the last layer of the tower is idle. An adapter of this layer changes no output, but is
+ * merged like any other. */
 static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **state)
 {
     (void)state;
@@ -167,7 +167,7 @@ static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **stat
     expect_sentence(&error, "keys that no module of this model uses", "layers.77.self_attn.q_proj");
 }
 
-/* bias = "all": PEFT calls the map below an adapter base_layer. */
+/* With bias = "all" the file has biases. PEFT calls the linear map that an adapter belongs to base_layer. */
 static void trained_biases_are_taken(void **state)
 {
     (void)state;
@@ -193,7 +193,7 @@ static void weights_in_files_that_are_not_read_are_named(void **state)
     assert_int_equal(remove(scratch("keys/non_lora_trainables.bin")), 0);
 }
 
-/* An embedding that was saved alone would untie the head. */
+/* If the embedding were saved alone, loading it would untie the head. */
 static void the_embedding_of_a_tied_model_is_its_head_too(void **state)
 {
     (void)state;

@@ -45,7 +45,7 @@ static void adapters_read_back_as_they_were_saved(void **state)
     expect_same_lora(&back, &l);
 }
 
-static void the_folder_is_peft_s(void **state)
+static void the_folder_is_that_of_peft(void **state)
 {
     (void)state;
     Lora l;
@@ -128,7 +128,7 @@ static void every_layout_of_module_paths_is_read(void **state)
     }
 }
 
-/* A weight that is saved whole may stand there under the names of both layouts, as lora_save writes it. */
+/* A weight that is saved whole may be in the file twice, under the names of both layouts, as lora_save writes it. */
 static void a_copy_under_the_other_name_is_no_second_weight(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void a_copy_under_the_other_name_is_no_second_weight(void **state)
     expect_sentence(&error, "keys that no module of this model uses", name);
 }
 
-static void what_nothing_uses_is_an_error(void **state)
+static void keys_that_nothing_uses_are_an_error(void **state)
 {
     (void)state;
     static const char good[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"target_modules\": [\"v_proj\"]}";
@@ -166,7 +166,8 @@ static void what_nothing_uses_is_an_error(void **state)
         { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
         { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
         { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },
-        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },   // one name twice, other numbers
+        // one name twice, with other numbers
+        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },
         { "language_model.x.lora_A.weight", "y", NULL, "keys that no module of this model uses: language_model.x.lora_A.weight, y" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -210,7 +211,7 @@ static void what_nothing_uses_is_an_error(void **state)
     expect_sentence(&error, "none/adapter_config.json", "cannot be read");
 }
 
-/* A file that is refused late has not changed the model. */
+/* The model stays unchanged, even if the file is refused after most of it was read. */
 static void a_refused_file_leaves_the_model_alone(void **state)
 {
     (void)state;
@@ -237,10 +238,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_model_test(adapters_read_back_as_they_were_saved),
-        stand_model_test(the_folder_is_peft_s),
+        stand_model_test(the_folder_is_that_of_peft),
         stand_model_test(every_layout_of_module_paths_is_read),
         stand_model_test(a_copy_under_the_other_name_is_no_second_weight),
-        stand_model_test(what_nothing_uses_is_an_error),
+        stand_model_test(keys_that_nothing_uses_are_an_error),
         stand_model_test(a_refused_file_leaves_the_model_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

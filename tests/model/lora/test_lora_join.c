@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Several adapters beside one model: their changes are added, in their order, whether they are merged or stay beside the weights. */
+/* Several adapters beside one model: their changes are added, in their order, whether they are
+ * merged or stay beside the weights. */
 #include "tests/support/stand_model.h"
 
 #include <stdio.h>
@@ -63,7 +64,7 @@ static Forward forward(Model *m, const Lora *l, bool merged, Tape *t)
 }
 
 /* The head: W x, then RN(. + s_1 RN(B_1 RN(A_1 x))), then RN(. + s_2 RN(B_2 RN(A_2 x))). */
-static void beside_the_weights_they_are_added_in_their_order(void **state)
+static void separate_adapters_are_added_in_their_order(void **state)
 {
     (void)state;
     Lora l[2], both;
@@ -86,8 +87,9 @@ static void beside_the_weights_they_are_added_in_their_order(void **state)
     expect_tensor(f.logits->out, y->out, "logits");
 }
 
-/* Merging both is merging one, and then the other; and the answers of model_merged are those of the merged model. */
-static void merged_each_is_rounded_in_its_turn(void **state)
+/* Merging both gives the weights of merging one and then the other. The answers of model_merged
+ * are those of the merged model. */
+static void merged_adapters_are_rounded_one_after_another(void **state)
 {
     (void)state;
     Lora l[2], both;
@@ -106,7 +108,7 @@ static void merged_each_is_rounded_in_its_turn(void **state)
     expect_tensor(f.logits->out, forward(&m, NULL, false, &t).logits->out, "logits");
 }
 
-/* A folder whose adapter has the projector whole, as train.trainable = proj+llm writes it. */
+/* Saves an adapter together with the whole projector, as train.trainable = proj+llm does, and returns its folder. */
 static const char *whole(const char *folder, float value)
 {
     Lora l;
@@ -136,8 +138,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_model_test(every_pair_is_found_and_has_a_name),
-        stand_model_test(beside_the_weights_they_are_added_in_their_order),
-        stand_model_test(merged_each_is_rounded_in_its_turn),
+        stand_model_test(separate_adapters_are_added_in_their_order),
+        stand_model_test(merged_adapters_are_rounded_one_after_another),
         stand_model_test(at_most_one_has_a_weight_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

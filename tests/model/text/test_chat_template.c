@@ -51,7 +51,7 @@ static void blanks_and_comments_do_not_count(void **state)
             fail_msg("%s", others[k]);
 }
 
-static void it_is_found_wherever_transformers_keeps_it(void **state)
+static void a_template_is_found_wherever_transformers_keeps_it(void **state)
 {
     (void)state;
     char quoted[2000], *to = quoted;
@@ -82,6 +82,6 @@ static void it_is_found_wherever_transformers_keeps_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { stand_test(blanks_and_comments_do_not_count),
-                                        stand_test(it_is_found_wherever_transformers_keeps_it) };
+                                        stand_test(a_template_is_found_wherever_transformers_keeps_it) };
     return cmocka_run_group_tests_name("chat template", tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static int begin(void **state)
     return 0;
 }
 
-/* The prompt as text: tokens with a blank between them. A token that is a label stands in [ ]. */
+/* The prompt as text: tokens with a blank between them. A token that is a label is put in [ ]. */
 static const char *shown(const Tokenizer *t, const Prompt *p)
 {
     static char out[4096];
@@ -48,7 +48,7 @@ static void expect_prompt(PromptStyle s, const char *question, const char *answe
                  shown(s.tokenizer, &p), wanted);
 }
 
-static void the_world_s_prompt_is_words_and_image_tokens(void **state)
+static void the_prompt_of_the_world_is_words_and_image_tokens(void **state)
 {
     (void)state;
     PromptStyle s = { .tokenizer = world, .template = PROMPT_WORLD, .image_tokens = 3 };
@@ -84,7 +84,7 @@ static void a_prompt_knows_where_picture_and_answer_are(void **state)
     assert_true(text.image_count == 0 && text.n == with.n - 16 && text.answer_begin == text.n - 3);
 }
 
-/* The prompt has the ids that the tokenizer gives for the text of the template, written out by hand. */
+/* The prompt must have the ids that the tokenizer gives for `text`, which is the template written out by hand. */
 static void expect_same_as_text(PromptStyle s, bool picture, const char *text)
 {
     Prompt p;
@@ -177,7 +177,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
-        TEST(the_world_s_prompt_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt),
+        TEST(the_prompt_of_the_world_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt),
         TEST(a_prompt_knows_where_picture_and_answer_are),
         TEST(templates_read_as_published), TEST(only_vicuna_and_the_world_learn_an_end_token),
         TEST(piecewise_tokenisation_differs_only_where_it_should), TEST(prompts_that_cannot_be_are_refused),

@@ -18,7 +18,7 @@ static void scale(Weights *w, const char *name, float by)
     assert_true(tensor_finite(one->tensor));
 }
 
-static void logits_beyond_fp32_are_no_answer(void **state)
+static void logits_that_overflow_are_an_error(void **state)
 {
     (void)state;
     static const struct { float head, norm; bool good; } cases[] = { { 1, 1, true }, { 1e38f, 1, true }, { 1e38f, 1e4f, false } };
@@ -50,6 +50,6 @@ static void logits_beyond_fp32_are_no_answer(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(logits_beyond_fp32_are_no_answer) };
+    const struct CMUnitTest tests[] = { stand_test(logits_that_overflow_are_an_error) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

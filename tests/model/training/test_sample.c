@@ -47,7 +47,7 @@ static void write_pictures(void)
                 && store_write(scratch("other.safetensors"), &bad, 1, &error));
 }
 
-static void a_full_line_is_read_as_it_stands(void **state)
+static void a_line_with_every_key_is_read(void **state)
 {
     (void)state;
     write_pictures();
@@ -158,7 +158,7 @@ static void every_mistake_is_named_with_file_and_line(void **state)
     expect_sentence(&error, "none.jsonl");
 }
 
-static void a_damaged_file_gives_a_sentence_or_samples(void **state)
+static void a_damaged_file_gives_an_error_or_samples(void **state)
 {
     (void)state;
     static const char good[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\",\"options\":[\"x\",\"y\"],\"image\":\"many."
@@ -206,10 +206,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(a_full_line_is_read_as_it_stands), TEST(a_pair_is_told_by_its_key_or_by_the_ids),
+        TEST(a_line_with_every_key_is_read), TEST(a_pair_is_told_by_its_key_or_by_the_ids),
         TEST(pictures_come_from_files_and_from_rows_of_tensors),
         TEST(a_picture_that_cannot_be_decoded_names_its_sample), TEST(every_mistake_is_named_with_file_and_line),
-        TEST(a_damaged_file_gives_a_sentence_or_samples), TEST(augmentation_is_its_formula),
+        TEST(a_damaged_file_gives_an_error_or_samples), TEST(augmentation_is_its_formula),
     };
     return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
 }

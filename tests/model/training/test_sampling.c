@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens that are drawn come from the distribution that the logits, the temperature and the banned tokens say. */
+/* Drawn tokens have the distribution that follows from the logits, the temperature and the banned tokens. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include "model/training/generate.h"
 #include "tests/support/tiny_world.h"
 
-/* The logits of the last row of the prompt, by a pass over all of it. */
+/* The logits of the last row of the prompt, from one pass over the whole prompt. */
 static Tensor last_logits(TinyWorld *w, BatchSample *prompt)
 {
     Batch b;
@@ -23,7 +23,8 @@ static Tensor last_logits(TinyWorld *w, BatchSample *prompt)
     return z->out;
 }
 
-/* The token at which the running sum of e^(z/T - most) passes u times the whole, by the C library; the bits of exp do not matter here. */
+/* The token at which the running sum of e^((z - z_0) / T) passes u times the whole sum. The exp of the
+ * C library is exact enough here. */
 static int32_t token_at(const float *z, size_t v, double temperature, double u, const Sampling *how)
 {
     double all = 0, sum = 0, p[512];
@@ -58,7 +59,7 @@ static void sampled_tokens_are_drawn_from_the_distribution(void **state)
         how.banned_count = 0;
         assert_true(generate_sampled(&w->model, &prompt, &how, -1, out, 3, &n, &error));
         assert_true(generate_greedy(&w->model, &prompt, -1, greedy, 3, &n, &error));
-        assert_memory_equal(out, greedy, sizeof greedy);            // a cold distribution is the likeliest token alone
+        assert_memory_equal(out, greedy, sizeof greedy);            // near the temperature 0 only the likeliest token is drawn
         how.temperature = 2;
         how.banned = greedy;
         how.banned_count = 1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A fuzz target: one parser, and valid files to start from.
  *
- * A target answers, or gives a sentence, and never both; fuzz_parsers.c holds every input to that. It keeps nothing of
- * an input, so that no run depends on another. A target whose files carry a checksum repairs it, so that the changes
- * reach what stands behind the checksum. */
+ * A target accepts an input or gives an error, never both; fuzz_parsers.c checks this for every input. It keeps nothing
+ * of an input, so that no run depends on another. If the files of a target carry a checksum, the target corrects it, so
+ * that the changes reach the code after the check. */
 #ifndef PULSE_TESTS_FUZZ_FUZZ_H
 #define PULSE_TESTS_FUZZ_FUZZ_H
 
@@ -23,15 +23,15 @@ typedef struct {
 /* How many inputs were accepted so far. */
 extern size_t fuzz_accepted;
 
-/* The input as the file `name` of the program's scratch folder; its path. */
+/* Writes the input to the file `name` in the program's scratch folder, and returns the path. */
 const char *fuzz_file(const Input *in, const char *name);
-/* The same for any bytes. */
+/* Does the same with any bytes. */
 const char *fuzz_write(const char *name, const void *data, size_t n);
 /* The input as a text that ends with a zero byte; NULL: no memory. */
 char *fuzz_text(const Input *in);
 /* Writes a seed FOLDER/name. */
 void fuzz_seed(const char *folder, const char *name, const void *data, size_t n, Arena *a, Error *e);
-/* The seed is the content of another file. */
+/* Writes a seed with the content of another file. */
 void fuzz_seed_file(const char *folder, const char *path, Arena *a, Error *e);
 /* The smallest model that every check of config.json lets through: its files have a few kilobytes. */
 ModelConfig fuzz_config(void);

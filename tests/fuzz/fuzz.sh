@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # fuzz.sh BUILD [TARGET…]: bounded fuzzing of every parser (tests/fuzz/fuzz_targets.def), FUZZ_SECONDS each (20), or FUZZ_RUNS inputs each.
-# It starts from tests/fuzz/corpus/TARGET.tar.gz, inputs that an earlier fuzzing kept, and from files that our own writers make. With libFuzzer where the program was linked with it,
-# else with the plain driver. Fails on any crash, and leaves the input in BUILD/fuzz. FUZZ_SECONDS=0 only tries the files to start from.
+# It starts from tests/fuzz/corpus/TARGET.tar.gz, inputs that an earlier fuzzing kept, and from files that our own writers make. It uses
+# libFuzzer if the program was linked with it, else the plain driver. It fails on any crash, and leaves the input in BUILD/fuzz.
+# FUZZ_SECONDS=0 only tries the files to start from.
 set -u
 build=$1 seconds=${FUZZ_SECONDS:-20} runs=${FUZZ_RUNS:-0} failed=0
 shift
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PULSE_POISON=1
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
-# In memory where that is possible, since every input is a file, and what is written is flushed to the disk.
+# The folder is in memory if possible, because every input is a file, and written files are flushed to the disk.
 mkdir -p "$build/fuzz" && TMPDIR=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d -p "$build/fuzz") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
@@ -34,7 +35,7 @@ for target in $targets; do
         printf 'ok      %-14s %s\n' "$target" "$what"
     else
         printf 'FAILED  %-14s status %s; the input is %s\n' "$target" "$status" "$(ls "$build"/fuzz/crash-"$target"* 2> /dev/null | head -n 1)"
-        grep -E 'ERROR|runtime error|SUMMARY|sentence is|^    #[0-9] ' "$log" | head -n 14
+        grep -E 'ERROR|runtime error|SUMMARY|the error is|^    #[0-9] ' "$log" | head -n 14
         failed=1
     fi
 done

@@ -95,5 +95,5 @@ int main(int argc, char **argv)
     remove(argv[4]);
     printf("%llu inputs, %zu of them accepted, from %zu seeds, %zu of them accepted\n", (unsigned long long)runs, fuzz_accepted,
            corpus_count, accepted);
-    return accepted ? 0 : 2;                    // where no seed is good, nothing reaches the inside of the parser
+    return accepted ? 0 : 2;                    // if no seed is accepted, nothing reaches the inside of the parser
 }

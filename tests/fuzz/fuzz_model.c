@@ -153,7 +153,7 @@ static void seed_tokenizer(const char *folder, Arena *a, Error *e)
 
 const Parser parser_tokenizer = { "tokenizer", parse_tokenizer, seed_tokenizer };
 
-/* One input is each of the three files in turn, beside one tokenizer; it is accepted where one of them is. */
+/* The input serves as each of the three files in turn, beside one tokenizer. It is accepted if one of the files is. */
 static bool parse_text_config(const Input *in)
 {
     static const char *const files[] = { "tokenizer_config.json", "special_tokens_map.json", "generation_config.json" };
@@ -285,7 +285,8 @@ static const char *adapter_folder(void)
     return folder;
 }
 
-/* The model is made once. An adapter may replace its weights, so that each run has a list of its own, whose tensors are only read. */
+/* The model is made once. An adapter may replace weights, so each run has a list of its
+ * own, whose tensors are only read. */
 static bool parse_adapter(const Input *in, size_t part)
 {
     Lora l;

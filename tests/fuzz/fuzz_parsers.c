@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Every parser against hostile input: it answers or gives a sentence, and never both.
+/* Every parser against hostile input: it accepts the input or gives an error, and never both.
  *
- * PULSE_FUZZ names the target; PULSE_FUZZ_CORPUS, a folder, receives valid files to start from, most of them made by our own writers.
- * Without a name the program lists all targets. Entry points are libFuzzer's; fuzz_driver.c calls the same where there is no clang. */
+ * PULSE_FUZZ names the target; PULSE_FUZZ_CORPUS, a folder, receives valid files to start from, most of them made by
+ * our own writers. Without a name the program lists all targets. The entry points are those of libFuzzer; without
+ * clang, fuzz_driver.c calls them. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>
@@ -107,8 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a.limit = (size_t)1 << 30;
     bool good = chosen->parse(&(Input){ data, size, &a, &e });
     if (good == e.failed || (e.failed && !*e.text)) {
-        fprintf(stderr, "%s: %s, and the sentence is \"%s\"\n", chosen->name, good ? "accepted" : "refused", e.text);
-        abort();                                // an answer and a sentence, or neither
+        fprintf(stderr, "%s: %s, and the error is \"%s\"\n", chosen->name, good ? "accepted" : "refused", e.text);
+        abort();                                // accepted with an error, or refused without one
     }
     fuzz_accepted += good;
     arena_free(&a);

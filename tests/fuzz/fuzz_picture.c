@@ -24,7 +24,7 @@ static void big_endian_put(uint8_t *p, uint32_t x)
         p[k] = (uint8_t)(x >> (24 - 8 * k));
 }
 
-/* A copy in which every PNG chunk that is whole has its checksum. */
+/* A copy of the input in which every complete PNG chunk has the right checksum. */
 static uint8_t *repaired(const Input *in)
 {
     uint8_t *p = arena_alloc(in->arena, in->size + 1);
@@ -67,7 +67,8 @@ static void seed_picture(const char *folder, Arena *a, Error *e)
 
 const Parser parser_picture = { "picture", parse_picture, seed_picture };
 
-/* The input is the EXIF data alone: a PNG gets it as a chunk, a JPEG as a segment, and a value out of range is a fault. */
+/* The input is the EXIF data alone. A PNG gets it as a chunk and a JPEG as a segment; both must
+ * find the same orientation, 1 to 8. */
 static bool parse_exif(const Input *in)
 {
     static const uint8_t end[12] = { 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82 }, eoi[2] = { 0xff, 0xd9 };
@@ -105,7 +106,7 @@ static void seed_exif(const char *folder, Arena *a, Error *e)
 
 const Parser parser_exif = { "exif", parse_exif, seed_exif };
 
-/* The pool is opened by its first and its last row; the pixels of a row that is there are read. */
+/* Asks for two rows of the pool, and reads the pixels of a row that is there. */
 static bool parse_pool(const Input *in)
 {
     fuzz_file(in, "pool.safetensors");

@@ -25,7 +25,7 @@ static const char *folder_made(const Input *in, const char *name)
 static const char identity[] = "0123456789abcdef";
 static const char *const slot_names[] = { "a.weight", "b.bias" };
 
-/* A training of two parameters, as far as a checkpoint knows it. */
+/* A trainer of two parameters, with all that a checkpoint holds. */
 static Trainer trainer(Arena *a)
 {
     Trainer r = { .config = { .steps = 9 } };
@@ -39,7 +39,7 @@ static Trainer trainer(Arena *a)
     return r;
 }
 
-/* Where all tensors are there, train.digest becomes the digest of what they hold. */
+/* If all tensors are there, sets train.digest to the digest of their content. */
 static void repair(const char *path, Arena *a)
 {
     static const char *const names[] = { "a.weight", "adam.m.a.weight", "adam.v.a.weight", "b.bias", "adam.m.b.bias", "adam.v.b.bias",
@@ -194,7 +194,7 @@ static const char *run_made(const Input *in)
     return out;
 }
 
-/* Every entry gets the link of its text, and the chain the last of them. */
+/* Gives every entry the link that belongs to its text; the chain gets the last link. */
 static void links_repair(json_t *all)
 {
     json_t *entry;
@@ -309,7 +309,7 @@ static void seed_numbers(const char *folder, Arena *a, Error *e)
 
 const Parser parser_numbers = { "numbers", parse_numbers, seed_numbers };
 
-/* --- log.jsonl: the first byte says how much of the rest a checkpoint knows, and whether it knows it right --- */
+/* --- log.jsonl: the first byte decides how many of the other bytes the checkpoint covers, and whether its digest is right --- */
 
 static bool parse_log(const Input *in)
 {

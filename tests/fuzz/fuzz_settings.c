@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: configs, --set, and numbers. What was set is printed, read back, and printed as the same text. */
+/* Fuzz targets: configs, --set, and numbers. Settings that were accepted are printed, read
+ * back, and printed as the same text. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "tensor/base/decimal.h"
 #include "tests/support/scratch.h"
 
-/* All keys as "--set" reads them give the same text again. */
+/* The printed settings, read key by key as with --set, must give the same text again. */
 static void round_trip(Settings *s, Arena *a)
 {
     Settings again;
@@ -82,7 +83,7 @@ static void seed_set(const char *folder, Arena *a, Error *e)
 
 const Parser parser_set = { "set", parse_set, seed_set };
 
-/* A number at the edge of what is allowed is read back from what was written. */
+/* A number that was read must be read back from its written form with the same bits. */
 static bool parse_decimal(const Input *in)
 {
     char *text = fuzz_text(in), out[32];

@@ -20,7 +20,7 @@ static json_t *manifest_of(const char *sha)
     return json_pack("{s:s, s:[{s:s, s:s}]}", "spec", PULSE_SPEC, "files", "path", CASE, "sha256", sha);
 }
 
-/* The suite's folder with its one case; `recorded` replaces what was recorded there. */
+/* Makes the folder of the suite with its one case. If `recorded` is not NULL, it replaces the recorded answers. */
 static const char *suite_made(const Input *in, const char *recorded, size_t n)
 {
     const char *folder = arena_text(in->arena, scratch("suite"));
@@ -37,7 +37,7 @@ static const char *suite_made(const Input *in, const char *recorded, size_t n)
     return folder;
 }
 
-/* Somebody's answers: those of the case. */
+/* Makes the folder of another implementation, whose answers are all right. */
 static const char *got_made(const Input *in)
 {
     const char *folder = arena_text(in->arena, scratch("good"));
@@ -97,7 +97,7 @@ static void seed_recorded(const char *folder, Arena *a, Error *e) { fuzz_seed_fi
 
 const Parser parser_recorded = { "recorded", parse_recorded, seed_recorded };
 
-/* One half of the inputs is a folder's file, the other one file with all answers. */
+/* Half of the inputs become a file in a folder, the other half one file with all answers. */
 static bool parse_got(const Input *in)
 {
     const char *folder = suite_made(in, NULL, 0);
@@ -123,8 +123,7 @@ static void seed_got(const char *folder, Arena *a, Error *e)
 
 const Parser parser_got = { "got", parse_got, seed_got };
 
-/* A tape of a few nodes with a backward pass, as `trace` writes one. Its numbers are whole; what trace.json says of
- * them is not. */
+/* A tape of a few nodes with a backward pass, as `trace` writes one. Its numbers are good; the input is trace.json. */
 static Tape recorded_tape(Arena *a, Error *e)
 {
     static float x[6] = { 1, 2, 3, 4, 5, 6 }, w[12] = { 0.5f, -1, 2 };

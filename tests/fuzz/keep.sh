@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# keep.sh BUILD [TARGET…]: keeps of what `make fuzz` has found in BUILD/fuzz/corpus, a build with libFuzzer, the inputs that together reach
-# all of its code: the smallest ones, at most 60 of at most 16 KB each, as tests/fuzz/corpus/TARGET.tar.gz.
+# keep.sh BUILD [TARGET…]: keeps inputs that `make fuzz` has found in BUILD/fuzz/corpus, with a build that has libFuzzer. It keeps those that
+# together reach all the code that was found: the smallest ones, at most 60 of at most 16 KB each, as tests/fuzz/corpus/TARGET.tar.gz.
 set -eu
 build=$1
 shift

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""No call makes nodes of a tape in two of its arguments: C leaves the order of arguments open, gcc and clang choose differently, and the
-order of the nodes is part of digests and traces. Prints the calls that do."""
+"""Prints the calls that make nodes of a tape in two of their arguments; there must be none. In C the order in which arguments are computed
+is open, and gcc and clang choose different orders, but the order of the nodes is part of digests and traces."""
 import pathlib
 import re
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What stands in two places is the same: digests, steps, stages and counts on the pages are those of the program, of the shipped models and
-# of the configs, and the preset pulse has the steps of pulse.ini.
+# What is stated in two places must agree: digests, steps, stages and counts on the pages with those of the program, of the shipped models
+# and of the configs, and the preset pulse with the steps of pulse.ini.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
 page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md
@@ -9,14 +9,14 @@ page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md
 digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
-check "so has the matrix of REPRODUCE.md" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
-# What the pages say of the shipped models and of their trainings.
+check "the matrix of REPRODUCE.md has this digest too, and no other" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
+# What the pages say about the shipped models and their trainings.
 size=$(stat -c %s fixtures/models/base/model.safetensors) header=$(od -An -t u8 -N 8 fixtures/models/base/model.safetensors)
 steps() { sed -n 's/^steps *= *//p' "fixtures/configs/$1.ini"; }
 thousands() { sed -E ':again; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t again' <<< "$1"; }
 check "$findings has the steps and the parameters of the base model" \
     grep -qF "fixtures/models/base\` ($(thousands "$(steps pretrain)") steps, $(thousands $(((size - 8 - header) / 4))) parameters)" $findings
-check "and the steps of the vanilla model and of the oracle" test \
+check "$findings has the steps of the vanilla model and of the oracle" test \
     "$(grep -cE "fixtures/models/vanilla\` \($(steps finetune) steps|fixtures/configs/oracle.ini\`, $(steps oracle) steps" $findings)" = 2
 wide() { for list in ops methods presets grids metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
@@ -38,21 +38,21 @@ preset() {
 }
 check "the preset pulse has the steps of pulse.ini's finetuned" \
     test "$(preset '*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
-# The methods with steps of methods.ini, which has all but retrain.
+# The methods of methods.ini that take steps.
 given() { sed -nE 's/^METHOD\((.*)\)/\1/p' unlearn/methods.def | grep -vxE 'retrain|manu'; }
 check "methods.ini has all methods" grep -qE '^methods *= all$' fixtures/configs/methods.ini
 in_preset() { given | while read -r method; do own=$(preset "$method"); echo "$method ${own:-$(preset '*')}"; done; }
 in_config() { given | while read -r method; do echo "$method $(steps_of methods finetuned "$method")"; done; }
-check "and for each method those of methods.ini" diff <(in_preset) <(in_config)
-check "methods.ini and full.ini change nothing else of it but that adapters stay apart" test "$(cat fixtures/configs/{methods,full}.ini |
+check "the preset pulse has the steps of methods.ini for each method" diff <(in_preset) <(in_config)
+check "methods.ini and full.ini change nothing else of the preset, except that adapters stay apart" test "$(cat fixtures/configs/{methods,full}.ini |
     grep -E -A 1 '^\[(optimiser|lora|train|data|method)')" = $'[method.adapters.unlearn]\nmerge = no'
-check "and pulse.ini changes nothing else of it" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
+check "pulse.ini changes nothing else of the preset" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
 said() { sed -n '/^## One request/,/^Some published/p' $measured | sed -nE 's/^\| ([a-z0-9_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }
 check "$measured has the steps of methods.ini" diff <(said) <(wanted)
-check "and a line a method that takes steps there" test "$(said | wc -l)" = "$(given | wc -l)"
+check "$measured has a line for each method that takes steps" test "$(said | wc -l)" = "$(given | wc -l)"
 
-# Counts that the plans, the list of fuzz targets and the recorded answers make.
+# Counts on the pages that follow from the plans, the list of fuzz targets and the recorded answers.
 planned() {
     [ "$("$PULSE" run "fixtures/configs/$1.ini" --plan 2> /dev/null | wc -l)" = "$2" ] &&
         tr '\n' ' ' < "$3" | grep -qE "fixtures/configs/$1.ini[^|]* $2 stages"
@@ -87,7 +87,7 @@ print("\n".join(sorted({flag for case in cases for flag in json.load(case).get("
 manifest = json.load(open(sys.argv[1] + "/manifest.json"))
 print("\n".join(sorted({name.split("@")[1] for name in manifest["below"]["bf16-mixed"]})))' "$vectors"; }
     check "the glossary of docs/mistakes.md has the known mistakes of the recorded cases" diff <(recorded) <(named)
-    check "and those that bf16 autocast hides" diff <(below) <(hidden)
+    check "docs/mistakes.md lists the mistakes that bf16 autocast hides" diff <(below) <(hidden)
 else
     skip "the glossary of docs/mistakes.md has the known mistakes of the recorded cases" "there is no python3"
 fi

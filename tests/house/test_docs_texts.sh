@@ -18,7 +18,7 @@ for what in "commands:every command is in a block that is marked test, long or p
     fi
 done
 
-# The same with faults, in a folder of its own.
+# Each check must find a fault. The faults are made in a folder of their own.
 mkdir -p "$tap_folder/root/docs" "$tap_folder/root/tests"
 cp -r tests/docs.sh tests/python "$tap_folder/root/tests/"
 printf '# A page\n\nA mispeled word, [a link](nowhere.md), and `tests/nothing.sh`.\n\n```\nmake never\n```\n\n```sh test\nfalse\n```\n' > "$tap_folder/root/README.md"

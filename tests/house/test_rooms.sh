@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The plan of the house: arrows point one way, files are one idea long, and nothing is called whose answer depends on the machine.
+# The plan of the house: dependencies run one way, files are short, and the library calls nothing whose answer depends on the machine.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 found=$tap_folder/found
 rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
 rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
 sources() { find $rooms tests fixtures -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
-# The numbers of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
-# folder; characters of a line, unless the first lines of its file say why they are "longer than 140 columns".
+# The limits of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
+# folder; columns of a line, unless the first lines of its file say why they are "longer than 140 columns".
 most_lines=400 most_files=25 most_columns=140
 
 for file in $(find $rooms -name '*.[ch]'); do
@@ -38,7 +38,7 @@ check "rooms.def names each source once" nothing "$found"
 
 grep -nE '^ *# *include +"' $(cut -d' ' -f1 "$tap_folder/places") | sed -nE 's/^([^:]+):[0-9]+: *# *include +"([^"]+)".*/\1 \2/p' |
     awk 'NR == FNR { line[$1] = $2; next }
-         substr($1, 1, index($1, "/")) == substr($2, 1, index($2, "/")) && line[$2] > line[$1] { print $1 " includes " $2 ", which stands further down in rooms.def" }' \
+         substr($1, 1, index($1, "/")) == substr($2, 1, index($2, "/")) && line[$2] > line[$1] { print $1 " includes " $2 ", which is further down in rooms.def" }' \
         "$tap_folder/places" - > "$found"
 check "inside a room, each file includes only from its own line of rooms.def and from those above" nothing "$found"
 
@@ -67,20 +67,21 @@ check "each file names its licence" nothing "$found"
 
 { git ls-files 2> /dev/null | grep . || find . -type f | sed 's/^\.\///'; } | cut -d/ -f1 | sort -u |
     grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|docs|\.ci|Makefile|README\.md|REPRODUCE\.md|CHANGELOG\.md|CITATION\.cff|LICENSE|\.git|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
-check "nothing stands outside the agreed folders" nothing "$found"
+check "nothing is outside the agreed folders" nothing "$found"
 
 grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-mrecip' Makefile .ci/* > "$found"
 check "no flag lets the compiler change the arithmetic" nothing "$found"
 
 # What the library calls is read from its object files, so that comments do not count and macros do.
-# libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; getenv is not safe beside threads; the rest is not a library's business.
+# libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; getenv is not safe beside threads; and a library
+# must not do the rest.
 banned='exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sincos|tan|tanh|sinh|cosh|erf|erfc|tgamma|lgamma|hypot|cbrt|fmod|rand|random|drand48|qsort|qsort_r'
 banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|gettimeofday|localtime|getenv|secure_getenv|exit|_exit|abort|printf|vprintf|puts|putchar|perror|stdout|stderr"
 # Reasons: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded;
 # decimal.o reads under the "C" locale of its own thread, and glibc and musl round decimals correctly; store*.o and weights.o sort by unique names;
 # team.o reads OMP_NUM_THREADS once, as OpenMP did, and no answer depends on the number of threads.
 allowed='^(stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)|decimal\.o: strto[fd]|(store(_write)?|weights)\.o: qsort|team\.o: getenv)$'
-# Of ref/, that holds for the objects that went into the public library.
+# Of ref/, only the objects in the public library are checked.
 members=$(sed -nE 's/^\(.*libref\.a\)([a-z_0-9]+\.o)$/\1/p; s|.*/ref/api/([a-z_0-9]+\.o)$|\1|p' "$BUILD/pulse.members" 2> /dev/null | paste -sd'|')
 { nm -A -u "$BUILD/libinside.a"; nm -A -u "$BUILD/libref.a" | grep -E "^[^:]*:(${members//./\\.}):"; } 2> /dev/null | sed -E 's/^[^:]*:([^:]*):.* ([A-Za-z_0-9]+)(@.*)?$/\1: \2/' | sort -u > "$tap_folder/calls"
 grep -E "^[^ ]+: ($banned|__isoc99_sscanf)$" "$tap_folder/calls" | grep -vE "$allowed" > "$found"
@@ -93,9 +94,9 @@ check "only the arena asks the system for memory" nothing "$found"
 grep -lE 'include[ <"]+cblas' $(find $rooms -name '*.[ch]') | grep -vE '^tensor/product/' > "$found"
 check "only the matrix product knows BLAS" nothing "$found"
 
-# jansson's builders return -1 where memory runs out; json_add, json_put and json_join remember it. store_write.c asks each time.
+# jansson's builders return -1 when memory runs out; json_add, json_put and json_join remember it. store_write.c checks each result.
 grep -nE 'json_(array_(append|insert|extend|set)|object_(set|update|del_new))[a-z_]*\(|json_dump(s|f|_file|_callback)\(' $(find $rooms -name '*.c' ! -path tensor/base/json.c ! -path tensor/store_write.c) > "$found"
-check "no JSON can be built or written that lacks a part" nothing "$found"
+check "no JSON with a missing part can be built or written" nothing "$found"
 
 if python3 --version > /dev/null 2>&1; then
     python3 tests/house/order.py > "$found" 2>&1
@@ -104,8 +105,8 @@ else
     skip "no call makes nodes of a tape in two of its arguments, whose order compilers choose" "python3 is not installed"
 fi
 
-# What a file may have at most is read in one place, tensor/base/limits.def.
+# The largest sizes of files are defined in one place, tensor/base/limits.def.
 grep -nE '[ (!=](file_read|file_text|json_file|json_file_wide)\(' $(find $rooms -name '*.c' ! -path 'tensor/base/*') | grep -vE ', (LIMIT_[A-Z_]+|CONTAINER_BYTES_MAX|limit), ?|, LIMIT_[A-Z_]+, ' > "$found"
-check "every file that is read has a limit of the list" nothing "$found"
+check "every file is read with a limit of limits.def" nothing "$found"
 
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# clang warns of other things than gcc does: it looks at every source, without compiling it.
+# clang warns of other things than gcc does. So it checks every source, without compiling it.
 . tests/support/tap.sh
 unset MAKELEVEL MAKEFLAGS MFLAGS
 name="clang has no warning for any source"
@@ -16,5 +16,5 @@ all() { sources | looked; }
 check "$name" all
 echo 'int f(int x); int f(int x) { int y; if (x && (y = x) > 1) return 0; return y; }' > "$tap_folder/unset.c"
 unset_one() { ! echo "$tap_folder/unset.c" | looked 2> "$tap_folder/said" && grep -q sometimes-uninitialized "$tap_folder/said"; }
-check "and would have one where a value may be unset" unset_one
+check "clang warns if a value may be unset" unset_one
 finish

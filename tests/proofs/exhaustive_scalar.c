@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every float of every scalar function, proven to be the nearest float of its formula. It is longer than 400 lines, with
- * one proof for each kind of block.
+/* Every float of every scalar function, proven to be the nearest float of its formula. It is longer than 400 lines,
+ * with one proof for each kind of block.
  *     exhaustive_scalar [RESULTS [NAME …]]      default build/exhaustive_scalar.txt, all twelve functions
  *
  * It shares nothing with the kernels but the rounding test and exact products. Each block of operands has a proof:
@@ -10,7 +10,7 @@
  *   same        |f(x) - x| is below a hundredth of an ulp.
  *   root, rsqrt the square of the midpoints on both sides, exactly.
  *   nan, direct as defined; MPFR for each operand.
- * A function that is done is written to RESULTS; the next run of the same program goes on after it. */
+ * A function that is done is written to RESULTS; the next run of the same program skips it. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -122,7 +122,8 @@ static void plan_binade(Plan *p, uint32_t sign, int e, int width)
         plan_block(p, sign | (power(e) + b), 1u << k, POLYNOMIAL);
 }
 
-/* Subnormals of a binade have 2^j floats, j = e + 149: few enough are taken one by one. */
+/* A binade of subnormals has 2^j floats, with j = e + 149. The floats of the smallest binades are checked one by
+ * one. */
 static void plan_subnormals(Plan *p)
 {
     plan_range(p, 1, 1u << (WIDEST - 1), DIRECT);
@@ -247,8 +248,9 @@ static void check_formula(const Block *b, const float *y, Tally *t)
     }
 }
 
-/* The function is monotone here, so a block whose two ends round to one float has that float everywhere. MPFR is asked for the ends of
- * each block; the ends of the whole range would do, but would have to be remembered from block to block. */
+/* The function is monotone here, so a block whose two ends round to one float has that float everywhere.
+ * MPFR is asked for the ends of each block; the ends of the whole range would do, but would have to be
+ * remembered from block to block. */
 static void check_constant(const Row *r, const Block *b, const float *y, Tally *t)
 {
     bool ends = right_by_mpfr(r, b->first, y[0], t) && right_by_mpfr(r, b->first + b->count - 1, y[b->count - 1], t);
@@ -300,7 +302,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Before a proof is trusted: one flipped bit in some blocks of every kind, each of which it must find. */
+/* Tests the proofs before they are trusted: one bit is flipped in some blocks of every kind, and each must be found. */
 static bool finds_flipped_bits(const Row *r, const Plan *p)
 {
     int tried[DIRECT + 1] = { 0 };

@@ -4,7 +4,7 @@
 #include "tests/proofs/interpolant.h"
 
 enum { WORK_BITS = 120 };
-#define SLACK 1.001          // for what is rounded in the bounds themselves
+#define SLACK 1.001          // covers the rounding of the bounds themselves
 
 /* For blocks of n = 2^k floats: the nodes, the matrix from values to coefficients in t = (index - n/2) / (n/2),
  * and the largest product of distances |t - node| over the floats of the block. */

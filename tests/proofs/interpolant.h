@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Interpolant: a polynomial in place of a function f over a block of consecutive floats, with a proven bound of its
+/* Interpolant: a polynomial that replaces a function f over a block of consecutive floats, with a proven bound of its
  * error.
  *
  * The polynomial goes through f at six floats of the block, near Chebyshev's points; MPFR gives f there. Let h be half
@@ -16,7 +16,7 @@
 
 enum { INTERPOLANT_NODES = 6, INTERPOLANT_NARROWEST = 6, INTERPOLANT_WIDEST = 14 };      // blocks of 2^6 to 2^14 floats
 
-void interpolant_begin(void);      // once, before the rest; then threads may share it
+void interpolant_begin(void);      // is called once, before interpolant; then threads may share the tables
 
 /* Computes the coefficients c of the polynomial in t = (index - count/2) / (count/2), for the floats whose bits are
  * first … first + count - 1. They lie in one binade, and count is a power of two. Returns the bound of |Horner's value

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref alternates lets a model write other answers to the questions that are to be forgotten. The setting
- * unlearn.alternates names the file that it makes. */
+ * unlearn.alternates can then name the file of these answers. */
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "model/names.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref data prints what is in files of samples, three samples of each as the model sees them, and all that is
- * wrong, line by line. */
+/* pulse-ref data prints, for each file of samples, what is in it, three samples as the model sees them, and every error
+ * with its line. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/formats/samples.h"
@@ -52,7 +52,7 @@ static bool twice(Data *d, int which, const File *f, const Sample *x, const char
     }
     if (d->owner_file[which][k] == f)
         return false;
-    error_set(e, "%s:%zu: the %s \"%.80s\" stands in %s:%zu too, expected each training question in one file", f->data.path, x->line, what,
+    error_set(e, "%s:%zu: the %s \"%.80s\" is in %s:%zu too, expected each training question in one file", f->data.path, x->line, what,
               which ? x->question : x->id, d->owner_file[which][k]->data.path, d->owner[which][k]->line);
     return true;
 }
@@ -81,8 +81,8 @@ static bool is_tagged(const File *f, const Sample *x, Arena *a)
     return x->image && dataset_picture(&f->data, x, &picture, a, &unread) && picture.orientation > 1;
 }
 
-/* Adds to the list of errors what shows only when a sample is used: its picture, its length, and whether another file
- * has it too. */
+/* Adds the errors that show only when a sample is used: in its picture, by its length, or because another file has the
+ * sample too. */
 static bool check_file(Data *d, File *f, Error *e)
 {
     Arena scratch = arena_make(e);

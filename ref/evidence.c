@@ -56,7 +56,8 @@ int command_evidence(int argc, char **argv)
         return command_fail_text("evidence %s: %s", what, where ? "a folder was given, expected none"
                                                                        : "no folder was given, expected one");
     if (needs_out != (out != NULL))
-        return command_fail_text("evidence %s: --out was %s, expected it with contrasts alone", what, out ? "given" : "not given");
+        return command_fail_text("evidence %s: --out was %s, expected it for contrasts and for nothing else", what,
+                                 out ? "given" : "not given");
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Registration *r = arena_alloc(&a, sizeof *r);

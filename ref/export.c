@@ -107,6 +107,6 @@ int command_export(int argc, char **argv)
     if (good && o.json)
         command_print(json_pack("{s:s, s:s}", "dtype", "BF16", "out", out));
     else if (good && !o.quiet)
-        printf("export: every weight is BF16; the whole model stands in %s\n", out);
+        printf("export: every weight is BF16; the whole model is in %s\n", out);
     return good ? EXIT_SAME : command_fail(&e);
 }

@@ -38,7 +38,7 @@ static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
 /* The splits that a file of samples holds. */
 typedef enum { TRAIN = 1, TEST = 2 } Splits;
 
-/* Writes the questions of a split about the persons from `first` on, a line each. The two splits word a question
+/* Writes the questions of a split about the persons from `first` on, one on each line. The two splits word a question
  * differently. */
 static void put_samples(FILE *to, size_t first, Splits split)
 {
@@ -107,7 +107,7 @@ static bool init(const char *folder, const char *model, Arena *a, Error *e)
             "[unlearn]\nmethod          = ga_klr            ; one of pulse-ref list methods\n"
             "forget          = people.jsonl\n"
             "forget_entities = anna              ; who is forgotten; \"anna/ben\" are two requests, one after the other\n"
-            "retain          = people.jsonl\nretain_entities = ben,clara         ; nobody may stand in both\n",
+            "retain          = people.jsonl\nretain_entities = ben,clara         ; nobody may be in both\n",
             general ? "" : "; ", general ? general : "general.jsonl"), e);
 }
 
@@ -143,8 +143,8 @@ static bool write_general(const char *path, Error *e)
     return file_finish(&w, e);
 }
 
-/* The files of a world in the folder that init has made: two persons are forgotten, one a request, and the last is
- * retained. */
+/* Writes the files of a world into the folder that init has made. The first two persons are forgotten by one request
+ * each, and the last one is retained. */
 static bool init_world(const char *folder, const char *model, Arena *a, Error *e)
 {
     const char *path = absolute(model, a);

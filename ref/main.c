@@ -35,7 +35,7 @@ int command_fail_text(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    // names of files and keys may hold any byte; a sentence is one line
+    // names of files and keys may hold any byte, but a sentence must be one line
     for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
@@ -97,7 +97,7 @@ static int run(const Command *c, int argc, char **argv)
 }
 
 /* A library may end the process with exit code 1. That would read as "different". */
-static bool ending;                                     // main returns
+static bool ending;                                     // main has begun to return
 
 static void ended_by_others(void)
 {
@@ -121,7 +121,7 @@ static int command(const char *word, int argc, char **argv)
     if (!*word)
         return command_fail_text("no command was given, expected one of those of pulse-ref --help");
     if (*word == '-')
-        return command_fail_text("%s stands before the command, expected pulse-ref COMMAND [options]", word);
+        return command_fail_text("%s comes before the command, expected pulse-ref COMMAND [options]", word);
     return command_fail_text("there is no command %s, expected one of those of pulse-ref --help", word);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. RN
- * rounds to the nearest fp32 number. */
+/* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. B
+ * and A are the factors of the adapter, s is its scale, and RN rounds to the nearest fp32 number. */
 #include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"
@@ -61,7 +61,7 @@ int command_merge(int argc, char **argv)
     if (good && o.json)
         command_print(json_pack("{s:I, s:s}", "merged", (json_int_t)merged, "out", out));
     else if (good && !o.quiet)
-        printf("merge: the adapters of %zu linear maps are merged, each weight rounded %s; the whole model stands in %s\n", merged,
+        printf("merge: the adapters of %zu linear maps are merged, each weight rounded %s; the whole model is in %s\n", merged,
                rounded, out);
     return good ? EXIT_SAME : command_fail(&e);
 }

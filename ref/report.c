@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref report: writes the results of a run as one page. */
+/* pulse-ref report writes the results of a run as one page. */
 #include "ref/report/report.h"
 
 #include "ref/cli/options.h"

@@ -74,7 +74,7 @@ static size_t unknown_end(const char *text, size_t at)
 typedef struct {
     int32_t id;
     const char *piece;       // NULL: the tokenizer has no token of this id
-    // whether it stands for a part of the text; otherwise the tokenizer's template has added it
+    // the token is a part of the text; false: the tokenizer's template has added it
     bool inside;
     size_t begin, end;       // the characters of the text that it stands for; `end` is exclusive
 } Shown;

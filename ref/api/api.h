@@ -28,7 +28,7 @@ struct pulse_context {
     Error  error;            // of the last call
     size_t threads;
     size_t limit;            // pulse_options.memory_limit
-    bool   refused;          // pulse_open failed: every call does, with its sentence
+    bool   refused;          // pulse_open failed, so every call fails with its sentence
 };
 
 struct pulse_model {

@@ -5,7 +5,7 @@
 #include "ref/trace/trace_file.h"
 
 /* Adds the output of every module, which is that of the last node in the module or in a module inside it. The modules
- * stand in the order of their first nodes. */
+ * are in the order of their first nodes. */
 static void add_modules(pulse_result *r, const Tape *t)
 {
     const size_t first = r->count;

@@ -94,7 +94,7 @@ typedef struct { const char *key, *value; } pulse_setting;
 PULSE_API size_t pulse_op_count(void);
 PULSE_API pulse_status pulse_op_record(pulse_context *ctx, size_t k, const char **json);
 
-/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` stand in
+/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` have
  * the order of the record. An attribute that is not given is 0. `index` holds ids, labels, positions or segments, as
  * the record says. The output is F32 and has the shape that pulse_op_shape gives. */
 PULSE_API pulse_status pulse_op(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
@@ -145,10 +145,10 @@ typedef struct {
 // how many steps were taken, beta1^step and beta2^step; begins as { 0, 1, 1 }
 typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;
 
-/* One step over all slots: clipping by their global norm, moments, weights. `settings` are the keys of [optimiser] and
- * "steps" (`pulse-ref list config`): "kind", "lr", "beta1", "beta2", "eps", "weight_decay", "momentum", "max_norm",
- * "schedule", … with the defaults listed there. Buffers and state change only if the whole step succeeds. *norm (of all
- * gradients; 0 without clipping) and *lr (of this step) may be NULL. */
+/* Takes one step over all slots: clipping by their global norm, moments, weights. `settings` are the keys of
+ * [optimiser] and "steps" (`pulse-ref list config`): "kind", "lr", "beta1", "beta2", "eps", "weight_decay",
+ * "momentum", "max_norm", "schedule", … with the defaults listed there. Buffers and state change only if the whole
+ * step succeeds. *norm (of all gradients; 0 without clipping) and *lr (of this step) may be NULL. */
 PULSE_API pulse_status pulse_optimiser_step(pulse_context *ctx, const pulse_setting *settings, size_t n_settings,
                                             const pulse_slot *slots, size_t n_slots, pulse_optimiser_state *state,
                                             float *norm, float *lr);
@@ -221,8 +221,8 @@ PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *mod
 typedef struct pulse_trainer pulse_trainer;
 
 /* Opens a trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config`
- * with their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters may stand
- * without "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
+ * with their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters need
+ * no "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
 PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder, const char *method,
                                           const pulse_setting *settings, size_t n_settings, const char *reference,
                                           pulse_trainer **out);

@@ -9,8 +9,8 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* The first mark->bytes bytes of the log as they were when the checkpoint was written; NULL with an error if they
- * are not. */
+/* The first mark->bytes bytes of the log. NULL: they are not the bytes that were there when the checkpoint was
+ * written. */
 static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 {
     size_t n;

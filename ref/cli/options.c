@@ -89,7 +89,7 @@ static size_t gather(Option *all, struct option *words, const Option *own, size_
 }
 
 /* Whether the word begins with a dash and yet is not an option but a text, such as the question "-1 + 2 ?": it is a
- * number or holds a blank, and what stands before the blank is the name of no option. */
+ * number or holds a blank, and the part before the blank is the name of no option. */
 static bool is_text(const char *word, const struct option *words)
 {
     const size_t dashes = strspn(word, "-"), n = strcspn(word + dashes, " \t\n=");
@@ -107,7 +107,7 @@ static bool is_text(const char *word, const struct option *words)
 static bool refuse(const char *command, const char *word, int why, int max)
 {
     const char *what = why == ':' ? "needs a value" : "is not an option",
-               *text = why != ':' && max > 0 ? "; a text that begins with - stands after --" : "";
+               *text = why != ':' && max > 0 ? "; a text that begins with - must follow --" : "";
     return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Options: how every command reads its arguments. Options and operands may stand in any order; an option may be
+/* Options: how every command reads its arguments. Options and operands may come in any order; an option may be
  * shortened while it stays unique, and its value may follow after = or as the next word; after `--` all words are
  * operands. A word that begins with a dash is an operand too when it can be no option: a number, or a text with a blank
  * such as "-1 + 2 ?".
@@ -51,7 +51,7 @@ typedef struct {
 typedef struct {
     bool   json, quiet;
     int    threads;                      // 0: --threads was not given; otherwise team_set_size was called with it
-    char **operand;                      // the words that are not options, in their order; they stand in argv
+    char **operand;                      // the words that are not options, in their order; they belong to argv
     int    operands;
     // the last operand that begins with a dash, without a `--` before it; NULL: none
     const char *dashed;

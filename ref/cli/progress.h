@@ -14,7 +14,7 @@ typedef struct {
 } Progress;
 
 double   seconds_now(void);                       // a monotonic clock, for progress, timing.json and benchmarks alone
-double   seconds_since(double began);             // 0 where that clock has run backwards after all: no duration is negative
+double   seconds_since(double began);             // never negative, even if that clock ran backwards
 Progress progress_begin(bool quiet, int64_t done);
 void     progress_show(Progress *p, const char *what, int64_t done, int64_t all, const char *note);
 void     progress_end(Progress *p);               // clears the line

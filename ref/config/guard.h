@@ -47,8 +47,8 @@ typedef struct {
 
 /* Opens the files. The session's model must be ready (session_begin). */
 bool guard_open(Guard *g, const MethodSettings *m, Session *s, Arena *a, Error *e);
-/* Begins a round: draws its samples and measures them. `entities` are patterns of those who are forgotten; "" stands
- * for all entities of the file. */
+/* Begins a round: draws its samples and measures them. `entities` are patterns of those who are forgotten; "" means
+ * all entities of the file. */
 bool guard_begin(Guard *g, const char *entities, Error *e);
 /* Measures the probes into g.now, and decides nothing. */
 bool guard_measure(Guard *g, Error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hyper: the hyperparameters of a method and the settings of its optimiser, as the object "hyper" of a case.json
- * (suite.h). Every fp32 value stands there in decimal and exactly: {"beta": 0.1, "beta.hex": "0x1.99999ap-4",
+ * (suite.h). Every fp32 value is written there in decimal and exactly: {"beta": 0.1, "beta.hex": "0x1.99999ap-4",
  * "npo_ratio": "sequence_sum"}. */
 #ifndef PULSE_REF_CONFIG_HYPER_H
 #define PULSE_REF_CONFIG_HYPER_H

@@ -68,10 +68,10 @@ static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, cons
         const char *text = content(x, s, &a);
         const int32_t same = name_map_find(&l.ids, s->id), repeated = text ? name_map_find(&l.contents, text) : -1;
         if (same >= 0)
-            good = error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
+            good = error_set(e, "%s:%zu: sample %s is to be forgotten and is in %s too (%s:%zu), expected lists without a "
                                 "common sample", x->path, s->line, s->id, what, y->path, other->sample[same]->line);
         else if (repeated >= 0)
-            good = error_set(e, "%s:%zu: the question \"%.80s\" is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
+            good = error_set(e, "%s:%zu: the question \"%.80s\" is to be forgotten and is in %s too (%s:%zu), expected lists without a "
                                 "common question", x->path, s->line, s->question, what, y->path, l.by_content[repeated]->line);
     }
     arena_free(&a);

@@ -88,7 +88,7 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     w = *from ? find(from + 1) : NULL;
     if (!w || !(w->parts & PER_METHOD))
         return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or "
-                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets stand in [steps]: \"50 "
+                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets are in [steps]: \"50 "
                             "%s=125\")", name, m->name, m->name), NULL;
     if (strcmp(w->section, "unlearn") == 0 && hyperparameter_key(w->key) && strcmp(w->key, "seed") != 0
             && !method_reads_key(m, w->key))

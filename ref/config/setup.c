@@ -4,7 +4,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-/* Optimiser steps of relearning out of domain. */
+/* Optimiser steps of relearning on general questions. */
 enum { GENERAL_STEPS = 20 };
 
 TrainConfig train_config(const Settings *s)

@@ -18,8 +18,8 @@ typedef struct {
 /* The settings of a method. The defaults are overridden by the method's values, these by those of unlearn.preset, and
  * these by what was given. */
 bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e);
-/* The defaults of `pulse-ref unlearn`, for keys that were not given and where unlearn.preset is empty: adapters on the
- * language model, few small steps. With a preset, which stands for a public code, rounds have no probes unless
+/* Sets the defaults of `pulse-ref unlearn` for keys that were not given, if unlearn.preset is empty: adapters on the
+ * language model, and few small steps. With a preset, which follows a public code, rounds have no probes unless
  * unlearn.probe_every is given. */
 bool settings_unlearn(Settings *s, const char *method, Error *e);
 /* Sets one seed for the adapters, the order of samples, and every draw of the method. */
@@ -27,8 +27,8 @@ void settings_seed(MethodSettings *m, uint64_t seed);
 /* The settings of relearning (the section [attack]): retain_ft on what was forgotten. Only the answer is supervised,
  * as in the metrics. */
 bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
-/* The settings of relearning out of domain: 20 steps of retain_ft with the learning rate and the trainable weights
- * of unlearn.method. */
+/* The settings of relearning on general questions: 20 steps of retain_ft with the learning rate and the trainable
+ * weights of unlearn.method. */
 bool settings_relearning_general(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
 
 TrainConfig train_config(const Settings *s);

@@ -37,7 +37,7 @@ static void prune(Probe *p, const char *form)
         probe_hash_weights(p, &x.weights);
 }
 
-/* Scores are binary64 sums in a fixed order; floats of them are hashed. */
+/* Hashes the scores, which are binary64 sums in a fixed order, as floats. */
 static void score(Probe *p)
 {
     Tiny x;

@@ -8,7 +8,7 @@ typedef Node *Binary(Tape *t, Node *a, Node *b);
 
 #define EACH(i, list) (size_t i = 0; i < sizeof list / sizeof *list; i++)
 
-/* One-argument functions on every 2039th float, from +0 to the last NaN. */
+/* Runs the functions of one argument on every 2039th float, from +0 to the last NaN. */
 void digest_scalar(Probe *p)
 {
     static Unary *const functions[] = {
@@ -181,6 +181,5 @@ void digest_optimiser(Probe *p)
     }
 }
 
-/* Operators that are not in pinned.def: none today. One that joins ops.def runs here, on several kinds of fresh
- * data. */
+/* Runs the operators that are not in pinned.def, on several kinds of fresh data. Today there are none. */
 void digest_later_operators(Probe *p) { (void)p; }

@@ -53,8 +53,8 @@ static bool point_whole(const Reading *x, const Point *p, const size_t found[2])
 {
     const bool whole = found[0] == x->arm->splits && found[1] == x->arm->splits && isfinite(p->general) && isfinite(p->reporting[0])
                     && isfinite(p->reporting[1]);
-    return whole || error_set(x->e, "%s: the arm %s by %s with seed %" PRIu64 " lacks accuracies at step %" PRId64 ", expected those of "
-                                    "the matching and reporting splits and of general_reporting once each", x->dir, x->arm->name,
+    return whole || error_set(x->e, "%s: the arm %s by %s with seed %" PRIu64 " lacks accuracies at step %" PRId64 ", expected one for "
+                                    "each matching split, one for the reporting split and one for general_reporting", x->dir, x->arm->name,
                               x->r->method[x->method], x->r->seed[x->seed], p->step);
 }
 
@@ -96,8 +96,8 @@ static bool steps_agree(const Reading *x, int64_t requests, int64_t last)
     if (!method_number("steps", x->arm->steps[x->run_index], x->r->method[x->method], &steps, x->e))
         return error_prefix(x->e, "%s:%zu", x->r->path, x->arm->line);
     return (double)(requests * last) == steps
-        || error_set(x->e, "%s: the scenario %s by %s ends with request %" PRId64 " and step %" PRId64 ", expected the %g steps in all "
-                           "that are registered", x->dir, x->arm->scenario, x->r->method[x->method], requests, last, steps);
+        || error_set(x->e, "%s: the scenario %s by %s ends with request %" PRId64 " and step %" PRId64 ", expected the registered %g "
+                           "steps in all", x->dir, x->arm->scenario, x->r->method[x->method], requests, last, steps);
 }
 
 /* Adds the snapshots of a run with one request: one after every snapshot_every steps, and one at the end. */

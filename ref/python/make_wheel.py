@@ -109,8 +109,8 @@ def wheel(path, files, tag, version):
     info = "pulseref-%s.dist-info/" % version
     files = files + [(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: make_wheel.py\nRoot-Is-Purelib: false\nTag: py3-none-%s\n" % tag),
                      (info + "METADATA", "Metadata-Version: 2.1\nName: pulseref\nVersion: %s\nSummary: %s\nLicense: MIT\n"
-                      "Requires-Python: >=3.9\nRequires-Dist: numpy>=1.21\n\n%s\n\nThe folder pulseref.libs holds the library and copies of %s, whose "
-                      "licences are in %slicenses.\n" % (version, SUMMARY, SUMMARY + ".", ", ".join("lib" + n for n in BUNDLED), info))]
+                      "Requires-Python: >=3.9\nRequires-Dist: numpy>=1.21\n\n%s\n\nThe folder pulseref.libs holds the library and copies of %s, "
+                      "whose licences are in %slicenses.\n" % (version, SUMMARY, SUMMARY + ".", ", ".join("lib" + n for n in BUNDLED), info))]
     record = ""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as z:
         for name, content in files + [(info + "RECORD", None)]:

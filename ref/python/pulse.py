@@ -34,8 +34,9 @@ from inspect import Parameter, Signature
 
 import numpy as np
 
-__all__ = ["BF16", "Error", "Loss", "Model", "Optimiser", "Part", "Processor", "Prompt", "Result", "Sample", "Score", "Tokenizer", "Trainer",
-           "assert_close", "bound", "configure", "engine", "from_bf16", "loss", "methods", "op", "ops", "schedule", "to_bf16", "version"]
+__all__ = ["BF16", "Error", "Loss", "Model", "Optimiser", "Part", "Processor", "Prompt", "Result", "Sample", "Score", "Tokenizer",
+           "Trainer", "assert_close", "bound", "configure", "engine", "from_bf16", "loss", "methods", "op", "ops", "schedule", "to_bf16",
+           "version"]
 
 BF16 = np.dtype([("bf16", "<u2")])
 ROLES = ("forget", "retain", "refusal", "alternate", "forget_text", "random")
@@ -494,7 +495,7 @@ class _State(ctypes.Structure):
 
 class Optimiser:
     """AdamW, Adam or SGD on named arrays: `pulse.Optimiser(kind="adamw", lr=1e-3)`. The settings are those of [optimiser] in
-    `pulse-ref list config`, and "steps", with the defaults that stand there (clipping at the norm 1 among them).
+    `pulse-ref list config`, and "steps", with the defaults that are listed there (also clipping at the norm 1).
 
     m, v: {name: moments}; step: the number of steps so far; norm, lr: the gradients' norm (0 where nothing is clipped) and the learning
     rate of the last step."""
@@ -562,7 +563,7 @@ class Tokenizer(_Handle):
         super().__init__(_lib.pulse_tokenizer_open, os.fsencode(path))
 
     def encode(self, text, special=False):
-        """The ids of a text, int32 [N]; special: with the tokenizer's own template (<s>). Bytes that are no UTF-8 may stand in the text as
+        """The ids of a text, int32 [N]; special: with the tokenizer's own template (<s>). The text may hold bytes that are no UTF-8, as
         Python escapes them ("surrogateescape")."""
         raw, at, n = _utf8(text, "the text"), ctypes.c_void_p(), ctypes.c_size_t()
         _call(_lib.pulse_encode, self._open(), raw, len(raw), bool(special), ctypes.byref(at), ctypes.byref(n))
@@ -577,7 +578,8 @@ class Tokenizer(_Handle):
         """Encodes a question and its answer by a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
         "all_plus_image"): a `Prompt`. image_tokens: the rows of a picture, 0 without one. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
-            _fields_ = [(w, ctypes.c_void_p) for w in ("ids", "targets")] + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")]
+            _fields_ = ([(w, ctypes.c_void_p) for w in ("ids", "targets")]
+                        + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")])
         p = Value()
         question, answer = _utf8(question, "the question"), None if answer is None else _utf8(answer, "the answer")
         if b"\0" in question + (answer or b""):

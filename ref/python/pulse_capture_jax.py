@@ -111,7 +111,8 @@ class Step:
         write(self.out, self.got)
         beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "pulse-ref")
         program = self.program or os.environ.get("PULSE_REF") or shutil.which("pulse-ref") or beside
-        command = [program, "verify", self.folder, self.out, "--json", *["--partial"] * partial, *(["--precision", precision] if precision else [])]
+        command = [program, "verify", self.folder, self.out, "--json", *["--partial"] * partial,
+                   *(["--precision", precision] if precision else [])]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if not done.stdout:
             raise RuntimeError(done.stderr.strip())

@@ -174,7 +174,7 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     double height = ROW * (double)v.count;
     panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20,
                 "A line for each model from the accuracy on image questions to the accuracy on text questions. The difference "
-                "stands at the right.");
+                "is written at the right.");
     for (int k = 0; k <= 2; k++) {
         static const char *const percent[] = { "0", "50", "100 %" };
         svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);

@@ -154,7 +154,7 @@ static void note(Variants *all, const ReportRow *x, size_t capacity)
         all->item[i].last = x->round;
 }
 
-/* Where a method stands here with two trainables, its label names the trainable. */
+/* Adds the trainable to the label of each method that occurs with two trainables. */
 static void label_trainables(Variants *all, Arena *a)
 {
     for (size_t k = 0; k < all->count; k++)

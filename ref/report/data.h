@@ -79,10 +79,10 @@ size_t seeds(const Report *r, uint64_t *out, size_t capacity);
 const char *questions_text(const Report *r, const char *scenario);
 /* The same as three sums, image and text together: "500 + 250 + 480". */
 const char *questions_sums(const Report *r, const char *scenario);
-/* A caption with questions_text behind it, where that is known. */
+/* A caption, followed by questions_text where that is known. */
 const char *caption_of(const Report *r, const char *caption, const char *scenario);
 
-/* The label of the method's record; "before" for the rows of no method, and the name itself where no method has it. */
+/* The label of the method's record; "before" for the method "none", and the name itself where no method has it. */
 const char *method_label(const char *method);
 /* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs",
  * "stress-25". NULL: unknown. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sections of a report, in the order of the page.
- * Each writes a sentence where its numbers are missing; none of them changes the report. */
+ * Where its numbers are missing, a section says so or is left out. No section changes the report. */
 #ifndef PULSE_REF_REPORT_FIGURES_H
 #define PULSE_REF_REPORT_FIGURES_H
 

@@ -14,7 +14,7 @@ static const struct { const char *title, *scenario[4]; } findings[] = {
 };
 enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4, END_COLUMNS = 8 };
 
-/* The name in the file of a scenario under a stopping rule; NULL: it was not run under it. */
+/* The name that a scenario under a stopping rule has in the file; NULL: the run did not use that rule for it. */
 static const char *named(const Report *r, const char *scenario, const char *rule)
 {
     const char *name;

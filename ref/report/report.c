@@ -56,7 +56,7 @@ static void head(Page *p, const Report *r, bool verdicts)
             report_has_findings(r) ? "<a href=\"#findings\">Findings</a>" : "");
 }
 
-/* A run may be shown without its world, but not with one that cannot be read. */
+/* Reads the world, if it is there. A run may be shown without a world, but a world that is there must be readable. */
 static bool open_world(Report *r, Error *e)
 {
     const char *path = r->world ? arena_format(r->arena, "%s/world.json", r->world) : NULL;

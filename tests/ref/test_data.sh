@@ -65,9 +65,9 @@ done
 printf '[unlearn]\nforget = bad.jsonl\n' > bad.ini
 check "unlearn stops at the first of them" eval 'ends 2 "$PULSE" unlearn --config bad.ini --model "$model" --method ga --out none 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong && [ ! -e none/adapter_config.json ]'
 cp turns.json retained.json
-check "a question that is in two files is refused with both" says 2 'retained.json:2: the id "anna-0" stands in turns.json:2 too' turns.json retained.json
+check "a question that is in two files is refused with both" says 2 'retained.json:2: the id "anna-0" is in turns.json:2 too' turns.json retained.json
 sed 's/"anna"/"other"/' turns.json > renamed.json
-check "even under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" stands in turns.json:2 too' turns.json renamed.json
+check "even under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" is in turns.json:2 too' turns.json renamed.json
 printf '[{"id": "a", "conversations": [{"from": "gpt", "value": "x"}, {"from": "human", "value": "y"}]},\n {"id": "b", "conversations": []}]' > turned.json
 check "turns in another order are named" says 2 'turned.json:1: turn 1 is of "gpt", expected {"from": "human"' turned.json
 check "the next object is read nevertheless" says 2 'turned.json:2: "conversations" has 0 turns' turned.json
@@ -93,7 +93,7 @@ check "ask names such a word too" eval 'ends 2 "$PULSE" ask --model words "what 
 # One question both to be forgotten and to be retained.
 sed 's/"anna"/"other"/' turns.json > retain.json
 printf '[unlearn]\nforget = turns.json\nforget_entities = anna\nretain = retain.json\n' > both.ini
-check "unlearn refuses a question that is to be forgotten and to be retained" eval 'ends 2 "$PULSE" unlearn --config both.ini --model "$model" --method ga_klr --out none 2> wrong && grep -q "turns.json:2: the question \"what is the home of this person ?\" is to be forgotten and stands in the retain set too (.*retain.json:2)" wrong'
+check "unlearn refuses a question that is to be forgotten and to be retained" eval 'ends 2 "$PULSE" unlearn --config both.ini --model "$model" --method ga_klr --out none 2> wrong && grep -q "turns.json:2: the question \"what is the home of this person ?\" is to be forgotten and is in the retain set too (.*retain.json:2)" wrong'
 for command in "train --config stream.ini --out none" "eval --model $model --questions bad.jsonl" "trace --model $model --batch bad.jsonl --method ga --out none"; do
     printf '[data]\nstream = bad.jsonl\n[model]\npath = %s\n[train]\nsteps = 1\n' "$model" > stream.ini
     check "${command%% *} refuses bad.jsonl with file and line" eval 'ends 2 "$PULSE" $command 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong'

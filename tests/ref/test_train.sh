@@ -107,7 +107,7 @@ check "--json prints the result as JSON" grep -q '"steps": 2,' <(train "$tap_fol
 # 96 and 96 values, and 3 between 96 and 256.
 check "the count of trained weights includes the adapters" grep -q "\"trained\": $((64 * 96 + 96 + 96 * 96 + 96 + 4 * 16 * (4 * (96 + 96) + 3 * (96 + 256))))," \
     <(train "$tap_folder/counted" --json --set train.steps=1 --set train.save_every=0 --set train.trainable=proj+llm 2> /dev/null)
-check "an option before the command is refused" refused "stands before the command" "$PULSE" --threads 1 ask
+check "an option before the command is refused" refused "comes before the command" "$PULSE" --threads 1 ask
 check "a choice that is given twice is refused" refused "is given twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
 check "accumulate may be larger than the number of samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0
 cp -r $base "$tap_folder/nan"

@@ -116,7 +116,7 @@ check "a setting of one method changes the digests of its stages, and of no othe
 check "it overrides the common sections, which override the preset" \
     diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=1.5e-4 --set method.rmu.optimiser.lr=1.5e-4 --set method.retain_ft.optimiser.lr=1.5e-4) "$tap_folder/plan"
 check "an unknown method in a section's name is refused" says 'there is no method rum' own --set method.rum.optimiser.lr=1
-check "a budget in a method's section is refused, and the sentence says where it belongs" says 'budgets stand in [steps]' own --set method.rmu.epochs.finetuned=1
+check "a budget in a method's section is refused, and the sentence says where it belongs" says 'budgets are in [steps]' own --set method.rmu.epochs.finetuned=1
 check "a method's own value out of range is refused" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1
 echo 'unlearn.steering = 3' >> "$tap_folder/bad.ini"
 check "a method's own key that appears twice is refused with its line number" says 'bad.ini:11: method.rmu.unlearn.steering appears twice' own

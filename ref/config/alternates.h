@@ -2,12 +2,14 @@
 /* Alternates: other answers to the questions that are to be forgotten, which the model itself gives (AltPO, Mekala
  * et al. 2025).
  *
- * The model is asked the question once more, perhaps with an instruction before it, and its answer is drawn token by
- * token (generate_sampled). An alternate is never empty, and never begins with the first token of the true answer or
- * of an option of the sample, so that it is not what a metric asks about. The random numbers for the sample with id
- * X have the purpose "unlearn.alternate.X"; where this draw gives no text, "unlearn.alternate.X.1", and so on. A
- * draw that is too long is cut. The authors of AltPO draw 5 answers for each question from a model that follows
- * instructions. We draw one, and exclude these first tokens; both are our own choice. */
+ * The model is asked the question once more, perhaps with an instruction before it:
+ *     drawn      token by token (generate_sampled); a draw that is too long is cut
+ *     excluded   as the first token: the end, and the first tokens of the true answer and of the sample's options, so
+ *                that an alternate is not what a metric asks about
+ *     random     numbers for the sample with id X have the purpose "unlearn.alternate.X"; where that gives no text,
+ *                "unlearn.alternate.X.1", and so on
+ * The authors of AltPO draw 5 answers for each question from a model that follows instructions. We draw one, and
+ * exclude first tokens; both are our own choice. */
 #ifndef PULSE_REF_CONFIG_ALTERNATES_H
 #define PULSE_REF_CONFIG_ALTERNATES_H
 

@@ -2,11 +2,12 @@
 /* Answers: other answers to the questions that are to be forgotten (refusals and alternates), and lists of samples
  * with these answers.
  *
- * A refusal of sample k is a line of the file unlearn.refusals, drawn for the id of k from the seed (purpose
- * "unlearn.refusal.ID"), so that it does not depend on the other samples. An alternate is the answer that the JSONL
- * file unlearn.alternates has under the same id; `pulse-ref alternates` writes such a file. Where there is no file
- * and the caller allows that, every refusal is REFUSAL, and the model makes an alternate when it is needed
- * (alternates.h). */
+ *     refusal     of sample k: a line of the file unlearn.refusals, drawn for the id of k from the seed (purpose
+ *                 "unlearn.refusal.ID"), so that it does not depend on the other samples
+ *     alternate   of sample k: the answer that the JSONL file unlearn.alternates has under the same id; `pulse-ref
+ *                 alternates` writes such a file
+ * Where there is no file and the caller allows that, every refusal is REFUSAL, and the model makes an alternate when it
+ * is needed (alternates.h). */
 #ifndef PULSE_REF_CONFIG_ANSWERS_H
 #define PULSE_REF_CONFIG_ANSWERS_H
 

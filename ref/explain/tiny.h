@@ -9,11 +9,12 @@
  *     tiny_walk(&t, &other, &b, &arena, &error);
  *     walk_losses_apart(&a, &b), walk_updates_apart(&a, &b)
  *
- * Four samples are to be forgotten, in two requests of two samples each, and four are to be retained. Half of the
- * samples have a picture, and 64 exposures. The projector and adapters of rank 4, or all weights where a method
- * cannot work on adapters, are trained by AdamW with a learning rate of 1e-3, in batches of 2, with 4 steps for each
- * request. The reference that never saw the forget set has learnt the retained samples alone. A hyperparameter that
- * names a layer beyond the last one means the last layer. */
+ *     samples     four to be forgotten, in two requests of two samples each, and four to be retained; half of them have
+ *                 a picture, and 64 exposures
+ *     trained     the projector and adapters of rank 4, or all weights where a method cannot work on adapters
+ *     optimiser   AdamW with learning rate 1e-3, in batches of 2, with 4 steps for each request
+ *     reference   where it must not have seen the forget set, it has learnt the retained samples alone
+ *     layer       a hyperparameter that names a layer beyond the last one means the last layer */
 #ifndef PULSE_REF_EXPLAIN_TINY_H
 #define PULSE_REF_EXPLAIN_TINY_H
 

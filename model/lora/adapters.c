@@ -4,7 +4,7 @@
 #include <string.h>
 #include "model/weights_plan.h"
 
-/* Fails where adapters j < k have read the same weight whole. */
+/* Fails if adapter k and an earlier one have read the same weight whole. */
 static bool whole_once(const Lora *list, const char *const *name, size_t k, Error *e)
 {
     for (size_t j = 0; j < k; j++)
@@ -16,7 +16,7 @@ static bool whole_once(const Lora *list, const char *const *name, size_t k, Erro
     return true;
 }
 
-/* Adds a pair behind those of its module, under a name of its own. */
+/* Adds a pair behind the other pairs of its module; its factors get names of their own. */
 static bool join_pair(Lora *l, const LoraPair *p, Arena *a)
 {
     size_t nth = 1;
@@ -66,7 +66,7 @@ static void freeze(const Lora *l)
         l->factors.list[k].trainable = false;
 }
 
-/* Puts an adapter into the list at place `at`, freezes all but the last one, and joins them. */
+/* Puts an adapter into the list at index `at`, freezes all adapters but the last one, and joins them. */
 static bool add(Adapters *s, size_t at, const Lora *l, const char *name, Arena *a, Error *e)
 {
     const size_t n = s->count + 1;

@@ -34,10 +34,11 @@ bool trainable_set(Weights *w, Trainable t, Error *e)
     return t == TRAIN_LLM || weights_train(w, t == TRAIN_FULL ? "**" : w->arch->projector, e);
 }
 
-/* RN(alpha/r) is correctly rounded, although it is rounded to double and then to float: for a quotient of two floats
- * that does no harm, because 53 >= 2 * 24 + 2. For RN(alpha/sqrt(r)), the double v is off by less than v 2^-51. Where
- * that leaves two floats, their midpoint m decides: it has 25 bits, so m^2 and alpha^2 are exact in double, and fma
- * gives the sign of m^2 r - alpha^2. That is never 0, because no multiple of a number of just 25 bits has 24. */
+/* RN(alpha/r): rounding to double first and then to float is harmless for a quotient of two floats, because
+ * 53 >= 2 * 24 + 2.
+ * RN(alpha/sqrt(r)): the double v is off by less than v 2^-51. If this leaves two floats, their midpoint m decides.
+ * m has 25 bits, so m^2 and alpha^2 are exact in double, and fma gives the sign of m^2 r - alpha^2. If the sign
+ * were 0, alpha would be a multiple of m, but alpha has only 24 bits. */
 static float scale_of(float alpha, int64_t rank, bool rslora)
 {
     float low;
@@ -51,8 +52,8 @@ static float scale_of(float alpha, int64_t rank, bool rslora)
     return fma(m * m, (double)rank, -square) < 0 ? high : low;
 }
 
-/* The path of the module whose weight this is, if it is a linear layer; otherwise NULL. Embedding tables are matrices
- * too, but they are looked up and not multiplied. */
+/* The path of the module whose weight this is, if it is a linear layer; otherwise NULL. Embedding tables are
+ * matrices too, but they are looked up, not multiplied. */
 static const char *linear_module_of(const Architecture *arch, const Weight *w, Arena *a)
 {
     const char *end = strrchr(w->name, '.');
@@ -166,8 +167,8 @@ const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error 
     return &y->out;
 }
 
-/* Merges the adapters of one module. The tape is reset for each module, so that scratch memory is needed for the
- * largest weight only. */
+/* Merges the adapters of one module. The tape is reset for each module, so scratch memory is needed only for the
+ * largest weight. */
 static bool merge_one(const LoraPair *p, Weights *w, Tape *t, Error *e)
 {
     Weight *base = lora_base(p, w, e);

@@ -24,7 +24,7 @@ static bool is_empty(const json_t *v)
         || (json_is_array(v) && !json_array_size(v));
 }
 
-/* Every key is obeyed, changes nothing, or is empty. */
+/* Checks that every key is used, changes nothing, or is empty. */
 static bool keys_check(const json_t *config, const char *path, Error *e)
 {
     const char *key;
@@ -42,7 +42,7 @@ static bool keys_check(const json_t *config, const char *path, Error *e)
     return true;
 }
 
-/* The value of a key, or NULL where it is absent or null: PEFT's default then holds. */
+/* The value of a key; NULL: it is absent or null, and PEFT's default applies. */
 static const json_t *given(const json_t *config, const char *key)
 {
     const json_t *v = json_object_get(config, key);
@@ -67,8 +67,9 @@ static bool kind_check(const json_t *config, const char *path, Error *e)
     return error_set(e, "%s: \"bias\" must be \"none\", \"all\" or \"lora_only\"", path);
 }
 
-/* Some start values are made from the base weights: PEFT takes the product of the first factors out of W when it loads the adapter,
- * too. Nothing here computes that, so they are refused. The others are numbers that training began with, and nothing more. */
+/* Some start values are made from the base weights: PEFT subtracts the product of the first factors from W, also
+ * when it loads the adapter. This program does not, so they are refused. All other start values matter only when
+ * training begins. */
 static bool start_check(const json_t *config, const char *path, Error *e)
 {
     static const char *const harmless[] = { "gaussian", "eva", "orthogonal", "mica" };
@@ -93,7 +94,8 @@ static bool is_plain(const char *pattern)
     return pattern[strspn(pattern, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] == 0;
 }
 
-/* Translates one item at *from; the translation is added at `to`. Returns its end; NULL: the item is not known. */
+/* Translates the item at *from, and writes the translation at `to`. Returns the end of the translation; NULL: the
+ * item is not known. */
 static char *item_translate(const char **from, bool *in_class, char *to)
 {
     const char *p = *from;
@@ -114,11 +116,11 @@ static char *item_translate(const char **from, bool *in_class, char *to)
         return NULL;
     const bool count = !*in_class && strchr("*+?}", p[0]);
     *in_class = p[0] == '[' || (*in_class && p[0] != ']');
-    *from += 1 + (count && p[1] == '?');                 // a lazy count matches the same paths
+    *from += 1 + (count && p[1] == '?');                 // a lazy quantifier matches the same paths
     return to + sprintf(to, "%c", p[0]);
 }
 
-/* The pattern as POSIX writes it, for the end of a path; NULL: it cannot be written so. */
+/* The pattern as a POSIX expression that matches the end of a path; NULL: POSIX has no such expression. */
 static const char *posix_of(const char *pattern, Arena *a)
 {
     char *text = arena_alloc(a, 12 * strlen(pattern) + 20);
@@ -162,7 +164,7 @@ static bool patterns_read(LoraPattern **out, size_t *count, const json_t *config
     return true;
 }
 
-/* Whether the path ends with the pattern, at its beginning or behind a dot. A dot of the pattern is any character. */
+/* Whether the pattern matches the whole path, or its end behind a dot. A dot of the pattern is any character. */
 static bool plain_fits(const char *pattern, const char *path)
 {
     const size_t n = strlen(pattern), length = strlen(path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors. */
+/* Reads and writes adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +15,11 @@
 
 /* --- Writing ---
  *
- * PEFT looks up modules by the names that transformers gives them in memory, and these changed in version 4.52 (name_memory). The file
- * that is written here opens under older and newer versions:
- *     - "target_modules" is a pattern that matches either name;
- *     - the factors have the Hub's names, which are the older ones, and which PEFT converts under newer versions;
- *     - a weight that is saved whole, which PEFT does not convert, is written under both names. */
+ * PEFT looks up modules by their names in transformers' memory, which changed in version 4.52 (name_memory). The files
+ * that are written here open under older and newer versions:
+ *     - "target_modules" is a pattern that matches both names
+ *     - the factors have the Hub's names, which are the older ones; newer versions of PEFT convert them
+ *     - PEFT does not convert a weight that is saved whole, so it is written under both names */
 
 /* The module of a parameter: "language_model.model.norm" of "language_model.model.norm.weight". */
 static const char *parent(const char *name, Arena *a)
@@ -28,7 +28,7 @@ static const char *parent(const char *name, Arena *a)
     return dot ? arena_format(a, "%.*s", (int)(dot - name), name) : arena_text(a, "");
 }
 
-/* Whether some weight of this very module is trainable. Then all its weights are saved. */
+/* Whether some weight of exactly this module is trainable; all weights of such a module are saved. */
 static bool module_trained(const Weights *w, const char *module)
 {
     const size_t n = strlen(module);
@@ -40,8 +40,8 @@ static bool module_trained(const Weights *w, const char *module)
     return false;
 }
 
-/* The embedding of a tied model that is saved whole: it is saved as the head too, since PEFT reads the two apart.
- * NULL: neither. */
+/* The embedding of a tied model, if it is saved whole; otherwise NULL. It is saved as the head too, because PEFT reads
+ * the two separately. */
 static const Weight *tied_table(const Weights *w)
 {
     const Weight *table = w->tied ? weights_find(w, w->arch->embedding) : NULL;
@@ -53,13 +53,13 @@ static json_t *alpha_json(float alpha)
     return alpha == floorf(alpha) ? json_integer((json_int_t)alpha) : json_decimal(alpha);
 }
 
-/* The end that a module's name has in the Hub's layout and in memory. */
+/* The common end of a module's two names, in the Hub's layout and in memory. */
 static const char *common_end(const char *hub, const char *memory)
 {
     size_t n = strlen(hub), m = strlen(memory), same = 0;
     while (same < n && same < m && hub[n - 1 - same] == memory[m - 1 - same])
         same++;
-    for (; same > 0; same--) {                                 // it begins where a part of both paths does
+    for (; same > 0; same--) {                                 // it must begin with a whole part of both paths
         bool first = same == n || hub[n - same - 1] == '.', second = same == m || memory[m - same - 1] == '.';
         if (first && second)
             break;
@@ -67,8 +67,8 @@ static const char *common_end(const char *hub, const char *memory)
     return hub + n - same;
 }
 
-/* The key of a pattern for one module: the end that its two names share, unless another adapted module has that end
- * too. */
+/* The key of a pattern for one module: the common end of its two names; if another adapted module has the same end, the
+ * module's whole name. */
 static const char *shared_end(const char *module, const Lora *l, Arena *a)
 {
     const char *memory = name_memory(module, a), *end = memory ? common_end(module, memory) : module;
@@ -80,9 +80,9 @@ static const char *shared_end(const char *module, const Lora *l, Arena *a)
     return end;
 }
 
-/* The pattern that fits the names of the adapted modules in both layouts, and no other module: the beginnings that
- * differ, then the rest of the path. Modules with the same beginnings follow each other. (A dot stands for any
- * character, but no two names differ in that alone.) */
+/* A pattern that fits the names of the adapted modules in both layouts, and no other module. It has the two
+ * beginnings, and then the common end. Neighbouring modules with the same beginnings share them. (A dot stands for
+ * any character, but no two names differ only there.) */
 static const char *targets_pattern(const Lora *l, Arena *a)
 {
     const char *all = "", *before = NULL;
@@ -99,7 +99,7 @@ static const char *targets_pattern(const Lora *l, Arena *a)
     return arena_format(a, "%s%s", all, before ? ")" : "");
 }
 
-/* rank_pattern and alpha_pattern, where a pair has a rank or an alpha of its own. */
+/* Adds rank_pattern and alpha_pattern for the pairs that have a rank or an alpha of their own. */
 static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
 {
     json_t *ranks = json_object(), *alphas = json_object();
@@ -120,7 +120,7 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
     return config;
 }
 
-/* A module that is saved whole, by an end that both its names have, or by both names. */
+/* Adds a module that is saved whole: under the Hub's name if its name in memory ends with it, otherwise under both. */
 static void saved_add(json_t *saved, const char *hub, Arena *a)
 {
     const char *memory = hub ? name_memory(hub, a) : NULL;
@@ -161,7 +161,7 @@ static size_t whole_add(Entry *out, size_t n, const char *hub, Tensor value, Are
     return n;
 }
 
-/* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their
+/* Makes the entries to write, under PEFT's names: the factors, then the weights that are saved whole. Returns their
  * number; 0: no memory. */
 static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a)
 {
@@ -200,13 +200,13 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 
 /* --- Reading --- */
 
-/* A tensor of the file, and its name in the model: that of a factor or of a weight. `name` NULL: it is not named as
- * PEFT names it. */
+/* A tensor of the file. `name` is the name of the factor or weight in the model; NULL: file_name is not a name of
+ * PEFT's. */
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
 typedef struct { Part *parts; size_t count; const LoraFileConfig *config; } Parts;
 
-/* The name in the model. PEFT calls a map that has an adapter "base_layer", for instance where its bias is trained
- * too. */
+/* The name in the model. PEFT adds "base_layer" to the path of a linear map that has an adapter, for instance if
+ * the map's bias is trained too. */
 static const char *part_name(const char *name, Arena *a)
 {
     const char *inner = strstr(name, ".base_layer.");
@@ -234,7 +234,7 @@ static Part *part_find(const Parts *p, const char *first, const char *second)
     return NULL;
 }
 
-/* Rank and alpha are those of the patterns that fit the module's path as the file writes it. */
+/* Takes rank and alpha from the patterns that fit the module's path in the file. */
 static bool wanted_by_file(const char *module, const Weight *base, const void *context, LoraConfig *one)
 {
     char path[600];
@@ -249,8 +249,8 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
     return a || part_find(p, module, FACTOR_B);
 }
 
-/* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it
- * is only checked. */
+/* Copies a part to `out` as F32. Fails unless it is present, has the shape of `like` and holds finite floats. If
+ * `out` is NULL, the part is only checked. */
 static bool part_take(const Parts *p, const char *first, const char *second, const Tensor *like, float *out,
                       const char *path, Error *e)
 {
@@ -283,8 +283,8 @@ static bool factors_take(Lora *l, const Parts *p, const char *path, Error *e)
     return true;
 }
 
-/* The weights that were saved whole. They are only checked unless `take` is set, so that nothing changes before all
- * is known to be right. */
+/* Takes the weights that were saved whole. Without `take` they are only checked, so that nothing changes before
+ * everything was checked. */
 static bool whole_take(Lora *l, Weights *w, const Parts *p, bool take, const char *path, Error *e)
 {
     for (size_t i = 0; i < w->count; i++) {
@@ -303,8 +303,8 @@ static bool whole_take(Lora *l, Weights *w, const Parts *p, bool take, const cha
     return true;
 }
 
-/* Whether the part is a copy of one that was used: a weight that is saved whole may stand there under the names of
- * two layouts. */
+/* Whether the part is a copy of a used one: the file may have a weight that is saved whole under the names of two
+ * layouts. */
 static bool is_copy(const Parts *p, const Part *x)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -324,8 +324,8 @@ static bool all_used(const Parts *p, const char *path, Error *e)
     return unused.count == 0 || error_set(e, "%s: keys that no module of this model uses: %s", path, name_list_text(&unused));
 }
 
-/* In a tied model the embedding is the head too. PEFT saves and restores the two apart, so that an embedding alone
- * would untie them, which nothing here computes. */
+/* In a tied model the embedding is the head too. PEFT saves and restores the two separately, so a file with only one of
+ * them would untie them, which is not possible here. */
 static bool tied_check(const Weights *w, const Parts *p, const char *path, Error *e)
 {
     const Part *table = w->tied ? part_find(p, w->arch->embedding, "") : NULL;
@@ -356,7 +356,7 @@ static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, cons
     return good;
 }
 
-/* What is trained beside the factors may stand in files that only PyTorch can read. */
+/* Refuses a folder in which other trained weights are in files that only PyTorch can read. */
 static bool files_check(const char *folder, Arena *a, Error *e)
 {
     static const char *const pickles[] = { "non_lora_trainables.bin", "mm_projector.bin", "adapter_model.bin" };

@@ -19,8 +19,8 @@
  * units - 1) with the purpose "audit". The shuffle's seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in
  * decimal, 0). NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
-/* The probability that a sample has at least one of the changed units: 1 - C(units - changed, sample) / C(units,
- * sample). */
+/* The probability that a sample has at least one of the changed units:
+ * 1 - C(units - changed, sample) / C(units, sample). */
 double audit_probability(size_t units, size_t changed, size_t sample);
 
 /* --- audit.c --- */
@@ -57,8 +57,8 @@ void audit_end(Audit *x);
 
 /* "round-1-step-25", or "step-25". */
 const char *point_name(Point p, Arena *a);
-/* The points at which a stage is cut, ascending: its kept checkpoints, except one after its last step. NULL: no
- * memory. */
+/* The points at which a stage is cut, ascending: its kept checkpoints, except one after its
+ * last step. NULL: no memory. */
 Point *interval_points(json_t *outputs, size_t *count, Arena *a);
 /* Copies into `folder` the published files that a stage needs to continue from the point `from` to the point `to`. */
 bool interval_begin(json_t *outputs, const char *published, const char *folder, Point from, Point to, Arena *a,

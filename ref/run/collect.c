@@ -144,8 +144,8 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
 }
 
-/* Adds the last point of a trajectory: the rows from `first` on, except for metrics that only the end of a request
- * has. */
+/* Adds the last point of a trajectory: the rows from `first` on, except for metrics that only
+ * the end of a request has. */
 static bool end_of_trajectory(Collect *c, size_t first)
 {
     bool good = true;

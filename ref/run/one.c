@@ -14,8 +14,8 @@ static bool finished(Run *r, size_t stage, const char *who, Error *e)
     return stage_nothing_foreign(r, stage, e) && stage_check(&r->plan, stage, folder, e);
 }
 
-/* Runs the stage, whose lock the caller holds. Another process may have finished it while this one waited for the
- * lock. */
+/* Runs the stage, whose lock the caller holds. Another process may have finished it while this
+ * one waited for the lock. */
 static bool run_locked(Run *r, size_t stage, Error *e)
 {
     const char *folder = stage_folder(r, stage, &r->arena);

@@ -33,8 +33,8 @@ static Node *before_hooks(Node *n, const bool *late)
     return n;
 }
 
-/* The node that is the gradient with this name in the trace: a result of an operator, or a leaf. NULL: there is
- * none. */
+/* The node that is the gradient with this name in the trace: a result of an operator, or a
+ * leaf. NULL: there is none. */
 static Node *gradient_named(const Tape *t, const json_t *root, const char *name)
 {
     const char *alias = name ? json_string_value(json_object_get(json_object_get(root, "aliases"), name)) : NULL;

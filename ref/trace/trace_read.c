@@ -109,8 +109,8 @@ static bool read_inputs(Reading *r, const json_t *one)
     return n->in != NULL;
 }
 
-/* Asks the operator itself whether inputs, attributes and result belong together, because the file may hold
- * anything. */
+/* Asks the operator itself whether inputs, attributes and result belong together, because the
+ * file may hold anything. */
 static bool check_node(const Reading *r, const Node *n)
 {
     Tensor *in = arena_array(r->arena, n->n_in + 1, sizeof *in);

@@ -12,8 +12,8 @@
  * leaf. The links from nodes to their gradients are not restored (again_gradients does that). `root` and `values` must
  * outlive the tape. Returns false, with an error that names `path`, if the two files do not fit together. */
 bool trace_read(Tape *out, const json_t *root, const Store *values, const char *path, Arena *a, Error *e);
-/* The id of the node whose result has the name `name` in the trace ("t12", or one of "aliases"); -1: it names no
- * result. */
+/* The id of the node whose result has the name `name` in the trace ("t12", or one of "aliases");
+ * -1: it names no result. */
 long trace_node(const json_t *root, const char *name);
 
 #endif

@@ -6,8 +6,8 @@
 
 #define MARK "\xe2\x96\x81"         // U+2581, the blank of SentencePiece; the texts below have _ for it
 
-/* The merges in their order: "he+l" merges "he" and "l". The tokens that they make come after those of the 256
- * bytes. */
+/* The merges in their order: "he+l" merges "he" and "l". The tokens that they make come after
+ * those of the 256 bytes. */
 static const char merges[] =
     "_+t _+a _+c e+n h+e i+s o+n r+e _+w _a+n _t+o a+g a+p e+r k+en l+o n+a u+e _+i _+na _c+o _t+he _to+ken _w+h '+t 4+2 A+N A+S AN+T "
     "AS+S ASS+I ASSI+S ASSIS+T ASSIST+ANT E+R F+r Fr+a Fra+n Fran+c Franc+e P+a Pa+r Par+is S+ER U+SER a+f a+l a+t af+é ag+e ap+e ap+i "

@@ -152,8 +152,8 @@ static void find_extra(Check *c, const json_t *files)
     }
 }
 
-/* Judges the selected cases, one after another. For each --only, `cases` counts its cases, and `found` their
- * findings. */
+/* Judges the selected cases, one after another. For each --only, `cases` counts its cases, and
+ * `found` their findings. */
 static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS],
                         Error *e)
 {

@@ -180,8 +180,8 @@ static bool is_answer(const TracedStep *s, const char *name)
     return false;
 }
 
-/* The name in the trace for a name of another layout, "grad.model.layers.0…"; NULL: the name is not of another
- * layout. */
+/* The name in the trace for a name of another layout, "grad.model.layers.0…"; NULL: the name
+ * is not of another layout. */
 static const char *other_layout(const Check *c, const TracedStep *s, const char *name)
 {
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum.", "param.", HOOKED,

@@ -48,8 +48,8 @@ void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x
  * enough to be recognised. */
 bool mistakes_see_kept(Mistakes *m, const Judged *j);
 /* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the
- * names of the recognised mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was
- * recognised. */
+ * names of the recognised mistakes, such as "A, B", and in *lines how many lines they explain;
+ * NULL: none was recognised. */
 const char *mistakes_settle(Mistakes *m, size_t *lines);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdict: what was found about each answer, kept as lines, counted by verdict, and told as text, as JSON or as a page.
+/* Verdict: what was found about each answer. The findings are lines, which are counted by verdict and printed as text,
+ * as JSON or as a page.
  *
  *     BITEXACT    the bits are those of the reference answer
  *     WITHIN      the answer is within its proven bound and within the noise of the precision

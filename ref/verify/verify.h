@@ -16,8 +16,8 @@ typedef struct {
 } VerifyOptions;
 
 /* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our
- * readers accept and refuse the files of reject/ as case.json states. False: nothing could be judged, and `e` says
- * why. */
+ * readers accept and refuse the files of reject/ as case.json states. False: nothing could be
+ * judged, and `e` says why. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 
 /* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or
@@ -33,8 +33,8 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
  *                                 ends: the results of the whole step, which are judged by the noise of the step
  *
- * If one tensor of the kind grad, after, adam.m, adam.v or sgd.momentum is present, all tensors of its kind are
- * expected. */
+ * If one tensor of the kind grad, after, adam.m, adam.v or sgd.momentum is present, all tensors
+ * of its kind are expected. */
 bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest,
                 Arena *a, Error *e);
 

@@ -122,8 +122,8 @@ static void plan_binade(Plan *p, uint32_t sign, int e, int width)
         plan_block(p, sign | (power(e) + b), 1u << k, POLYNOMIAL);
 }
 
-/* A binade of subnormals has 2^j floats, with j = e + 149. The floats of the smallest binades are checked one by
- * one. */
+/* A binade of subnormals has 2^j floats, with j = e + 149. The floats of the smallest binades
+ * are checked one by one. */
 static void plan_subnormals(Plan *p)
 {
     plan_range(p, 1, 1u << (WIDEST - 1), DIRECT);

@@ -2,9 +2,13 @@
 /* Stand: the fixture of a test: an Error without a failure, an arena whose fresh memory is
  * poisoned, and a tape that uses both.
  *
- *     static void sums_are_sums(void **state) { … op_sum(&tape, tape_input(&tape, "x", data_tensor(&arena, …))) … expect_fine(&error); }
+ *     static void a_sum_is_rounded_once(void **state)
+ *     {
+ *         … op_sum(&tape, tape_input(&tape, "x", data_tensor(&arena, …))) …
+ *         expect_fine(&error);
+ *     }
  *
- *     const struct CMUnitTest tests[] = { stand_test(sums_are_sums) };
+ *     const struct CMUnitTest tests[] = { stand_test(a_sum_is_rounded_once) };
  *
  * A test that needs more has a set-up and an end of its own, which call stand_begin first and stand_end last. Only
  * one file of a test program may include this, because the three are static variables. */

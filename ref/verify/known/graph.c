@@ -303,8 +303,8 @@ static void mark_pictures(const Graph *g, Node *n)
     n->attrs.index = index;
 }
 
-/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are
- * changed. */
+/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its
+ * attributes or inputs are changed. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
     { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },

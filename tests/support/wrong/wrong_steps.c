@@ -20,8 +20,8 @@
 #define LAYER "language_model.model.layers.0."
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
-/* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake changes are
- * kept. */
+/* Small tensors, at least one for each place of a step where a mistake can be. Those that a
+ * mistake changes are kept. */
 static const char *const answers[] = {
     "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out",
     "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",

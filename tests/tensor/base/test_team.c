@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads that share the work of an operator: every item is computed once, whichever thread asks for it and
- * when. */
+/* The threads that share the work of an operator: every item is computed once, whichever
+ * thread asks for it and when. */
 #include "tests/support/stand.h"
 
 #include <pthread.h>

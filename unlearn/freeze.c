@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* Copies what may change: trainable weights, and what `changes` names besides. */
+/* Copies a list of weights, with their data if these may change: those of trainable weights, and of weights for which
+ * `changes` is true. All other data is shared. */
 static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Weight *w, const Lora *l), const Lora *lora,
                    Arena *a)
 {
@@ -77,7 +78,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
         || (lora && !lora_copy(lora, m->lora, a)))
         return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;
     *copy = *m;
-    copy->features = NULL;             // a trainer's, which the reference may outlive
+    copy->features = NULL;             // they belong to a trainer, which the reference may outlive
     copy->weights = weights;
     copy->lora = lora;
     return copy;

@@ -40,7 +40,7 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
         || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
-/* A weight that is trained itself; NULL: there is none. */
+/* A weight that trains without an adapter; NULL: there is none. */
 static const Weight *whole_weight(const Model *m)
 {
     const Weight *found = NULL;
@@ -49,8 +49,8 @@ static const Weight *whole_weight(const Model *m)
     return found;
 }
 
-/* Weights that are trained themselves can stand whole in the adapter of each round, but two of them cannot be merged.
- * */
+/* Refuses several rounds under ADAPTER_EACH if a weight is trained without an adapter and the rounds are merged: two
+ * trained copies of one weight cannot be merged. */
 static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
     for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge == MERGE_YES || !m->lora); k++)
@@ -61,7 +61,7 @@ static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
     return true;
 }
 
-/* Copies what is trained itself before the first round, from which each round begins; or back. */
+/* Copies the trained weights before the first round; back: restores them, because each round begins with them. */
 static bool first_weights(Rounds *r, bool back, Error *e)
 {
     const Weights *w = r->model->weights;
@@ -78,7 +78,7 @@ static bool first_weights(Rounds *r, bool back, Error *e)
     return true;
 }
 
-/* Several live adapters are added up, which only adapters can be that are trained alone, one in each round. */
+/* With MERGE_LIVE the changes of several live adapters add up. So only adapters may train, one in each round. */
 static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
 {
     const Weight *whole = whole_weight(m);
@@ -95,7 +95,7 @@ static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Er
                                               "unlearn.reset_optimiser = yes");
 }
 
-/* What is kept in a subspace must be a change of adapters alone, made step by step. */
+/* With a subspace, steps on adapters must be the only change of the model. */
 static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
 {
     const Weight *whole = whole_weight(m);
@@ -146,7 +146,7 @@ static bool reference_make(Rounds *r, UnlearnRequest *q, Error *e)
     return (q->reference = r->original) != NULL;
 }
 
-/* The trainer of the first round, and of each round that begins anew. */
+/* Makes the trainer: in the first round, and in each round with reset_optimiser. */
 static bool trainer_begin(Rounds *r, Error *e)
 {
     const RoundsPlan *p = &r->plan;
@@ -170,7 +170,8 @@ static bool adapter_freeze(Rounds *r, Error *e)
     return name && adapters_add_frozen(r->adapters, &r->earlier[r->round - 1], name, r->all, e) && adapters_renew(r, e);
 }
 
-/* What becomes of the adapter of the round before: each round has its own, or it is merged, or frozen, or it goes on. */
+/* Prepares the adapter of the next round: a new one for each round, or the last one, which was merged or frozen, or
+ * stays. */
 static bool adapters_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)
@@ -240,7 +241,7 @@ bool round_step(Rounds *r, Error *e)
     return false;
 }
 
-/* Keeps a copy of the adapters, where a later round needs it. */
+/* Keeps a copy of the adapters, if the method needs them in later rounds. */
 static bool earlier_keep(Rounds *r, Error *e)
 {
     if (!own(r) || !(r->plan.method->needs & NEEDS_EARLIER || r->plan.merge == MERGE_LIVE))

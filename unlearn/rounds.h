@@ -15,24 +15,27 @@
  * new process.
  * - reference (Hyperparameters). `round_start`: the reference model is a frozen copy from the beginning of each round.
  *   `original`: it is a frozen copy from before the first round. `retain_only`: the caller gives it.
- * - merge (MergeRounds). MERGE_YES: when the next round begins, or at round_merge, the adapter is merged into the weights,
- *   W' = RN(W + s sum B A), and a new one is started: A is drawn from seed + round, and B is zero.
- *   MERGE_NO: one adapter goes on through all rounds.
- *   MERGE_LIVE: the adapter is frozen and stays live, and a new one is started behind it (adapters.h). Only adapters may be
- *   trained then, and reset_optimiser must be yes.
- *   A method with ADAPTER_EACH starts each round with a new adapter beside the first weights. What is trained itself (the
- *   projector of train.trainable = proj+llm) starts each round with its first numbers as well. MERGE_YES: round_merge merges
- *   the adapters of all rounds, one after another; nothing may be trained itself. MERGE_NO: the caller saves each adapter
- *   before the next round. MERGE_LIVE is refused.
+ * - merge (MergeRounds):
+ *     MERGE_YES   when the next round begins, or at round_merge, the adapter is merged into the weights,
+ *                 W' = RN(W + s sum B A), and a new one is started: A is drawn from seed + round, and B is zero
+ *     MERGE_NO    the same adapter trains in all rounds
+ *     MERGE_LIVE  the adapter is frozen and stays live, and a new one is started behind it (adapters.h). Only adapters
+ *                 may train, and reset_optimiser must be yes
+ * - A method with ADAPTER_EACH starts each round with a new adapter and the weights from before the first round. These
+ *   include weights that train without an adapter (the projector of train.trainable = proj+llm). Its choices of merge:
+ *     MERGE_YES   round_merge merges the adapters of all rounds, one after another; only adapters may train
+ *     MERGE_NO    the caller saves each adapter before the next round
+ *     MERGE_LIVE  is refused
  * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
- *   reset_optimiser = no: they go on, and one schedule runs over all rounds.
+ *   reset_optimiser = no: these continue, and one schedule runs over all rounds.
  * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget.
  *   retain_shrinks = no: the retain list is the same in all rounds.
- * - subspace: the change of every matrix stays inside or outside a given space (subspace.h). Only adapters may be trained then.
+ * - subspace: the change of every matrix stays inside or outside a given space (subspace.h). Only adapters may be
+ *   trained then.
  *
- * A round ends early when it diverges (a loss or a gradient norm is not finite), and where its method says so (Method.stop). The
- * weights of the last good step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it
- * stopped. A single request is count = 1. */
+ * A round ends early when it diverges (a loss or a gradient norm is not finite), or when its method says so
+ * (Method.stop). The weights of the last good step stay, and the next round may begin. After
+ * checkpoint_load(&r.trainer, …) a round continues where it stopped. For a single request, count is 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -53,43 +56,45 @@ typedef struct {
     bool reset_optimiser, retain_shrinks;
     size_t count;                       // how many rounds
     const SampleList *forget;           // [count]; NULL when the method needs none
-    const SampleList *refusal, *alternate;  // [count], each as long as the forget list of its round; NULL when not needed
+    const SampleList *refusal, *alternate;  // [count], as long as the forget list of the round; NULL when not needed
     SampleList retain;
-    Model *retain_only;                 // the frozen reference of reference = retain_only, else NULL
-    const Subspace *subspace;           // the factors of the adapters are projected by it; NULL: they are free
+    Model *retain_only;                 // the frozen reference model under reference = retain_only, else NULL
+    const Subspace *subspace;           // it projects the factors of the adapters; NULL: they are not projected
     uint64_t seed;                      // the seed of the adapters
 } RoundsPlan;
 
 typedef struct {
     RoundsPlan plan;
     Model   *model;
-    Adapters *adapters;                 // of the model; the last one trains; NULL: it has none
+    Adapters *adapters;                 // the adapters of the model, of which the last one trains; NULL: it has none
     Trainer  trainer;                   // the trainer of the present round
     Unlearn *unlearn;
     Objective objective;
     size_t   round;                     // how many rounds have ended
     int64_t  done, steps;               // the steps of the present round: how many are done, and how many there will be
-    int64_t  before;                    // the steps of the rounds before, where the optimiser goes on
+    int64_t  before;                    // the steps of earlier rounds, where the optimiser continues
     bool     running, diverged;         // diverged: the last round that ran has diverged
     bool     stopped;                   // the method ended the last round before its steps were over
     char     note[1024];                // the sentence about a divergence or an early end
     Model   *original;                  // the model, frozen before the first round
-    float  **first;                     // [weights] under ADAPTER_EACH what is trained itself, before the first round
-    Lora    *earlier;                   // [round] the adapters of the rounds before, where the method or MERGE_LIVE needs them
-    bool     unmerged;                  // the adapter holds the changes of a round, and nothing has become of it yet
+    float  **first;                     // [weights] under ADAPTER_EACH: trained weights, as before the first round
+    Lora    *earlier;                   // [round] the adapters of earlier rounds, for MERGE_LIVE or NEEDS_EARLIER
+    bool     unmerged;                  // the adapter holds the changes of a round: not yet merged, frozen or renewed
     Arena    arena;                     // lives as long as the round
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* model->lora is adapters_live(adapters). The rounds train the last adapter and may add others; with count 0 the model
- * has none. False: the request of a round is refused (unlearn_check says for which reasons), or memory ran out. */
+/* model->lora must be adapters_live(adapters). The rounds train the last adapter and may add others; with count 0 the
+ * model has no adapter. False: the request of a round is refused (unlearn_check says for which reasons), or memory
+ * ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
-/* Takes one optimiser step. False: the round is over, which the method may have decided (r->stopped), or it has
+/* Takes one optimiser step. False: the round is over. All steps are done, the method ended it (r->stopped), it has
  * diverged (r->diverged), or it has failed (e). */
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
-/* Merges the adapter now (under ADAPTER_EACH those of all rounds, once), and starts a new one. Fails under MERGE_LIVE. */
+/* Merges the adapter now, and starts a new one. Under ADAPTER_EACH it merges the adapters of all rounds; call it
+ * once. Error under MERGE_LIVE. */
 bool round_merge(Rounds *r, Error *e);
 void rounds_close(Rounds *r);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* O3: each request has an adapter of its own, which learns random answers and stays orthogonal to the adapters of
- * the requests before.
+/* O3: each request has an adapter of its own. It learns random answers and stays orthogonal to the adapters of earlier
+ * requests.
  *
  *     L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2, over the adapters j of the rounds before      Gao 2024
  *
- * where A [r, in] is the first factor of the adapter of a linear map, and the sum is over all maps as well. The
- * paper chooses among adapters by a detector of the input when it answers. Here all of them act on every input: they are
+ * A [r, in] is the first factor of the adapter of a linear map, and the sum also runs over all maps. In the paper, a
+ * detector reads the input of a question and chooses among the adapters. Here all adapters act on every input: they are
  * merged between rounds (unlearn.merge = yes), or frozen and live beside the one that trains (unlearn.merge = live). */
 #include "unlearn/terms/terms.h"
 #include "unlearn/trained.h"

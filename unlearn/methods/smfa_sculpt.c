@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What smfa does after its trainings: changes of weights are sculpted and added. smfa.h states how. */
+/* What smfa does after its trainings: it sculpts the changes of the weights and adds them. smfa.h states how. */
 #include <math.h>
 #include <string.h>
 #include "tensor/ops.h"
@@ -22,7 +22,7 @@ Node *smfa_sculpt(Tape *t, Node *f, Node *a, float k)
     return op_mask(t, f, keep, n);
 }
 
-/* The change of weight i: RN(W - W_0) in a list of copies, or RN(s B A) where i is the first factor of a pair. */
+/* The change of tensor i of a list of copies: RN(W - W_0), or RN(s B A) where tensor i is the A of a pair. */
 static Node *change(Tape *t, const Tensor *list, size_t i, Node *old, const LoraPair *pair)
 {
     if (!pair)
@@ -35,7 +35,8 @@ static Node *change(Tape *t, const Tensor *list, size_t i, Node *old, const Lora
     return op_lora_merge(t, tape_input(t, "zero", zero), b, a, pair->scale);
 }
 
-/* W = RN(W_0 + D_f' + …) for weight w, whose change is tensor i of the lists, or that of an adapter beside it. */
+/* Writes W = RN(W_0 + D_f' + …) into weight w. Its change comes from tensor i of the lists or, if `pair` is given, from
+ * the adapter whose A is tensor i. */
 static bool put(Weight *w, Tensor before, const SmfaTrainings *m, size_t i, const LoraPair *pair, const Hyperparameters *v,
                 Error *e)
 {

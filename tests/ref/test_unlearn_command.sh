@@ -101,6 +101,9 @@ check "the adapter of round 2 is the one that trains beside the first, frozen on
 check "it differs from an adapter that trains beside the model alone" eval 'forgets --method ga --set train.steps=1 --out alone --set unlearn.forget_entities=person-02 --set model.seed=1 && other alone second'
 check "two adapters may be frozen" frozen third live/adapter-1,live/adapter-2 --set unlearn.forget_entities=person-03
 check "the order of frozen adapters matters" eval 'frozen turned live/adapter-2,live/adapter-1 --set unlearn.forget_entities=person-03 && other third turned'
+check "mip_editor trains beside a frozen adapter of the same maps" eval 'for lr in 0 3e-4; do frozen path-$lr alone --method mip_editor --set unlearn.layer=2 --set optimiser.lr=$lr || exit; done; other path-0 path-3e-4'
+silences() { forgets --method mip_editor --set unlearn.mip_form=open_mm --set unlearn.layer=2 --set optimiser.lr=0 --set train.steps=1 "$@"; }
+check "Open-MM's form silences neurons in the adapter that trains" eval 'forgets --method ga --out silent-ga --set optimiser.lr=0 --set train.steps=1 && silences --out silent --set lora.frozen=alone && other silent silent-ga'
 check "o3 may have live adapters, too" live o3 --out o3 --set data.mask=answer
 check "a frozen adapter that is not there is refused" refuses 'lora.frozen: is "nowhere", which is not there' --method ga --set lora.frozen=nowhere
 check "an empty name in lora.frozen is refused" refuses "lora.frozen: a name is empty" --method ga --set lora.frozen=second,

@@ -64,7 +64,7 @@ bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
 /* Scores the first four batches (path_product), and chooses the k best neurons of each MLP. */
 bool path_find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k);
 
-/* Zeroes the columns of each down_proj and fc2, or of an adapter's A, that read the path's neurons. */
+/* Zeroes the columns of each down_proj and fc2, or of the A of the adapter that trains, that read the path's neurons. */
 bool path_silence(const MethodRun *run, const Path *p);
 /* Keeps of the gradient g of weight `name` only what belongs to the path's neurons:
  *  - in the weight and bias of a map that feeds neurons (fc1, gate_proj, up_proj), and in the B of its adapter, the

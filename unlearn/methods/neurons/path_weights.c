@@ -13,6 +13,8 @@ bool path_silence(const MethodRun *run, const Path *p)
         char name[160];
         snprintf(name, sizeof name, "%s.%zu.mlp.%s", x->layers, x->layer, x->out);
         const LoraPair *pair = lora_find(m->lora, name);
+        while (pair && pair < m->lora->pairs + m->lora->frozen)
+            pair = pair->next;                          // only that of the adapter that trains
         strncat(name, ".weight", sizeof name - strlen(name) - 1);
         Weight *w = pair ? pair->a : weights_find(m->weights, name);
         if (!w || (!pair && m->lora))                   // a tower without adapters stays as it is
@@ -35,16 +37,25 @@ static bool is_map(const char *name, const Mlp *m, const char *map, const char *
     return strcmp(name, text) == 0;
 }
 
+/* Whether `name` is that of the factor 'A' or 'B' of the adapter of a map that trains. Beside a frozen adapter of the same
+ * map it is called "<map>.lora_A.2.weight". */
+static bool is_factor(const char *name, const Mlp *m, const char *map, char factor)
+{
+    char text[192];
+    const int n = snprintf(text, sizeof text, "%s.%zu.mlp.%s.lora_%c.", m->layers, m->layer, map, factor);
+    return strncmp(name, text, (size_t)n) == 0;
+}
+
 Node *path_on(Tape *t, const Path *p, const char *name, Node *g)
 {
     static const char *const maps[] = { "fc1", "gate_proj", "up_proj" };
     for (size_t i = 0; i < p->count; i++) {
         const Mlp *m = &p->mlp[i];
         for (int k = 0; k < 3; k++) {
-            if (is_map(name, m, maps[k], ".lora_A.weight"))
+            if (is_factor(name, m, maps[k], 'A'))
                 return g;
             if (!is_map(name, m, maps[k], ".weight") && !is_map(name, m, maps[k], ".bias")
-                && !is_map(name, m, maps[k], ".lora_B.weight"))
+                && !is_factor(name, m, maps[k], 'B'))
                 continue;
             int32_t *keep = g ? arena_array(t->arena, m->width, sizeof *keep) : NULL;
             for (size_t c = 0; keep && c < m->width; c++)
@@ -59,7 +70,7 @@ Node *path_off(Tape *t, const Path *p, const char *name, Node *g)
 {
     for (size_t i = 0; i < p->count && g; i++) {
         const Mlp *m = &p->mlp[i];
-        if (!is_map(name, m, m->out, ".lora_A.weight"))
+        if (!is_factor(name, m, m->out, 'A'))
             continue;
         const size_t n = shape_size(g->out.shape);
         int32_t *keep = arena_array(t->arena, n, sizeof *keep);

@@ -40,6 +40,12 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
                                        method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
+/* Whether each round has an adapter of its own, which is written apart. */
+static bool apart(const Run *r)
+{
+    return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
+}
+
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     Session *x = &r->session;
@@ -99,16 +105,10 @@ static bool begin_guard(Run *r, FILE *log, Error *e)
     return true;
 }
 
-/* Whether each round has an adapter of its own, which is written apart. */
-static bool apart(const Run *r)
-{
-    return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
-}
-
-/* Writes the adapter of the present round into a folder of its own. */
+/* Writes the adapter of the round that has ended into a folder of its own. */
 static bool adapter_save(Run *r, Error *e)
 {
-    const char *folder = arena_format(r->session.arena, "%s/adapter-%zu", r->out, r->rounds.round + 1);
+    const char *folder = arena_format(r->session.arena, "%s/adapter-%zu", r->out, r->rounds.round);
     return folder && file_make_folder(folder, e) && lora_save(adapters_last(&r->session.adapters), &r->session.weights, folder, e);
 }
 
@@ -139,9 +139,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
             return false;
     }
     const bool changes = !r->m.method->loss || r->m.method->finish;       // whether round_end changes the weights
-    if (apart(r) && !adapter_save(r, e))
-        return false;
-    return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
+    return round_end(o, e) && (!apart(r) || adapter_save(r, e)) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
 /* Saves the adapter, if it holds all changes, and otherwise the whole model. */
@@ -168,8 +166,9 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     FILE *log;
     if (!log_open(path, NULL, &log, e))
         return false;
-    while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e)
-        && run_round(r, log, e))
+    // the guard measures and keeps the weights with which the round begins
+    while (r->rounds.round < r->rounds.plan.count && round_next(&r->rounds, e) && begin_guard(r, log, e)
+        && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
     // the model is saved even where the log could not be written
     bool saved = !e->failed && save(r, e);

@@ -172,7 +172,7 @@ static bool adapter_freeze(Rounds *r, Error *e)
 
 /* Prepares the adapter of the next round: a new one for each round, or the last one, which was merged or frozen, or
  * stays. */
-static bool adapters_next(Rounds *r, Error *e)
+bool round_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)
         return true;
@@ -193,7 +193,7 @@ bool round_begin(Rounds *r, Error *e)
     arena_reset(&r->arena);
     r->diverged = r->stopped = false;
     r->note[0] = 0;
-    if (!adapters_next(r, e) || !project(r, e) || !request_of(p, r->round, &q, &r->arena, e))
+    if (!round_next(r, e) || !project(r, e) || !request_of(p, r->round, &q, &r->arena, e))
         return false;
     r->running = true;
     r->done = r->steps = 0;
@@ -254,12 +254,15 @@ static bool earlier_keep(Rounds *r, Error *e)
 
 bool round_end(Rounds *r, Error *e)
 {
-    if (!r->running || e->failed || !earlier_keep(r, e))
+    if (!r->running || e->failed)
         return false;
     r->running = false;
+    // `finish` may change the adapter, and a later round needs it as it is then
+    if ((r->plan.method->loss && !unlearn_finish(r->unlearn, e)) || !earlier_keep(r, e))
+        return false;
     r->round++;
     r->unmerged = own(r) != NULL && r->plan.method->loss;
-    return !r->plan.method->loss || unlearn_finish(r->unlearn, e);
+    return true;
 }
 
 /* Starts the adapter anew: A is drawn from seed + round, and B is zero. */

@@ -69,6 +69,9 @@ check "the log has a line for each probe, and the reason" eval '[ "$(grep -c "\"
 check "without probes the training goes on to the end" eval 'destroys --set unlearn.probe_every=0 > told && lines guarded 9 && ! grep -q "right before" told'
 check "enough forgetting ends a round early as well" eval 'destroys --set unlearn.keep=0 --set unlearn.enough=0.9 > told && grep -q "it ended early: the forget probe is [0-7] of 8, at most 0.9" told'
 check "a batch is not larger than the forget set" eval 'forgets --method ga --out large --set unlearn.batch=65536 --set train.steps=1 --set unlearn.probe_every=0 && grep -q "\"samples\": 46," large/log.jsonl'
+# The first step of the second round destroys what the first round has left in order.
+spoilt() { destroys --set unlearn.forget_entities=person-01/person-02 --set unlearn.retain_entities=person-49 --set unlearn.probe=100 --set train.steps=1 "$@"; }
+check "a later round puts back the model with which it began" eval 'for merge in no yes live; do spoilt --set unlearn.merge=$merge > told && grep -q "stopped early: the retain probe fell" told && grep -qE "^  retain   26 of 26 right before, 26 after$" told || { cat told; exit 1; }; done'
 check "with a preset there are no probes, because the public code has none" eval 'forgets --method ga --out preset --set unlearn.preset=pulse --set unlearn.epochs=0 --set train.steps=1 --set optimiser.warmup=0 && ! grep -q probe preset/log.jsonl'
 
 check "an unknown method is refused" refuses "there is no method strolch" --method strolch
@@ -104,6 +107,8 @@ check "the order of frozen adapters matters" eval 'frozen turned live/adapter-2,
 check "mip_editor trains beside a frozen adapter of the same maps" eval 'for lr in 0 3e-4; do frozen path-$lr alone --method mip_editor --set unlearn.layer=2 --set optimiser.lr=$lr || exit; done; other path-0 path-3e-4'
 silences() { forgets --method mip_editor --set unlearn.mip_form=open_mm --set unlearn.layer=2 --set optimiser.lr=0 --set train.steps=1 "$@"; }
 check "Open-MM's form silences neurons in the adapter that trains" eval 'forgets --method ga --out silent-ga --set optimiser.lr=0 --set train.steps=1 && silences --out silent --set lora.frozen=alone && other silent silent-ga'
+check "task_vector subtracts its change before the adapter is frozen and written" eval 'live task_vector --out vectors && forgets --method task_vector --set train.steps=1 --out vector && same vector vectors/adapter-1'
+check "the adapter of round 2 trains beside the adapter that was written for round 1" eval 'frozen second-vector vectors/adapter-1 --method task_vector --set unlearn.forget_entities=person-02 --set model.seed=1 && same second-vector vectors/adapter-2'
 check "o3 may have live adapters, too" live o3 --out o3 --set data.mask=answer
 check "a frozen adapter that is not there is refused" refuses 'lora.frozen: is "nowhere", which is not there' --method ga --set lora.frozen=nowhere
 check "an empty name in lora.frozen is refused" refuses "lora.frozen: a name is empty" --method ga --set lora.frozen=second,

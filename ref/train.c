@@ -80,7 +80,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         || !samples_open(&r->samples, stream, a, e)
         || !stream_make(&r->stream, &x->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch,
                         (uint64_t)s->train_seed, a, e)
-        || !open_held_out(r, a, e) || !identify(r, a, e) || !session_train(x, s, e))
+        || !open_held_out(r, a, e) || !identify(r, a, e) || !session_train(x, s, e) || !session_frozen_apart(x, s, r->out, e))
         return false;
     TrainConfig c = train_config(s);
     return trainer_make(&r->trainer, &x->model, &c, a, e)

@@ -46,11 +46,23 @@ static bool apart(const Run *r)
     return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
 }
 
+/* Nothing is written over an adapter of lora.frozen. */
+static bool frozen_apart(const Run *r, Arena *a, Error *e)
+{
+    const Settings *s = &r->m.settings;
+    bool good = session_frozen_apart(&r->session, s, r->out, e);
+    for (size_t k = 1; good && apart(r) && k <= r->request.samples.rounds; k++) {
+        const char *folder = arena_format(a, "%s/adapter-%zu", r->out, k);
+        good = folder && session_frozen_apart(&r->session, s, folder, e);
+    }
+    return good;
+}
+
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     Session *x = &r->session;
     if (!session_open(x, &r->m.settings, r->folder, (PromptMask)r->m.settings.data_mask, a, e) || !open_oracle(r, a, e)
-        || !request_read(&r->request, &r->m, &x->reader, a, e) || !session_begin(x, &r->m, e))
+        || !request_read(&r->request, &r->m, &x->reader, a, e) || !session_begin(x, &r->m, e) || !frozen_apart(r, a, e))
         return false;
     r->entities = arena_text(a, r->m.settings.unlearn_forget_entities);
     RoundsPlan p = rounds_plan(&r->m, &r->request.samples, r->oracle.folder ? &r->oracle.model : NULL);

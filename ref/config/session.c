@@ -68,11 +68,16 @@ bool session_reference(Session *s, const char *folder, const Session *of, bool h
     return session_model(s, e);
 }
 
-static bool folders_differ(const char *const *folder, size_t k, Error *e)
+static bool same_folder(const char *a, const char *b)
 {
     struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool folders_differ(const char *const *folder, size_t k, Error *e)
+{
     for (size_t j = 0; j < k; j++)
-        if (stat(folder[j], &x) == 0 && stat(folder[k], &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino)
+        if (same_folder(folder[j], folder[k]))
             return error_set(e, "%s: this adapter is given twice, expected each of them once", folder[k]);
     return true;
 }
@@ -141,6 +146,18 @@ static bool frozen_adapters(Session *s, const Settings *settings, bool trains_on
     return folder && (session_adapters(s, folder, n, false, e) || settings_error_prefix(settings, "lora.frozen", e));
 }
 
+/* A weight that a frozen adapter has whole cannot be trained itself: no other adapter may have it whole as well. */
+static bool frozen_whole(const Session *s, const Settings *settings, Error *e)
+{
+    for (size_t k = 0; k < s->adapters.count; k++)
+        for (size_t i = 0; i < s->adapters.list[k].whole_count; i++)
+            if (s->adapters.list[k].whole[i]->trainable)
+                return error_set(e, "%s has %s whole (modules_to_save), and it is trained itself, expected train.trainable = llm",
+                                 s->adapters.name[k], s->adapters.list[k].whole[i]->name)
+                    || settings_error_prefix(settings, "lora.frozen", e);
+    return true;
+}
+
 bool session_train(Session *s, const Settings *settings, Error *e)
 {
     Trainable t;
@@ -149,7 +166,8 @@ bool session_train(Session *s, const Settings *settings, Error *e)
                            .targets = *settings->lora_targets ? settings->lora_targets : NULL };
     Lora own;
     s->adapters = (Adapters){ .count = 0 };
-    if (!frozen_adapters(s, settings, trains_one, e) || !(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e)))
+    if (!frozen_adapters(s, settings, trains_one, e) || !(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e))
+        || !frozen_whole(s, settings, e))
         return false;
     if (trains_one && (!lora_make(&own, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e)
                        || !adapters_add(&s->adapters, &own, "the adapter that trains", s->arena, e)))
@@ -177,6 +195,15 @@ bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, 
     session_close(&learned);
     p->subspace = space;
     return good && !e->failed;
+}
+
+bool session_frozen_apart(const Session *s, const Settings *settings, const char *out, Error *e)
+{
+    for (size_t k = 0; k + 1 < s->adapters.count; k++)
+        if (same_folder(s->adapters.name[k], out))
+            return error_set(e, "the adapter that trains would be written over %s, expected another folder in --out", s->adapters.name[k])
+                || settings_error_prefix(settings, "lora.frozen", e);
+    return true;
 }
 
 bool session_save(const Session *s, const char *folder, Error *e)

@@ -53,6 +53,8 @@ bool session_model(Session *s, Error *e);
 /* Makes trainable what train.trainable names, with a new adapter if it says so, and then the model. The adapters of
  * lora.frozen are live beside the new one. */
 bool session_train(Session *s, const Settings *settings, Error *e);
+/* Fails where results would be written into `out` over an adapter of lora.frozen. */
+bool session_frozen_apart(const Session *s, const Settings *settings, const char *out, Error *e);
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
  * without a step. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);

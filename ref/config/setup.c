@@ -103,9 +103,16 @@ void settings_seed(MethodSettings *m, uint64_t seed)
     m->settings.model_seed = m->settings.unlearn_seed = m->v.seed = (int64_t)seed;
 }
 
+bool settings_frozen_none(const Settings *s, Error *e)
+{
+    return !*s->lora_frozen
+        || error_set(e, "%s: lora.frozen is of `train`, `unlearn` and `trace`, expected a model into which these adapters are merged",
+                     s->file ? s->file : "--set");
+}
+
 bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e)
 {
-    if (!settings_method(s, "retain_ft", out, e))
+    if (!settings_frozen_none(s, e) || !settings_method(s, "retain_ft", out, e))
         return false;
     Settings *to = &out->settings;
     to->train_trainable = to->attack_trainable;
@@ -123,7 +130,7 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
 bool settings_relearning_general(const Settings *s, uint64_t seed, MethodSettings *out, Error *e)
 {
     MethodSettings unlearning;
-    if (!settings_method(s, s->unlearn_method, &unlearning, e) || !settings_method(s, "retain_ft", out, e))
+    if (!settings_frozen_none(s, e) || !settings_method(s, s->unlearn_method, &unlearning, e) || !settings_method(s, "retain_ft", out, e))
         return false;
     Settings *to = &out->settings;
     to->train_trainable = unlearning.settings.train_trainable;

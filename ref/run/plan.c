@@ -37,9 +37,8 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     if (given[SETTING_unlearn_steps] || given[SETTING_unlearn_epochs])
         return error_set(e, "%s: unlearn.%s is of `pulse-ref unlearn`, expected the budgets of a run in [steps] or [epochs]",
                          r->settings.file, given[SETTING_unlearn_steps] ? "steps" : "epochs");
-    if (*out->settings.lora_frozen)
-        return error_set(e, "%s: lora.frozen is of `train`, `unlearn` and `trace`, expected a model into which these adapters are merged",
-                         r->settings.file);
+    if (!settings_frozen_none(&out->settings, e))
+        return false;
     settings_seed(out, seed);
     out->settings.unlearn_epochs = out->settings.unlearn_steps = 0;      // the plan says how many steps
     if (trainable)

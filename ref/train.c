@@ -14,7 +14,7 @@
 #include "ref/config/session.h"
 #include "tensor/base/file.h"
 
-/* Everything a training run holds. */
+/* The state of one training. */
 typedef struct {
     const Settings *s;
     const char *out;
@@ -103,7 +103,7 @@ static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
     return true;
 }
 
-/* After a step: the checkpoint from which an interrupted training goes on, and the one that stays. */
+/* Saves checkpoints after a step: the one from which an interrupted training goes on, and those that are kept. */
 static bool checkpoints(Run *r, int64_t done, FILE *log, Error *e)
 {
     const bool stays = r->kept.every && (done % r->kept.every == 0 || done == r->s->train_steps);
@@ -202,7 +202,7 @@ int command_train(int argc, char **argv)
         { "config", "FILE", "The config says which model is trained, on which samples and how; `pulse-ref list config` prints "
                             "its keys.", .text = &config },
         { "out", "DIR", "The model and log.jsonl are written into this folder.", .text = &out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
         { "resume", NULL, "The training goes on from the last checkpoint in the folder of --out.", .flag = &resume },
     };
     Options o;

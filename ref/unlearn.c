@@ -222,7 +222,7 @@ static json_t *probes_json(const Run *r)
     return all;
 }
 
-/* Says where a preset has nothing for this method alone. */
+/* Says so if a preset has no line for this method. */
 static void preset_note(const MethodSettings *m)
 {
     const char *preset = m->settings.unlearn_preset;
@@ -234,7 +234,7 @@ static void preset_note(const MethodSettings *m)
                 m->method->name);
 }
 
-/* Prints the settings in force for the method, with who set each of them, and nothing else is done. */
+/* Prints the settings in force for the method, and who set each of them. */
 static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "key", "value", "from" };
@@ -263,15 +263,14 @@ int command_unlearn(int argc, char **argv)
         { "config", "FILE",
           "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys. Without "
           "unlearn.preset the defaults are adapters of the language model (train.trainable = llm, lora.alpha = 160, or 192 for a "
-          "method that reads a retain set), 40 steps of lr 1e-4 after 5 of warm-up, and a stop where the retain probe falls.",
+          "method that reads a retain set), 40 steps with learning rate 1e-4, of which 5 warm up, and a stop where the retain probe falls.",
           .text = &config },
         { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
         { "method", "NAME",
           "The unlearning method, one of `pulse-ref list methods`; the default is unlearn.method of the config.",
           .text = &method },
         { "out", "DIR", "The adapter or the whole model, and log.jsonl, are written into this folder.", .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
         { "explain", NULL, "Every setting in force for the method is printed, with who set it, and nothing is done. Of the other "
                            "options only --config is needed.", .flag = &explains },
     };

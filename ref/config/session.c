@@ -9,7 +9,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-/* The weights of model.path, or new ones of model.config. */
+/* Opens the model of model.path, or makes new weights for model.config. */
 static bool open_of_settings(Session *s, const Settings *settings, Error *e)
 {
     const char *path = settings_path(settings, settings->model_path),
@@ -125,7 +125,7 @@ static bool train_patterns(Session *s, const Settings *settings, Error *e)
                                  e);
 }
 
-/* Loads the adapters of lora.frozen. They are live beside a new adapter, so that one must be trained. */
+/* Loads the adapters of lora.frozen. They are live beside a new adapter that trains, so there must be one. */
 static bool frozen_adapters(Session *s, const Settings *settings, bool trains_one, Error *e)
 {
     char *rest = arena_text(s->arena, settings->lora_frozen), *path;
@@ -187,7 +187,7 @@ bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, 
     if (!*from->unlearn_subspace)
         return true;
     const char *folder = settings_input(from, "unlearn.subspace", from->unlearn_subspace, e);
-    Session learned = { .folder = NULL };                   // the weights beside the adapter, which its file may replace
+    Session learned = { .folder = NULL };                   // the weights that the adapter was made for; its file may replace some
     Subspace *space = arena_alloc(a, sizeof *space);
     const bool good = folder && space && session_bare(&learned, NULL, s->folder, a, e) && session_adapter(&learned, folder, false, e)
         && (subspace_make(space, adapters_live(&learned.adapters), c, (uint64_t)m->v.seed, a, e)

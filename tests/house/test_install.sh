@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# make install: a stranger's program finds header and library through the pkg-config file, and the installed program runs.
+# make install: another project's program finds header and library through the pkg-config file, and the installed program runs.
 . tests/support/tap.sh
 unset MAKELEVEL
 prefix=$tap_folder/prefix

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file is longer than 400 lines, because the chain of each method stands beside the terms that it shares. */
+/* The file is longer than 400 lines, because it holds the chain of each method together with the terms that several methods share. */
 #include "tests/support/oracle_methods.h"
 
 #include <math.h>

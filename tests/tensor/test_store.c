@@ -153,7 +153,7 @@ static void bad_lengths_are_refused(void **state)
     refused("not JSON");
 }
 
-static void what_is_no_file_is_refused(void **state)
+static void a_missing_path_and_a_folder_are_refused(void **state)
 {
     (void)state;
     Store s;
@@ -388,7 +388,7 @@ int main(void)
         cmocka_unit_test(all_halves_are_widened_to_the_numbers_that_their_bits_mean),
         cmocka_unit_test_setup_teardown(bad_headers_are_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(bad_lengths_are_refused, begin, stand_end),
-        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, stand_end),
+        cmocka_unit_test_setup_teardown(a_missing_path_and_a_folder_are_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(no_damage_crashes_the_reader, begin, stand_end),
         cmocka_unit_test_setup_teardown(scalars_zero_dimensions_and_odd_places_are_read, begin, stand_end),
         cmocka_unit_test_setup_teardown(what_is_written_is_the_canonical_file, begin, stand_end),

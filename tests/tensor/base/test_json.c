@@ -302,7 +302,7 @@ static void a_file_is_written_whole_or_not_at_all(void **state)
     arena_free(&a);
 }
 
-static void json_that_lacks_a_part_is_never_written(void **state)
+static void json_with_a_missing_part_is_never_written(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -380,7 +380,7 @@ int main(void)
         cmocka_unit_test(getters_name_the_key),
         cmocka_unit_test(json_is_written_with_shortest_numbers),
         cmocka_unit_test(a_file_is_written_whole_or_not_at_all),
-        cmocka_unit_test(json_that_lacks_a_part_is_never_written),
+        cmocka_unit_test(json_with_a_missing_part_is_never_written),
         cmocka_unit_test(texts_are_spelt_as_jansson_does),
         cmocka_unit_test(parts_that_killed_processes_left_are_removed_and_others_stay),
     };

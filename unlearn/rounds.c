@@ -82,7 +82,7 @@ static bool first_weights(Rounds *r, bool back, Error *e)
 static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
 {
     const Weight *whole = whole_weight(m);
-    if (p->merge != MERGE_LIVE || p->count < 2)
+    if (p->merge != MERGE_LIVE || (p->count < 2 && !(p->method->needs & ADAPTER_EACH)))
         return true;
     if (!p->method->loss || p->method->needs & (ADAPTER_EACH | WHOLE_RESULT))
         return error_set(e, "unlearn.merge is live, but %s %s, expected yes or no", p->method->name,

@@ -122,6 +122,7 @@ live_rounds=(--set unlearn.merge=live --set unlearn.forget_entities=person-01/pe
 check "unlearn.merge = live is refused with a trained projector" refuses "unlearn.merge is live, but multi_modal_projector" --method ga "${live_rounds[@]}" --set train.trainable=proj+llm
 check "unlearn.merge = live is refused if the optimiser goes on" refuses "expected unlearn.reset_optimiser = yes" --method ga "${live_rounds[@]}" --set unlearn.reset_optimiser=no
 check "unlearn.merge = live is refused with adapters" refuses "unlearn.merge is live, but adapters begins" --method adapters "${live_rounds[@]}"
+check "also where there is one request" refuses "unlearn.merge is live, but adapters begins" --method adapters --set unlearn.merge=live
 check "unlearn.merge = live is refused with smfa" refuses "unlearn.merge is live, but smfa changes" --method smfa "${live_rounds[@]}"
 check "o3 needs data.mask = answer, for its random answers" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is refused" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     Kind kind;
     const EntityList *entities;          // about these; NULL: about all
-    int64_t paraphrases;                 // the first so many for each entity, skill and modality; 0: all
+    int64_t paraphrases;                 // the first of each entity, skill and modality, at most this many; 0: all
     bool trained;                        // the training questions; else the test questions
 } Choice;
 
@@ -63,12 +63,12 @@ typedef struct {
     const char *pair;                    // the pair of its sample (sample.h); NULL: none
 } Result;
 
-/* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its
- * sample. */
+/* [q->count] results, in the order of the questions, in `a`; NULL on failure. The strings of a result,
+ * except `text`, are those of its sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* The same with several models. Question k belongs to part of[k] < parts, and `ask` asks the questions of one part, as
- * evaluate does. `ask` is not called for a part without questions. */
+/* The same with several models. The questions are in parts, numbered from 0: of[k] is the part of question k. `ask`
+ * asks the questions of one part, as evaluate does. `ask` is not called for a part without questions. */
 typedef Result *(*EvaluatePart)(void *context, size_t part, const Questions *q, Arena *a, Error *e);
 Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e);
 

@@ -188,7 +188,7 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
         && agrees(top, "image_seq_length", (int64_t)config_image_tokens(c), path, e);
 }
 
-/* A sub-config, or the record's value for an absent one. */
+/* A sub-config of the file. If the file has none, the one that the architecture gives for this case. */
 static json_t *sub_config(const json_t *top, const char *name, const char *whole, Error *e)
 {
     json_t *value = json_object_get(top, name);
@@ -206,7 +206,7 @@ static bool sections_read(ModelConfig *c, const json_t *top, const char *path, E
     return good;
 }
 
-/* The record that "model_type" names. */
+/* The architecture whose name is the value of "model_type". */
 static const Architecture *arch_read(const json_t *top, const char *path, Error *e)
 {
     Arena a = arena_make(e);

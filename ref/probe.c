@@ -116,9 +116,9 @@ static void missing_print(const Probed *x)
                         "these questions\n");
     if (!p->from_oracle)
         fprintf(stderr, "pulse-ref: probe: unlearning_depth is not measured without both --before and --oracle\n");
-    else if (p->floor > DEPTH_FLOOR)
+    else if (p->floor > DEPTH_THRESHOLD)
         fprintf(stderr, "pulse-ref: probe: unlearning_depth is %s: patching costs retained questions %.3g nats, expected at most %g\n",
-                p->pretrained ? "not defined" : "measured with a poor oracle", p->floor, DEPTH_FLOOR);
+                p->pretrained ? "not defined" : "measured with a poor oracle", p->floor, DEPTH_THRESHOLD);
 }
 
 static bool probe(Probed *x, Arena *a, Error *e)

@@ -13,7 +13,7 @@ double depth_of(const double *d1, const double *d2, size_t layers)
 {
     double part = 0, whole = 0;
     for (size_t l = 0; l < layers; l++)
-        if (d1[l] > DEPTH_FLOOR) {
+        if (d1[l] > DEPTH_THRESHOLD) {
             part += d2[l] < 0 ? 0 : d2[l] > d1[l] ? d1[l] : d2[l];
             whole += d1[l];
         }
@@ -35,7 +35,7 @@ size_t depth_layers(const Model *full)
     return (size_t)full->config.text.num_hidden_layers - 1;
 }
 
-/* s of each sample of the batch, from its logits. */
+/* The log p of the answer (s in depth.h) for each sample of a batch, from the logits z of the batch. */
 static bool scores(Tape *t, Node *z, const Batch *b, double *s)
 {
     Node *nll = op_nll(t, z, b->labels);

@@ -14,13 +14,13 @@
  * The oracle may differ from `full` in more than what is forgotten. Then the same patch also lowers s on *retained*
  * questions. The floor is the mean of d1 over these questions and layers. For knowledge of fine-tuning, the oracle
  * starts from the same base model. For knowledge of pre-training it is another base model, and UDS is defined only if
- * the floor is at most DEPTH_FLOOR nats. In the published score (arXiv 2605.24614), s is a mean over tokens. */
+ * the floor is at most DEPTH_THRESHOLD nats. In the published score (arXiv 2605.24614), s is a mean over tokens. */
 #ifndef PULSE_EVAL_KNOWLEDGE_DEPTH_H
 #define PULSE_EVAL_KNOWLEDGE_DEPTH_H
 
 #include "model/model.h"
 
-#define DEPTH_FLOOR 0.05
+#define DEPTH_THRESHOLD 0.05
 
 /* UDS of one question from d1 and d2 of its `layers` layers; NaN where it has none. */
 double depth_of(const double *d1, const double *d2, size_t layers);

@@ -102,7 +102,7 @@ static bool depths(const Probing *p, const Session *x, const char *state, Rows *
     row.n = (int64_t)p->asked[ASK_RETAIN].count;
     if (row.n && !rows_add(rows, row))
         return false;
-    if (p->pretrained && p->floor > DEPTH_FLOOR)
+    if (p->pretrained && p->floor > DEPTH_THRESHOLD)
         return true;
     Arena a = arena_make(e);
     BatchSample *sample = arena_array(&a, q->count, sizeof *sample);

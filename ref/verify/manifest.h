@@ -4,7 +4,7 @@
 #ifndef PULSE_REF_VERIFY_MANIFEST_H
 #define PULSE_REF_VERIFY_MANIFEST_H
 
-#include "ref/verify/verdict.h"
+#include "ref/verify/findings.h"
 #include "tensor/base/arena.h"
 
 /* The manifest of the folder, to be released with json_decref. NULL: it cannot be read, or the suite has

@@ -8,7 +8,7 @@
 #define PULSE_REF_VERIFY_MISTAKES_H
 
 #include "ref/trace/noise.h"
-#include "ref/verify/verdict.h"
+#include "ref/verify/findings.h"
 #include "tensor/store.h"
 
 /* An answer, the right value, and what it is judged by; bound and noise may be NULL. */

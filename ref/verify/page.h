@@ -3,7 +3,7 @@
 #ifndef PULSE_REF_VERIFY_PAGE_H
 #define PULSE_REF_VERIFY_PAGE_H
 
-#include "ref/verify/verdict.h"
+#include "ref/verify/findings.h"
 
 /* Writes the page. On top are the headline, and the first answer outside with its formulas. Below, each case has the
  * answers of the forward pass, the backward pass and the update, as trees of modules that fold. They are coloured by

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Prints the findings as text for people, or as JSON with one object on each line. */
-#include "ref/verify/verdict.h"
+#include "ref/verify/findings.h"
 
 #include <stdio.h>
 #include <string.h>

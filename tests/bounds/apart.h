@@ -10,7 +10,8 @@
 /* Bounds by their index in bound_records. */
 bool        apart_knows(size_t b);
 const char *apart_name(size_t b);                           // the thing that has this bound
-/* The least scale that covers the errors. An error beyond the whole bound ends the program with 1 and a sentence. */
+/* The least scale of the bound that covers the errors. An error that is beyond even the unscaled bound ends the program
+ * with exit code 1 and a sentence. */
 double      apart_least_scale(size_t b);
 /* Whether an error is beyond the bound, as it is scaled now. */
 bool        apart_exceeds(size_t b);

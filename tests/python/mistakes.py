@@ -25,7 +25,7 @@ def put(owner, **functions):
 
 
 def config(**changes):
-    """plant: keys of config.json have other values; text__rope_theta is a key of text_config."""
+    """plant: keys of config.json have other values. text__rope_theta stands for rope_theta in text_config."""
     def plant(step):
         with open(step.folder + "/config.json") as f:
             root = json.load(f)
@@ -68,16 +68,16 @@ def scaled(factor):
 
 
 def forward(function):
-    """The forward() of a module is another function."""
+    """A change for `each`: `function` replaces the forward() of a module."""
     return lambda m: setattr(m, "forward", types.MethodType(function, m))
 
 
-def square(x):
+def mean_square(x):
     return x.float().pow(2).mean(-1, keepdim=True)
 
 
-plus_one = forward(lambda m, x: x * torch.rsqrt(square(x) + m.variance_epsilon) * (1 + m.weight))
-outside_root = forward(lambda m, x: x / (square(x).sqrt() + m.variance_epsilon) * m.weight)
+plus_one = forward(lambda m, x: x * torch.rsqrt(mean_square(x) + m.variance_epsilon) * (1 + m.weight))
+outside_root = forward(lambda m, x: x / (mean_square(x).sqrt() + m.variance_epsilon) * m.weight)
 swapped = forward(lambda m, x: m.down_proj(F.silu(m.up_proj(x)) * m.gate_proj(x)))
 
 
@@ -99,7 +99,7 @@ def tanh(m):
     m.act = torch.nn.GELU(approximate="tanh")
 
 
-def one_off(self, z, batch, reference=None):
+def off_by_one(self, z, batch, reference=None):
     labels = torch.cat([batch["labels"], torch.full_like(batch["labels"][:, :1], -100)], 1)
     original(self, z, {"labels": labels[:, 1:]}, reference)
 
@@ -139,7 +139,7 @@ MISTAKES = {
     "ChannelsSwapped": ("npo", B, FULL, each("CLIPVisionEmbeddings", channels)),
     "VisionSoftmaxScale": ("npo", B, FULL, each("CLIP*Attention", unscaled)),
     "RopeTheta": ("npo", B, FULL, config(text__rope_theta=1e6)),
-    "ShiftOff1": ("npo", B, FULL, put(R, __init__=one_off)),
+    "ShiftOff1": ("npo", B, FULL, put(R, __init__=off_by_one)),
     "PromptInLoss": ("npo", B, FULL, put(R, __init__=all_text)),
     "NpoBatchMean": ("npo", B, FULL, put(R, margin=lambda self: self.ce() - self.ce(self.ref))),
     "NpoTokenMean": ("npo", B, FULL, put(R, margin=lambda self: (self.sums() - self.sums(self.ref)) / self.kept.sum(1))),

@@ -15,7 +15,7 @@ says() {
 explains() { says "$1" unlearn --config "$2" --explain --method "$3"; }
 
 sed -nE 's/^HYPERPARAMETER\(([a-z_0-9]+), ([A-Z]+), .*/\1 \2/p' "$lists/hyperparameters.def" > keys
-# Each key with a value that no type accepts (9e99x), and each number with one far too small.
+# Each key with a value that no type accepts (9e99x), and each number with a value that is far too small.
 out_of_range() {
     local key type method=${1:-} bad=0
     while read -r key type; do
@@ -28,7 +28,7 @@ out_of_range() {
     done < keys
     return $bad
 }
-# The keys that KEYS(method, …) of method_keys.def names, with its macros expanded.
+# Prints the keys of a method: the list in its row KEYS(method, …) of method_keys.def, with the macros expanded.
 reads() {
     awk -v method="$1" '/^#define/ { name = $2; $1 = $2 = ""; gsub(/"/, ""); macro[name] = $0 }
         $0 ~ "^KEYS\\(" method "," { for (name in macro) gsub(name, macro[name]); gsub(/^KEYS\([a-z_]+,|[")]/, ""); print }' \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Task vector: the model is over-fitted on the forget set. Then the change of its weights is subtracted from the
- * weights before the training.
+/* Task vector: the model is over-fitted on the forget set, which changes its weights. Then this change is subtracted
+ * from the original weights.
  *
  *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023
  *

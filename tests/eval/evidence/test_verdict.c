@@ -28,7 +28,8 @@ static void expect_verdict(Evidence e, EvidenceKind want)
                  evidence_name(e.kind), evidence_name(want));
 }
 
-/* The half-width of `decided` with all bases is t spread sqrt(8 / 7) / sqrt(8) = .894 spread. */
+/* If all bases reach the levels, `decided` finds an interval of half-width t * spread * sqrt(8 / 7) / sqrt(8) = .894 *
+ * spread, where t = 2.365 is the quantile of Student's t with 7 degrees of freedom. */
 static void a_verdict_says_where_the_interval_lies(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Sourced by the tests of runs. It makes a world with very few test questions, and few_run: the smoke run on that world
-# with two steps of unlearning. Its six stages take less than half a second each. $few holds the arguments that follow
-# the config; FEW_THROUGH may hold an emulator.
+# Sourced by the tests of runs. It makes a world with very few test questions. few_run is the smoke run on that world,
+# with two steps of unlearning; each of its six stages takes less than half a second. $few holds the arguments that
+# follow the config; FEW_THROUGH may hold an emulator.
 mkdir -p "$tap_folder/few"
 cp -r fixtures/world/. "$tap_folder/few"
 for file in persons countries; do awk '/"split":"train"/ || ++asked % 200 == 1' fixtures/world/$file.jsonl > "$tap_folder/few/$file.jsonl"; done

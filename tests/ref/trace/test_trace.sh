@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref trace: the roles of samples, what the trace records, refusals; a Python program recomputes every node.
+# pulse-ref trace: the roles of samples, what the trace records, and which settings are refused. A Python program
+# recomputes every node.
 . tests/support/tap.sh
 model=fixtures/vectors/v1/models/tiny-llava-b out=$tap_folder/trace
 python=
@@ -39,10 +40,12 @@ if [ -n "$python" ]; then
         'trainable = llm' '[lora]' 'rank = 2' 'targets = **.q_proj,**.down_proj' > "$tap_folder/one.ini"
     beside=(--set train.trainable=llm --set lora.rank=3 --set 'lora.targets=**.q_proj,**.v_proj' --set "lora.frozen=$one")
     check "an adapter is trained" "$PULSE" train --config "$tap_folder/one.ini" --out "$one" --quiet
-    check "it stays frozen beside another one" "$PULSE" trace --model $mini --batch $mini/batch.jsonl --method grad_diff --out "$out" "${beside[@]}"
-    check "which has the second place on a map of both" grep -qF 'q_proj.lora_A.2.weight' "$out/trace.json"
-    check "the optimiser takes no step of the frozen one" eval '! grep -F "\"phase\": \"optimiser\"" "$out/trace.json" | grep -qF "q_proj.lora_A.weight"'
-    check "a stranger recomputes every node of it at 0 ULP" "$python" tests/python/recompute_trace.py "$out"
+    check "a step trains another adapter beside it" \
+        "$PULSE" trace --model $mini --batch $mini/batch.jsonl --method grad_diff --out "$out" "${beside[@]}"
+    check "the trace names the new adapter as the second one of a module that has both" grep -qF 'q_proj.lora_A.2.weight' "$out/trace.json"
+    check "the optimiser makes no step on the first adapter, which is frozen" \
+        eval '! grep -F "\"phase\": \"optimiser\"" "$out/trace.json" | grep -qF "q_proj.lora_A.weight"'
+    check "a Python program recomputes every node of this step at 0 ulp" "$python" tests/python/recompute_trace.py "$out"
 else
     skip "a Python program recomputes the nodes of a step at 0 ulp" "python3 with numpy and mpmath is not installed"
 fi

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdict: what was found about each answer. The findings are lines, which are counted by verdict and printed as text,
- * as JSON or as a page.
+/* Findings: the verdict on each answer. judge.h decides the verdict where an answer can be judged. The findings are
+ * lines, which are counted by verdict and printed as text, as JSON or as a page.
  *
  *     BITEXACT    the bits are those of the reference answer
  *     WITHIN      the answer is within its proven bound and within the noise of the precision
@@ -10,8 +10,8 @@
  *     MODULES     sums up the answers of a step's modules
  * Every other word says why an answer is undecided: MISSING, EXTRA, DAMAGED, UNTOLD (there is neither a bound nor
  * noise), EMPTY (an --only finds nothing). */
-#ifndef PULSE_REF_VERIFY_VERDICT_H
-#define PULSE_REF_VERIFY_VERDICT_H
+#ifndef PULSE_REF_VERIFY_FINDINGS_H
+#define PULSE_REF_VERIFY_FINDINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ref/verify/verdict.h"
+#include "ref/verify/findings.h"
 
 #include <math.h>
 #include <stdarg.h>

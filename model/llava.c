@@ -97,7 +97,9 @@ static const NameLayout layouts[] = {
     { "model.vision_tower.pre_layrnorm.",               "vision_tower.vision_model.pre_layrnorm.",   false },
     { "model.vision_tower.encoder.",                    "vision_tower.vision_model.encoder.",        false },
     { "model.vision_tower.post_layernorm.",             "vision_tower.vision_model.post_layernorm.", false },
+    /* transformers in memory, from 4.52 until 5.24 */
     { "model.vision_tower.",                            "vision_tower.",                      true },
+    /* the original LLaVA; lm_head is that of transformers in memory, too */
     { "model.mm_projector.0.",                          "multi_modal_projector.linear_1.",    false },
     { "model.mm_projector.2.",                          "multi_modal_projector.linear_2.",    false },
     { "model.embed_tokens.",                            "language_model.model.embed_tokens.", false },

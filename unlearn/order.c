@@ -26,7 +26,7 @@ static int64_t retain_steps(const UnlearnRequest *r)
     return r->v.retain_steps ? r->v.retain_steps : whole ? whole : 1;
 }
 
-/* The steps of the first n epochs. */
+/* The number of steps in the first n epochs of the request (unlearn_steps in unlearn.h). */
 static int64_t steps_of(const UnlearnRequest *r, unsigned needs, int64_t n)
 {
     const int schedule = schedule_of(r, needs);
@@ -43,7 +43,7 @@ int64_t unlearn_steps(const UnlearnRequest *r, int64_t epochs)
     return steps_of(r, method_needs(r->method, &r->v), epochs);
 }
 
-/* Writes the phase of a step (from 0) to *phase. Returns how many earlier steps read the same lists. */
+/* Writes the phase of a step (from 0) to *phase. Returns how many earlier steps had the same phase. */
 static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
 {
     const UnlearnRequest *r = o->request;
@@ -91,9 +91,9 @@ static size_t choose_whole(const SampleList *list, uint32_t *chosen)
     return list->count;
 }
 
-/* Chooses batch `turn` (from 0) of a list: the next `batch` positions of the epoch, or those that are left. Samples
- * with a picture are spread evenly over the n positions of an epoch: floor(k pictures / n) of them come before position
- * k. Returns the number of samples. */
+/* Chooses the samples of one batch of a list, the one with the number `turn` (from 0). It has the next `batch`
+ * positions of the epoch, or those that are left. Samples with a picture are spread evenly over the n positions of an
+ * epoch: if the list has m of them, floor(k m / n) come before position k. Returns how many samples the batch has. */
 static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
 {
     EpochOrder *text = &o->draws[list][0], *picture = &o->draws[list][1];
@@ -115,7 +115,7 @@ static Role list_of(Role role)
     return role == ROLE_RETAIN || role == ROLE_FORGET_TEXT ? role : ROLE_FORGET;
 }
 
-/* Each forget sample is chosen random_answers times, one after another. */
+/* Repeats each of the n chosen samples, so that it stands `times` times in a row. Returns their new number. */
 static size_t repeat(uint32_t *chosen, size_t n, size_t times)
 {
     for (size_t k = n * times; k-- > 0;)
@@ -123,11 +123,11 @@ static size_t repeat(uint32_t *chosen, size_t n, size_t times)
     return n * times;
 }
 
-void order_choose(Order *o, int64_t turn)
+void order_choose(Order *o, int64_t step)
 {
     const UnlearnRequest *r = o->request;
-    const int64_t within = phase_of(o, turn, &o->phase);
-    o->epoch = epoch_of(o, turn);
+    const int64_t within = phase_of(o, step, &o->phase);
+    o->epoch = epoch_of(o, step);
     for (Role role = 0; role < ROLE_COUNT; role++) {
         const Role list = list_of(role);
         o->count[role] = 0;
@@ -151,8 +151,8 @@ static size_t first_row(const BatchSample *s)
     return i;
 }
 
-/* The question of one sample with the answer of another: its ids up to the first supervised row, then the other's
- * targets. */
+/* Joins the question of one sample and the answer of another: the ids of `question` up to and with its first supervised
+ * row, then the targets of `answer`. */
 static bool answer_with(const BatchSample *question, const BatchSample *answer, BatchSample *out, Arena *a)
 {
     const size_t prompt = first_row(question) + 1;

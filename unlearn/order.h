@@ -28,8 +28,8 @@ typedef struct {
 
 /* `r` must outlive the order. False: no memory in `a`. */
 bool order_make(Order *o, const UnlearnRequest *r, unsigned needs, Arena *a);
-/* Chooses the samples of step `turn` (from 0) of the request. */
-void order_choose(Order *o, int64_t turn);
+/* Chooses the samples of a step (from 0) of the request. */
+void order_choose(Order *o, int64_t step);
 /* Makes the random samples of step t (from 1), in `a`: each has a chosen forget question, and the answer of a retain
  * sample that is drawn at random. */
 bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e);

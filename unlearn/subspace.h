@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Subspace: keeps the change that unlearning makes to each matrix inside, or outside, the space of an earlier change.
+/* Subspace: unlearning changes each matrix only inside the space of an earlier change, or only outside of it.
  *
  *     Subspace s;
  *     subspace_make(&s, &learned, (SubspaceChoice){ .rank = 8, .side = SUBSPACE_ONTO }, seed, &arena, &error);
@@ -7,8 +7,8 @@
  *
  * The earlier change is that of a trained adapter, D = B A, which was added to a matrix W [out, in]. The singular
  * vectors of D with the k largest singular values span the space; they are the columns of U [out, k] and V [in, k]. The
- * change of unlearning is s B' A', also a product of two factors. Before the first step of a request and after each
- * step, both factors are projected:
+ * change of unlearning is also that of an adapter, s B' A' with its scale s. Before the first step of a request and
+ * after each step, both factors are projected:
  *     onto    A' = RN(RN(A' V) V^T)            B' = RN(U RN(U^T B'))
  *             The change is then U M V^T with some M [k, k], apart from rounding errors.
  *     off     A' = RN(A' - RN(RN(A' V) V^T))   B' = RN(B' - RN(U RN(U^T B')))

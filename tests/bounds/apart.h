@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Bounds that belong to no estimate of an operator: those of RoPE's tables, the amount by which the norms of a
- * product's lines are raised, and the tolerance of Freivalds' check of a product. */
+/* Bounds that belong to no estimate of an operator: those of RoPE's tables, the amount by which the norms of an
+ * operand's lines are raised (tensor/product/operands.h), and the tolerance of Freivalds' check of a product. */
 #ifndef PULSE_TESTS_BOUNDS_APART_H
 #define PULSE_TESTS_BOUNDS_APART_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bounds by their index in bound_records. */
+/* Whether the bound b is one of these. Here and below, b is an index in bound_records. */
 bool        apart_knows(size_t b);
 const char *apart_name(size_t b);                           // the thing that has this bound
 /* The least scale of the bound that covers the errors. An error that is beyond even the unscaled bound ends the program
@@ -15,7 +15,7 @@ const char *apart_name(size_t b);                           // the thing that ha
 double      apart_least_scale(size_t b);
 /* Whether an error is beyond the bound, as it is scaled now. */
 bool        apart_exceeds(size_t b);
-/* Whether this program was built with the library that reports its estimates. */
+/* Whether this program is linked with a library that reports its estimates (probe.h). */
 bool        is_probed(void);
 
 #endif

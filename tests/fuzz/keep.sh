@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# keep.sh BUILD [TARGET…]: keeps inputs that `make fuzz` has found in BUILD/fuzz/corpus, with a build that has libFuzzer. It keeps those that
-# together reach all the code that was found: the smallest ones, at most 60 of at most 16 KB each, as tests/fuzz/corpus/TARGET.tar.gz.
+# keep.sh BUILD [TARGET…]: writes inputs that `make fuzz` has found to tests/fuzz/corpus/TARGET.tar.gz. They are in
+# BUILD/fuzz/corpus, and BUILD must have libFuzzer. First libFuzzer selects inputs of at most 16 KB that together reach
+# the same code as all of them. If these are more than 60, only the 60 smallest are written.
 set -eu
 build=$1
 shift

@@ -3,7 +3,8 @@
  *
  *     L = -gamma (2/beta) mean_i log sigmoid(beta (CE_i - delta)) + alpha CE(retain)      Fan et al. 2024
  *
- * The gamma of the paper is beta delta here. The defaults are those of open-unlearning. */
+ * The gamma of the paper is the product beta delta here; the gamma here is the weight of the forget term. The defaults
+ * are those of open-unlearning. */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"

@@ -35,7 +35,7 @@ typedef struct {
 
 /* What the `begin` hook of mip_editor makes. */
 typedef struct {
-    float *u;                           // [C] the direction
+    float *u;                           // [C] the direction of the target (target = length u / |u|)
     Path path;
 } MipEditor;
 
@@ -58,15 +58,16 @@ bool path_product(Path *p, const BatchSample *samples, size_t count);
 bool path_choose(Path *p, size_t first, size_t last, size_t k);
 
 /* Scores the samples one by one: those with a picture in the vision tower, the others in the language model. Then
- * chooses the k best neurons of each MLP. each: the best for every single sample; else the best for all samples
- * together. */
+ * chooses the k best neurons of each MLP: for every sample by itself if `each` is true, else for all samples together.
+ */
 bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each);
 /* Scores the first four batches (path_product), and chooses the k best neurons of each MLP. */
 bool path_find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k);
 
-/* Zeroes the columns of each down_proj and fc2, or of the A of the adapter that trains, that read the path's neurons. */
+/* Zeroes, in every down_proj and fc2, the columns that read the path's neurons. If adapters are trained, it zeroes
+ * these columns of their A instead. */
 bool path_silence(const MethodRun *run, const Path *p);
-/* Keeps of the gradient g of weight `name` only what belongs to the path's neurons:
+/* The gradient g of weight `name`, with zeros except where it belongs to the path's neurons. It keeps:
  *  - in the weight and bias of a map that feeds neurons (fc1, gate_proj, up_proj), and in the B of its adapter, the
  *    rows of the path's neurons;
  *  - in the A of such an adapter, everything;

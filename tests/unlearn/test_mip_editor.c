@@ -54,31 +54,48 @@ static double loss_of(TinyWorld *w, const BatchSample *s)
     return sum;
 }
 
+/* W (0), B (1) or A (2) of down_proj; NULL: it has no adapter. */
+static Tensor *down(TinyWorld *w, size_t layer, int part)
+{
+    char name[128];
+    snprintf(name, sizeof name, LAYERS ".%zu.mlp.down_proj", layer);
+    const LoraPair *pair = part ? lora_find(w->model.lora, name) : NULL;
+    return part == 0 ? weight(w, LAYERS, layer, "down_proj.weight") : pair ? &(part == 1 ? pair->b : pair->a)->tensor : NULL;
+}
+
 static void scale_column(Tensor *x, size_t k, float by)
 {
     for (size_t r = 0; r < x->shape.dim[0]; r++)
         x->f32[r * x->shape.dim[1] + k] *= by;
 }
 
-/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj is first multiplied by a. */
+/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj is first multiplied by a. The
+ * column is that of down_proj and of A of its adapter, so that the neuron's activation is scaled for both. */
 static double slope(TinyWorld *w, const BatchSample *s, size_t layer, size_t k, float a)
 {
     const float step = 0x1p-5f;
     double at[2];
-    Tensor kept[LANGUAGE];
-    float data[LANGUAGE][C * WIDTH];
+    Tensor kept[3][LANGUAGE];
+    float data[3][LANGUAGE][C * WIDTH];
     for (int up = 0; up < 2; up++) {
-        for (size_t l = 0; l < LANGUAGE; l++) {
-            Tensor *x = weight(w, LAYERS, l, "down_proj.weight");
-            kept[l] = *x;
-            for (size_t i = 0; i < C * WIDTH; i++)
-                data[l][i] = x->f32[i] * a;
-            x->f32 = data[l];
-        }
-        scale_column(weight(w, LAYERS, layer, "down_proj.weight"), k, up ? 1 + step : 1 - step);
+        for (int part = 0; part < 3; part++)                     // W, B, and A of down_proj
+            for (size_t l = 0; l < LANGUAGE; l++) {
+                Tensor *x = down(w, l, part);
+                if (!x)
+                    continue;
+                kept[part][l] = *x;
+                for (size_t i = 0; i < shape_size(x->shape); i++)
+                    data[part][l][i] = x->f32[i] * (part < 2 ? a : 1);
+                x->f32 = data[part][l];
+            }
+        scale_column(down(w, layer, 0), k, up ? 1 + step : 1 - step);
+        if (down(w, layer, 2))
+            scale_column(down(w, layer, 2), k, up ? 1 + step : 1 - step);
         at[up] = loss_of(w, s);
-        for (size_t l = 0; l < LANGUAGE; l++)
-            *weight(w, LAYERS, l, "down_proj.weight") = kept[l];
+        for (int part = 0; part < 3; part++)
+            for (size_t l = 0; l < LANGUAGE; l++)
+                if (down(w, l, part))
+                    *down(w, l, part) = kept[part][l];
     }
     return (at[1] - at[0]) / (2 * (double)step);
 }
@@ -91,10 +108,8 @@ static void expect_near(double got, double want, double scale, const char *what,
 
 /* The activations of the first MLP of the language model do not depend on the factor a, so its score is a mean of
  * slopes. */
-static void integrated_gradients_agree_with_difference_quotients(void **state)
+static void integrated_gradients_agree(TinyWorld *w)
 {
-    (void)state;
-    TinyWorld *w = world(TRAIN_FULL);
     Path p;
     double want[WIDTH], most = 0;
     const BatchSample *s = &w->sample[2];
@@ -111,6 +126,21 @@ static void integrated_gradients_agree_with_difference_quotients(void **state)
     for (size_t k = 0; k < WIDTH; k++)
         expect_near(p.mlp[VISION].score[k], want[k], most, "the integrated gradient", k);
     tiny_world_close(w);
+}
+
+static void integrated_gradients_agree_with_difference_quotients(void **state)
+{
+    (void)state;
+    integrated_gradients_agree(world(TRAIN_FULL));
+}
+
+/* An adapter that is not zero grows from nothing as well. */
+static void integrated_gradients_agree_beside_an_adapter(void **state)
+{
+    (void)state;
+    TinyWorld *w = world(TRAIN_LLM);
+    tiny_fill_b(&w->lora);
+    integrated_gradients_agree(w);
 }
 
 /* At the last MLP only the one supervised row of this sample has a gradient, so the product of activation and gradient
@@ -391,6 +421,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integrated_gradients_agree_with_difference_quotients),
+        cmocka_unit_test(integrated_gradients_agree_beside_an_adapter),
         cmocka_unit_test(products_agree_with_difference_quotients),
         cmocka_unit_test(squares_are_those_of_a_whole_backward_pass),
         cmocka_unit_test(a_path_has_the_best_neurons_and_the_first_of_equal_ones),

@@ -50,44 +50,53 @@ static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
     return h;
 }
 
-/* Replaces every down_proj by RN(a W), which it writes to the tensors `to`. `kept` has the weights W. */
-static void scale(const Path *p, const Model *m, Tensor *kept, Tensor *to, float a)
+/* The tensors by which every down_proj of the language model is linear: its weight W, and B of each adapter beside it.
+ * With a W and a B in their place, every output of down_proj is a times as large. */
+typedef struct { Weight **list; Tensor *kept, *to; size_t count; } Grown;
+
+/* Adds a tensor, with a place for its scaled copy. */
+static bool grown_add(Grown *g, Weight *w, Arena *a)
 {
-    for (size_t k = p->vision; k < p->count; k++) {
-        char name[160];
-        snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.down_proj.weight", p->mlp[k].layer);
-        Weight *w = weights_find(m->weights, name);
-        Tensor *x = &to[k - p->vision];
-        w->tensor = kept[k - p->vision];
-        if (a == 1)
-            continue;
-        const size_t n = shape_size(x->shape);
-        tensor_widen(&w->tensor, 0, n, x->f32);
-        for (size_t i = 0; i < n; i++)
-            x->f32[i] *= a;
-        w->tensor = *x;
-    }
+    g->list[g->count] = w;
+    g->kept[g->count] = w->tensor;
+    g->to[g->count] = tensor_f32(a, w->tensor.shape);
+    return g->to[g->count++].f32 != NULL;
 }
 
-/* Stores every down_proj in `kept`. Returns tensors of the same shapes, for the scaled weights. */
-static Tensor *keep_and_make_scaled(const Path *p, Tensor *kept)
+static bool grown_make(Grown *g, const Path *p)
 {
-    const size_t layers = p->count - p->vision;
-    Tensor *to = arena_zalloc(p->arena, layers * sizeof *to);
-    for (size_t k = 0; to && k < layers; k++) {
+    const Model *m = p->model;
+    const size_t most = p->count - p->vision + (m->lora ? m->lora->count : 0);
+    *g = (Grown){ arena_array(p->arena, most, sizeof *g->list), arena_array(p->arena, most, sizeof *g->kept),
+                  arena_array(p->arena, most, sizeof *g->to), 0 };
+    bool good = g->list && g->kept && g->to;
+    for (size_t k = p->vision; good && k < p->count; k++) {
         char name[160];
-        snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.down_proj.weight", k);
-        const Weight *w = weights_find(p->model->weights, name);
-        if (!w) {
-            error_set(p->error, "mip_editor: there is no weight %s", name);
-            return NULL;
-        }
-        kept[k] = w->tensor;
-        to[k] = tensor_f32(p->arena, w->tensor.shape);
-        if (!to[k].f32)
-            return NULL;
+        const int n = snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.down_proj.weight", p->mlp[k].layer);
+        Weight *w = weights_find(m->weights, name);
+        if (!w)
+            return error_set(p->error, "mip_editor: there is no weight %s", name);
+        good = grown_add(g, w, p->arena);
+        name[n - (int)strlen(".weight")] = 0;
+        for (const LoraPair *one = lora_find(m->lora, name); good && one; one = one->next)
+            good = grown_add(g, one->b, p->arena);
     }
-    return to;
+    return good;
+}
+
+/* Replaces each tensor x by RN(a x); with a = 1 by itself. */
+static void scale(const Grown *g, float a)
+{
+    for (size_t k = 0; k < g->count; k++) {
+        const size_t n = shape_size(g->to[k].shape);
+        g->list[k]->tensor = g->kept[k];
+        if (a == 1)
+            continue;
+        tensor_widen(&g->kept[k], 0, n, g->to[k].f32);
+        for (size_t i = 0; i < n; i++)
+            g->to[k].f32[i] *= a;
+        g->list[k]->tensor = g->to[k];
+    }
 }
 
 typedef struct { Mlp *m; const float *h, *g; double *sum; size_t rows; float a; } Integral;
@@ -116,14 +125,14 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
 {
     const size_t layers = p->count - p->vision;
     const ArenaMark mark = arena_mark(p->arena);
-    Tensor *kept = arena_array(p->arena, layers, sizeof *kept), *to = kept ? keep_and_make_scaled(p, kept) : NULL;
     double **sum = arena_zalloc(p->arena, layers * sizeof *sum);
-    bool good = to && sum;
+    Grown grown = { .count = 0 };
+    bool good = grown_make(&grown, p) && sum;
     for (int j = 1; j <= PATH_POINTS && good; j++) {
         Arena a = arena_make(p->error);
         Tape t = tape_make(&a, p->error);
         Batch b;
-        scale(p, p->model, kept, to, (float)j / PATH_POINTS);
+        scale(&grown, (float)j / PATH_POINTS);
         Params params = params_make(&t, p->model);
         good = cross_entropy_gradients(&t, &params, &b, samples, count);
         for (size_t l = 0; l < layers && good; l++) {
@@ -136,8 +145,8 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
         }
         arena_free(&a);
     }
-    if (to)
-        scale(p, p->model, kept, to, 1);
+    if (grown.count)
+        scale(&grown, 1);
     arena_release(p->arena, mark);
     return good && !p->error->failed;
 }

@@ -203,8 +203,8 @@ $(BUILD)/probe/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$(SUPPORT) $
 endef
 $(foreach source,$(call programs,test bounds),$(eval $(call hooked,$(source))))
 
-# bounds: how far each estimate is from the exact value, as a fraction of its bound (docs/bounds.md). mutants: tests
-# that must fail when one thing is made wrong.
+# bounds: measures how far each estimate is from the exact value, as a fraction of its bound (docs/bounds.md). mutants:
+# makes one thing wrong at a time, and checks that a test then fails.
 bounds: $(BUILD)/probe/bounds_measure
 	@$(BUILD)/probe/bounds_measure
 mutants: all
@@ -214,8 +214,8 @@ mutants: all
 PARTS_fuzz_parsers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/fuzz_parsers.c $(if $(filter fuzzer,$(SAN)),%/fuzz_driver.c),$(wildcard tests/fuzz/fuzz_*.c)))
 FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
-# The generator of the world. Every build writes its output to build/world, where configs look for it: training
-# streams and pools of pictures, next to a copy of fixtures/world.
+# The generator of the world. Whatever the build folder is, the generator writes to build/world, where configs look for
+# the world: training streams and pools of pictures, next to a copy of fixtures/world.
 WORLD_SOURCES := $(call below,fixtures/world,%.c)
 WORLD = $(WORLD_SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
@@ -236,8 +236,8 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
 # The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K
-# (fixtures/make_base.sh). The seeds of bases other than 0 come from the registration. LATE="full-same rank-4" also
-# makes the model L in these other ways.
+# (fixtures/make_base.sh). The seeds of bases other than 0 come from the registration. LATE="full-same rank-4": the
+# model L, which learned its persons late, in fine-tuning, is also made in these two other ways.
 K = 0
 LATE =
 REGISTERED = fixtures/configs/prereg.ini
@@ -257,8 +257,8 @@ META = 8
 meta: $(PULSE) world
 	@bash fixtures/meta.sh $(PULSE) out/meta $(META)
 
-# In each small command, one system call or allocation fails, is cut short, or kills the program. `faults` tries such
-# places for FAULT_SECONDS; `crash` tries all of them (half an hour on 2 idle cores).
+# In each small command, one system call or allocation fails, is cut short, or kills the program. `faults` tries one
+# such fault after another for FAULT_SECONDS seconds; `crash` tries all of them (half an hour on 2 idle cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
 $(BUILD)/fault_%.so: tests/faults/fault_%.c $(BUILD)/flags
@@ -282,8 +282,8 @@ docs-long: all world
 matrix:
 	@bash tests/matrix.sh
 
-# BENCH_PYTHON: a python3 with PyTorch, with which the step and its operators are compared. Without PyTorch, only our
-# own times are printed.
+# BENCH_PYTHON: a python3 that has PyTorch. Our training step and its operators are timed against those of PyTorch.
+# Without PyTorch, only our own times are printed.
 BENCH_PYTHON = python3
 bench: $(BENCHES)
 	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_NUM_THREADS=2 $$b || exit 1; done
@@ -347,8 +347,8 @@ fuzz:
 fuzzing: $(BUILD)/fuzz_parsers
 	@bash tests/fuzz/fuzz.sh $(BUILD)
 
-# First the right answers are recorded, from which the known mistakes are made. Then again, so that each case lists
-# its mistakes.
+# First the right answers are recorded, and the known mistakes are made from them. Then the answers are recorded again,
+# so that each case lists its mistakes.
 record: $(PULSE) $(BUILD)/make_wrong
 	$(PULSE) record fixtures/vectors/v1
 	$(BUILD)/make_wrong fixtures/vectors/v1

@@ -1,7 +1,8 @@
 #!/bin/sh
-# SPDX-License-Identifier: MIT Installs what is missing from the distribution's packages: `deps.sh needed` (build,
-# run, test) or `deps.sh extra` (make matrix, make fuzz, workflows). Does nothing, and needs no root, when nothing is
-# missing. The compiler is asked for that, not a list of packages.
+# SPDX-License-Identifier: MIT
+# Installs what is missing from the distribution's packages: `deps.sh needed` (build, run, test) or `deps.sh extra`
+# (make matrix, make fuzz, workflows). Does nothing, and needs no root, when nothing is missing. To find out, it
+# compiles a small program; it does not read the list of installed packages.
 set -u
 
 apt_needed="gcc libc6-dev make libopenblas0-openmp libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
@@ -9,8 +10,8 @@ dnf_needed="gcc glibc-devel make openblas-openmp stb_image-devel stb_image_write
 apt_extra="clang libclang-rt-dev valgrind libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross snakemake"
 dnf_extra="clang compiler-rt valgrind blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
 
-# The compiler finds every header and the linker every library. OpenBLAS is only opened when the program runs, so a
-# file is enough.
+# True if the compiler finds every header, and the linker every library. OpenBLAS is only opened when the program runs,
+# so it is enough that its file exists.
 needed_is_there() {
     machine=$("${CC:-gcc}" -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/') || return 1
     [ -n "$machine" ] || return 1

@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-#define VALUE_MOST 1e300              // percentages and means of values stay finite
+#define VALUE_MOST 1e300              // the largest |value|, so that percentages and means stay finite
 
 char *csv_text(const Csv *t, const char *name)
 {

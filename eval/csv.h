@@ -18,7 +18,7 @@ typedef struct {
     const char *path, *header;
     size_t line, fields;
     size_t lines;                        // at least as many as the file has: room for its rows
-    char *field[CSV_FIELDS], *at;
+    char *field[CSV_FIELDS], *at;        // the fields of the current line; the text that follows it
     Error *error;
 } Csv;
 

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-/* Questions are answered in chunks of at most CHUNK. A text has at most TEXT_TOKENS tokens, or LONG_TOKENS at
- * DEPTH_LONG. The cached rows of a chunk (prefix.h) are kept for the next chunk only if there are at most KEPT_ROWS: to
- * keep more costs memory and saves little time. */
+/* Questions are answered in chunks of at most CHUNK. A generated text has at most TEXT_TOKENS tokens, or LONG_TOKENS at
+ * DEPTH_LONG. The hidden states of a chunk, one cached row for each token (prefix.h), are kept for the next chunk only
+ * if there are at most KEPT_ROWS: to keep more costs memory and saves little time. */
 enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50, KEPT_ROWS = 2048 };
 
 void questions_begin(Questions *q, Arena *a)
@@ -86,7 +86,7 @@ typedef struct {
     const Reader *reader;
     const Question *q;
     size_t n;
-    // [n + 1]: question k has the samples first[k] … first[k + 1] - 1, its answer first
+    // [n + 1]: question k has the samples first[k] … first[k + 1] - 1; the first of them ends with the right answer
     size_t *first;
     BatchSample *sample;
     SampleScore *score;
@@ -292,7 +292,7 @@ Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth dept
     return good && !e->failed ? out : NULL;
 }
 
-Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e)
+Result *evaluate_parts(const Questions *q, const size_t *part_of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e)
 {
     Result *all = arena_array(a, q->count, sizeof *all);
     size_t *place = arena_array(a, q->count, sizeof *place);
@@ -301,7 +301,7 @@ Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, Evalu
     for (size_t part = 0; good && part < parts; part++) {
         mine.count = 0;
         for (size_t k = 0; k < q->count; k++)
-            if (of[k] == part) {
+            if (part_of[k] == part) {
                 place[mine.count] = k;
                 mine.question[mine.count++] = q->question[k];
             }

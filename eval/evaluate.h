@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Evaluate: asks a model questions and keeps what metrics are made of, one Result for each question.
+/* Evaluate: asks a model questions, and keeps the numbers that metrics are computed from, one Result for each question.
  *
  *     Questions q;
  *     questions_begin(&q, &arena);
@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     Kind kind;
     const EntityList *entities;          // about these; NULL: about all
-    int64_t paraphrases;                 // the first of each entity, skill and modality, at most this many; 0: all
+    int64_t paraphrases;                 // at most this many for each entity, skill and modality, the first ones; 0: all
     bool trained;                        // the training questions; else the test questions
 } Choice;
 
@@ -39,7 +39,7 @@ void questions_begin(Questions *q, Arena *a);
 /* Error: no question of the file is chosen. */
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
-/* How much is asked for. Each depth also asks for what the depths before it do.
+/* What is computed for each question. Each depth also computes what the depths before it do.
  *     DEPTH_EXACT    the NLL of the answer
  *     DEPTH_OPTIONS  the CE of every option
  *     DEPTH_TEXT     the greedy text, of at most 6 tokens with the end token
@@ -67,10 +67,10 @@ typedef struct {
  * except `text`, are those of its sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* The same with several models. The questions are in parts, numbered from 0: of[k] is the part of question k. `ask`
- * asks the questions of one part, as evaluate does. `ask` is not called for a part without questions. */
+/* Asks several models, each a part of the questions. Parts are numbered from 0: part_of[k] is the part of question k.
+ * `ask` asks the questions of one part, as evaluate does. `ask` is not called for a part without questions. */
 typedef Result *(*EvaluatePart)(void *context, size_t part, const Questions *q, Arena *a, Error *e);
-Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e);
+Result *evaluate_parts(const Questions *q, const size_t *part_of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e);
 
 /* The index of the least of n values, the first on ties; n > 0. */
 size_t least(const float *value, size_t n);

@@ -4,8 +4,8 @@
  * Each finished stage leaves stage.json in its folder: its kind, digest and recipe, the digests of its inputs, and
  * the SHA-256 of every file that it made. manifest.json has a list of entries: first the version, the specification,
  * the digest of the sources and the config; then all stages in order; then the results of the run. The `link` of an
- * entry is SHA-256(link of the entry before + its own text), so that the last link, `chain`, covers everything. No
- * entry holds a time or a path of the machine. */
+ * entry is SHA-256(the link of the entry before, then the entry's own text), so that the last link, `chain`, covers
+ * everything. No entry holds a time or a path of the machine. */
 #ifndef PULSE_EVAL_MANIFEST_H
 #define PULSE_EVAL_MANIFEST_H
 
@@ -34,8 +34,8 @@ bool manifest_check(const char *folder, Arena *a, Error *e);
 const char *manifest_chain(const char *folder, Arena *a, Error *e);
 /* Whether FOLDER/manifest.json belongs to this plan and config. Compares version, sources, config and each stage. */
 bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Arena *a, Error *e);
-/* The files of each stage of FOLDER/manifest.json, in the order of its plan, as objects: name inside the stage's
- * folder, SHA-256. The caller json_decref's the list. */
+/* The files of each stage of FOLDER/manifest.json, as a list of objects in the order of the plan: each object maps the
+ * name of a file inside the stage's folder to its SHA-256. The caller json_decref's the list. */
 json_t *manifest_outputs(const char *folder, Arena *a, Error *e);
 /* Whether a stage that was done again, in the folder `again`, made the same files as FOLDER/manifest.json records.
  * False without e->failed: `different` names the first file that differs. */

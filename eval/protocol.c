@@ -20,9 +20,9 @@ const MethodConfig *method_config(const Plan *p, const Method *m)
     return &p->config.method[k];
 }
 
-static int64_t steps_of(double epochs, int64_t epoch)
+static int64_t steps_of(double epochs, int64_t steps_of_epoch)
 {
-    int64_t steps = (int64_t)(epochs * (double)epoch + 0.5);
+    int64_t steps = (int64_t)(epochs * (double)steps_of_epoch + 0.5);
     return steps > 0 ? steps : 1;
 }
 
@@ -80,19 +80,19 @@ static int64_t questions_at_once(const Plan *p, const Scenario *s)
     return n;
 }
 
-/* Under the rules `updates` and `epochs`, the length of a case follows from that of the scenario `finetuned`, which
- * forgets all persons in one request. */
+/* Sets the steps or epochs of a case under the rules `updates` and `epochs`. They follow from the budget of the
+ * scenario `finetuned`, which forgets all persons in one request. */
 static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
 {
-    const Scenario *measure = scenario_find("finetuned");
+    const Scenario *finetuned = scenario_find("finetuned");
     Budget b;
-    if (!budget_of(p, measure, c->method->name, &b, e))
+    if (!budget_of(p, finetuned, c->method->name, &b, e))
         return false;
-    const bool same = c->scenario->who == measure->who && c->rounds == 1;
-    const int64_t epoch = same ? 1 : epoch_steps(p, c, questions_at_once(p, measure));
+    const bool same = c->scenario->who == finetuned->who && c->rounds == 1;
+    const int64_t epoch = same ? 1 : epoch_steps(p, c, questions_at_once(p, finetuned));
     if (epoch < 1)
         return error_set(e, "%s: the stopping rule counts the epochs of the scenario \"finetuned\", expected open training questions "
-                            "about entities of the group \"%s\" that have a round", c->name, measure->group);
+                            "about entities of the group \"%s\" that have a round", c->name, finetuned->group);
     if (same)
         c->steps = (int64_t)b.steps, c->epochs = b.epochs;
     else if (c->stopping == STOP_updates)
@@ -126,8 +126,8 @@ static bool asks_for_probe(const Plan *p, const char *name)
     return false;
 }
 
-/* Checks that each name is the name of a scenario, perhaps with a stopping rule or a number of requests: "finetuned",
- * "finetuned-accuracy", "stress-5". The case need not be part of the run. */
+/* Checks that each name begins with the name of a scenario, perhaps with a stopping rule or a number of requests after
+ * it: "finetuned", "finetuned-accuracy", "stress-5". The run need not have such a case. */
 static bool probed_check(const char *names, Error *e)
 {
     char word[80];

@@ -48,12 +48,12 @@ typedef struct {
     const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
     double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
     int64_t     rounds;                  // requests of the scenario sequential
-    const char *exposures;               // the scenario `exposed` forgets entities of these, "64, 256"; "": of any
+    const char *exposures;               // the scenario `exposed` forgets only entities of these exposures; "": of any
     int64_t     best, forget;            // how many entities count as best known; how many are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
     int64_t     snapshot_every;          // steps between snapshots; 0: `trajectory` says
-    int64_t     checkpoints;             // a stage that trains keeps a checkpoint after so many steps; 0: none
-    int64_t     paraphrases;             // the first so many test questions of each fact and modality are asked; 0: all
+    int64_t     checkpoints;             // the steps between two checkpoints that a stage which trains keeps; 0: none
+    int64_t     paraphrases;             // of each fact and modality, at most this many test questions are asked; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // the settings that every answer depends on, as text
     const char *probing;                 // the further settings that a probe depends on, as text
@@ -99,11 +99,12 @@ typedef struct {
     StageKind   kind;
     const char *name, *recipe;
     Digest      digest;
-    size_t      input[4], inputs;        // indices of the stages that it needs, and how many there are
+    size_t      input[4], inputs;        // the indices of the stages that this one needs, and how many they are
     const Case *one;                     // of an unlearn or probe stage: the first case that needs it
     // the model that is trained or asked; where snapshots of an unlearn stage are asked, the model that it starts from
     StartModel  model;
-    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: none), the group
+    // of an answer or probe stage: the unlearn stage whose snapshots are asked (NO_STAGE: `model` itself is); the group
+    size_t      of, group;
     double      cost;                    // an estimate in seconds, for the progress bar and the order of stages only
 } Stage;
 
@@ -131,13 +132,13 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group; only WHO_BEST
- * reads it, so otherwise it may be NULL. Error, with file and line: an entity is both to be forgotten and to be
+/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group; it is read only for
+ * WHO_BEST, and may be NULL otherwise. Error, with file and line: an entity is both to be forgotten and to be
  * retained. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 
-/* --- Steps. A request has `questions` open training questions (entity_list_questions); an epoch trains once on each.
- * - */
+/* --- Steps --- A request has `questions` open training questions (entity_list_questions). An epoch trains once on
+ * each. */
 
 /* The steps of one epoch: ceil(questions / batch). */
 int64_t epoch_steps(const Plan *p, const Case *c, int64_t questions);

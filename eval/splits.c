@@ -88,26 +88,27 @@ static bool of_exposures(EntityList *list, const char *exposures, const char *pa
 
 static bool choose(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e)
 {
-    const ProtocolConfig *k = &p->config;
+    const ProtocolConfig *config = &p->config;
     const char *group = p->world.group[c->group].name, *path = p->entities.path;
     EntityList all, rest;
     if (!entities_choose(&all, &p->entities, group, -1, a) || !entities_choose(&s->retain, &p->entities, group, 0, a)
         || !by_round(&s->forget, &p->entities, group, a))
         return false;
     if (c->scenario->who == WHO_ROUNDS)
-        return !*k->exposures || strcmp(c->scenario->group, "exposed") != 0 || of_exposures(&s->forget, k->exposures, path, group, e);
+        return !*config->exposures || strcmp(c->scenario->group, "exposed") != 0
+            || of_exposures(&s->forget, config->exposures, path, group, e);
     EntityList from = c->scenario->who == WHO_DRAWN_OF_ROUNDS ? s->forget : all;
-    size_t n = c->scenario->who == WHO_BEST ? (size_t)k->best : from.count;
+    size_t n = c->scenario->who == WHO_BEST ? (size_t)config->best : from.count;
     if (n > from.count)
-        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)k->best,
+        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)config->best,
                          from.count, group);
-    if ((size_t)k->forget > n || (c->scenario->who != WHO_DRAWN_OF_ROUNDS && (size_t)k->forget == n))
+    if ((size_t)config->forget > n || (c->scenario->who != WHO_DRAWN_OF_ROUNDS && (size_t)config->forget == n))
         return error_set(e, "%s:1: protocol.forget is %lld, expected fewer than the %zu of the group \"%s\" that there are", path,
-                         (long long)k->forget, n, group);
+                         (long long)config->forget, n, group);
     if (c->scenario->who == WHO_BEST && !best_known(&all, n, ranking, count, &from, a))
         return false;
     from.count = n;
-    return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_DRAWN_OF_ROUNDS ? &rest : &s->retain, a);
+    return draw(from, (size_t)config->forget, c->seed, &s->forget, c->scenario->who == WHO_DRAWN_OF_ROUNDS ? &rest : &s->retain, a);
 }
 
 /* Cuts the list of entities to be forgotten into requests of equal size. If the division has a remainder, the first

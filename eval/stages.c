@@ -85,38 +85,38 @@ static const char *model_text(Plan *p, StartModel m, Stage *s)
     return arena_format(p->arena, "%s %s", start_model_name(m), made == NO_STAGE ? p->config.model[m].hex : "made");
 }
 
-size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group)
+size_t stage_of_answers(Plan *p, StartModel m, size_t unlearn, size_t group)
 {
-    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = of, .group = group };
+    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = unlearn, .group = group };
     const ProtocolConfig *c = &p->config;
     const World *w = &p->world;
     const char *model = model_text(p, m, &s);
-    s.cost = of == NO_STAGE ? seconds_model : answers_cost(p, p->stage[of].one);
-    if (of != NO_STAGE)
-        s.input[s.inputs++] = of;
-    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // entities decide how long a request is
-        s.input[s.inputs++] = p->stage[of].one->before;
-    s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
-                            : arena_format(p->arena, "answers/%s", p->stage[of].name);
+    s.cost = unlearn == NO_STAGE ? seconds_model : answers_cost(p, p->stage[unlearn].one);
+    if (unlearn != NO_STAGE)
+        s.input[s.inputs++] = unlearn;
+    if (unlearn != NO_STAGE && p->stage[unlearn].one->scenario->who == WHO_BEST)       // those answers choose the entities to be forgotten
+        s.input[s.inputs++] = p->stage[unlearn].one->before;
+    s.name = unlearn == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
+                                 : arena_format(p->arena, "answers/%s", p->stage[unlearn].name);
     s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model,
                             w->group[group].questions, c->group[group].hex, c->general.hex, (long long)c->paraphrases,
                             c->reading);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
-size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
+size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t unlearn)
 {
-    Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = one->group, .one = one, .cost = seconds_probe };
+    Stage s = { .kind = STAGE_PROBE, .model = m, .of = unlearn, .group = one->group, .one = one, .cost = seconds_probe };
     const ProtocolConfig *c = &p->config;
     const char *model = model_text(p, m, &s),
                *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
-    if (of != NO_STAGE)
-        s.input[s.inputs++] = of;
+    if (unlearn != NO_STAGE)
+        s.input[s.inputs++] = unlearn;
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
-    s.name = of == NO_STAGE
+    s.name = unlearn == NO_STAGE
                ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
-               : arena_format(p->arena, "probe/%s", p->stage[of].name);
+               : arena_format(p->arena, "probe/%s", p->stage[unlearn].name);
     s.recipe = arena_format(p->arena,
                             "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n%sgeneral "
                             "%s\nframes %lld\n%s%s",

@@ -7,11 +7,11 @@
 #include "eval/protocol.h"
 
 /* The stage that asks the questions of a group of the world and the general ones. It asks every snapshot of the unlearn
- * stage `of`, which starts from the model m; of NO_STAGE: it asks the model m itself. */
-size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group);
-/* The stage that probes the last snapshot of the unlearn stage `of`, which starts from the model m; of NO_STAGE: it
- * probes the model m itself. */
-size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of);
+ * stage `unlearn`, which starts from the model m; with NO_STAGE for `unlearn`, it asks the model m itself. */
+size_t stage_of_answers(Plan *p, StartModel m, size_t unlearn, size_t group);
+/* The stage that probes the last snapshot of the unlearn stage `unlearn`, which starts from the model m; with NO_STAGE
+ * for `unlearn`, it probes the model m itself. */
+size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t unlearn);
 /* The stage that unlearns all requests of a case. */
 size_t stage_of_unlearning(Plan *p, const Case *one);
 

@@ -47,7 +47,7 @@ static bool splits_read(const json_t *object, bool *out, const char *path, Error
                      path);
 }
 
-/* Reads a text that may be absent; then *out is NULL. */
+/* Reads a name that may be absent; *out is NULL if it is. */
 static bool word_read(const json_t *object, const char *key, const char **out, const char *path, Arena *a, Error *e)
 {
     *out = NULL;

@@ -80,7 +80,7 @@ static bool manifest_check(const json_t *o, const char *path, const char *folder
     return true;
 }
 
-/* Whether the contrasts that the folder has are those that were now made from its trajectory, to the last bit. */
+/* Whether the contrasts in the folder (`said`) equal those made from its trajectory (`made`), to the last bit. */
 static bool contrasts_follow(const Contrasts *said, const Contrasts *made, const Registration *r, const char *path, Error *e)
 {
     for (size_t k = 0; k < said->count && k < made->count; k++) {

@@ -17,15 +17,15 @@ static Path path_of(const Trajectory *t, size_t arm, size_t method, size_t seed)
     return p;
 }
 
-static double forget(const Point *p) { return (p->matching[0] + p->matching[1]) / 2; }
+static double forget_accuracy(const Point *p) { return (p->matching[0] + p->matching[1]) / 2; }
 static double general(const Point *p) { return p->general; }
-static double before(Path p) { return p.point[0].general; }
+static double general_before(Path p) { return p.point[0].general; }
 static double reported(const Point *p) { return (p->reporting[0] + p->reporting[1]) / 2; }
 static double gap(const Point *p) { return p->reporting[1] - p->reporting[0]; }
 static double step(const Point *p) { return (double)p->step; }
-static double steps_left(const Point *p) { return -(double)p->step; }
+static double minus_step(const Point *p) { return -(double)p->step; }
 
-/* A path as snapshots: `x` takes the place of what is forgotten, and `y` that of general ability. */
+/* A path as snapshots: `x` gives the field `forget` of each snapshot, and `y` the field `general`. */
 static Snapshot *snapshots(Path p, double (*x)(const Point *), double (*y)(const Point *), Arena *a)
 {
     Snapshot *s = arena_array(a, p.count, sizeof *s);
@@ -37,19 +37,20 @@ static Snapshot *snapshots(Path p, double (*x)(const Point *), double (*y)(const
 /* The mean of `y` over the levels; false: a level is never reached. */
 static bool over_levels(double *out, const Registration *r, Path p, double (*y)(const Point *), Arena *a)
 {
-    const Snapshot *s = snapshots(p, forget, y, a);
+    const Snapshot *s = snapshots(p, forget_accuracy, y, a);
     return s && general_over_levels(out, s, p.count, r->level, r->levels);
 }
 
-/* The mean general ability of `of` at the steps at which `by` reaches the levels. general_at is used twice: first it
- * reads the step at which `by` reaches a level, then the general ability of `of` at that step. For the second
- * reading, -step takes the place of forgetting, because it only falls. */
-static bool at_the_steps_of(double *out, const Registration *r, Path of, Path by, Arena *a)
+/* The mean general ability of `path` at the steps at which `pacer` reaches the levels. general_at is used twice: first
+ * it reads the step at which `pacer` reaches a level, then the general ability of `path` at that step. For the second
+ * reading, -step takes the place of the accuracy on what is to be forgotten, because general_at needs a value that
+ * falls. */
+static bool at_the_steps_of(double *out, const Registration *r, Path path, Path pacer, Arena *a)
 {
-    const Snapshot *reach = snapshots(by, forget, step, a), *along = snapshots(of, steps_left, general, a);
+    const Snapshot *reach = snapshots(pacer, forget_accuracy, step, a), *along = snapshots(path, minus_step, general, a);
     double sum = 0, at, value;
     for (size_t k = 0; reach && along && k < r->levels; k++) {
-        if (!general_at(&at, reach, by.count, r->level[k]) || !general_at(&value, along, of.count, -at))
+        if (!general_at(&at, reach, pacer.count, r->level[k]) || !general_at(&value, along, path.count, -at))
             return false;
         sum += value;
     }
@@ -57,26 +58,28 @@ static bool at_the_steps_of(double *out, const Registration *r, Path of, Path by
     return reach && along;
 }
 
+/* The measure `kept` of measures.def; false: no snapshot has both accuracies halved, or general ability began at 0. */
 static bool kept(double *out, Path p)
 {
-    const Point *before = &p.point[0];
+    const Point *start = &p.point[0];
     for (size_t k = 1; k < p.count; k++)
-        if (p.point[k].matching[0] <= before->matching[0] / 2 && p.point[k].matching[1] <= before->matching[1] / 2) {
-            *out = p.point[k].general / before->general;
-            return before->general > 0;
+        if (p.point[k].matching[0] <= start->matching[0] / 2 && p.point[k].matching[1] <= start->matching[1] / 2) {
+            *out = p.point[k].general / start->general;
+            return start->general > 0;
         }
     return false;
 }
 
-/* The measure on the paths of a finding's arms; false: an arm never reaches a level. */
+/* The measure m on the paths of a finding's arms; false: it has no value, because an arm never reaches a level or its
+ * general ability before unlearning, by which the measure divides, is 0. */
 static bool measure(double *out, const Registration *r, Measure m, const Path *p, Arena *a)
 {
     double x, y, z;
     switch (m) {
     case MEASURE_reported:
     case MEASURE_gap: {
-        double (*of)(const Point *) = m == MEASURE_gap ? gap : reported;
-        if (!over_levels(&x, r, p[0], of, a) || !over_levels(&y, r, p[1], of, a))
+        double (*value_of)(const Point *) = m == MEASURE_gap ? gap : reported;
+        if (!over_levels(&x, r, p[0], value_of, a) || !over_levels(&y, r, p[1], value_of, a))
             return false;
         *out = x - y;
         return true;
@@ -86,12 +89,12 @@ static bool measure(double *out, const Registration *r, Measure m, const Path *p
         if (!(m == MEASURE_general ? over_levels(&x, r, p[0], general, a) : at_the_steps_of(&x, r, p[0], p[1], a))
             || !over_levels(&y, r, p[1], general, a))
             return false;
-        *out = (x - before(p[0])) - (y - before(p[1]));
+        *out = (x - general_before(p[0])) - (y - general_before(p[1]));
         return true;
     case MEASURE_halfway:
         if (!over_levels(&x, r, p[0], general, a) || !over_levels(&y, r, p[1], general, a) || !over_levels(&z, r, p[2], general, a))
             return false;
-        *out = (x - before(p[0])) - ((y - before(p[1])) + (z - before(p[2]))) / 2;
+        *out = (x - general_before(p[0])) - ((y - general_before(p[1])) + (z - general_before(p[2]))) / 2;
         return true;
     case MEASURE_lost:
         if (!over_levels(&x, r, p[0], general, a) || !(p[0].point[0].general > 0))

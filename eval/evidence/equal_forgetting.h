@@ -2,9 +2,9 @@
 /* Equal forgetting: what is left of general ability when two models have forgotten equally much.
  *
  * A trajectory is a list of snapshots of one unlearning, in ascending order of steps. What is forgotten may come back
- * for a while, so the running minimum of its accuracy is used. A level is reached where this minimum first falls to
- * it; linear interpolation between two snapshots gives the step, and general ability is interpolated at the same
- * step. */
+ * for a while, so the running minimum of its accuracy is used. A level is an accuracy. It is reached where the running
+ * minimum first falls to it. Linear interpolation between two snapshots gives this place, and general ability is
+ * interpolated at the same place. */
 #ifndef PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
 #define PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
 

@@ -47,7 +47,7 @@ typedef struct {
     Registration *out;
     Section section[SECTIONS_MAX];
     size_t sections, line;
-    const char *rest;                    // of the file's text
+    const char *rest;                    // the part of the file's text that is not read yet
     Arena *arena;
     Error *error;
 } Reading;
@@ -212,7 +212,7 @@ static bool steps_read(const Reading *r, const Section *s, Arm *x)
                   s->value[KEY_arm_steps], x->runs);
 }
 
-/* Further settings, each with its value. */
+/* Reads the further settings of an arm's runs, words of the form section.key=value. */
 static bool set_read(const Reading *r, const Section *s, Arm *x)
 {
     if (!s->value[KEY_arm_set])

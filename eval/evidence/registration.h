@@ -60,8 +60,8 @@ typedef struct {
 
 bool registration_read(Registration *out, const char *path, Arena *a, Error *e);
 
-/* The 64-bit seed of a base from 1 on, in 16 hex digits: the first 8 bytes of SHA-256(the file's bytes, then "base 3").
- * Error: the file cannot be read, or is not the one that was read before. */
+/* The 64-bit seed of a base from 1 on, in 16 hex digits: the first 8 bytes of SHA-256(the file's bytes, then "base 3"
+ * for base 3). Error: the file cannot be read, or its bytes are no longer those that registration_read read. */
 bool registration_seed(const Registration *r, int64_t base, char hex[17], Error *e);
 
 #endif

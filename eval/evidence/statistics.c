@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdint.h>
 
-/* The nearest doubles. test_statistics.c checks each with the distribution function. */
+/* Each quantile as the nearest double. test_statistics.c checks each with the distribution function. */
 const double student_975[INTERVAL_MAX - 1] = {
     12.706204736174705, 4.302652729749464, 3.1824463052837095, 2.7764451051977943, 2.5705818356363155,
     2.44691185114497, 2.3646242515927853, 2.3060041352041667, 2.2621571627982053, 2.228138851986275,
@@ -67,6 +67,7 @@ static size_t rank_of(const double *p, size_t n, size_t k)
     return before;
 }
 
+/* p[k] times the number of p-values that do not come before it, at most 1. */
 static double scaled(const double *p, size_t n, size_t k)
 {
     double x = (double)(n - rank_of(p, n, k)) * p[k];

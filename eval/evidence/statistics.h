@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include "tensor/base/error.h"
 
-/* The interval mean +- half covers the true mean difference with a probability of 95 %, if differences are normal.
- * half = t s / sqrt(n), s^2 = sum (d - mean)^2 / (n - 1), t = the .975 quantile of Student's t with n - 1 degrees of
- * freedom. */
+/* The interval mean +- half covers the true mean difference with a probability of 95 %, if differences are normal. For
+ * the n differences d, half = t s / sqrt(n), s^2 = sum (d - mean)^2 / (n - 1), t = the .975 quantile of Student's t
+ * distribution with n - 1 degrees of freedom. */
 typedef struct { double mean, half; } Interval;
 enum { INTERVAL_MAX = 31 };
 extern const double student_975[INTERVAL_MAX - 1];     // the quantiles with 1, 2, … degrees of freedom
@@ -25,8 +25,8 @@ enum { SIGN_FLIP_MAX = 20 };
 bool sign_flip_p(double *p, const double *d, size_t n, Error *e);
 
 /* Holm's step-down correction of n p-values. adjusted[k] <= alpha if and only if test k rejects its hypothesis at the
- * family-wise level alpha. The i-th smallest p is multiplied by n - i + 1; then it is raised to the largest adjusted
- * value before it, and limited to 1. `adjusted` may be `p`. */
+ * family-wise level alpha. The i-th smallest p is multiplied by n - i + 1, raised to the largest adjusted value of a
+ * smaller p, and limited to 1. `adjusted` may be the same array as `p`. */
 void holm(double *adjusted, const double *p, size_t n);
 
 #endif

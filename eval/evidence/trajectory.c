@@ -54,7 +54,7 @@ static size_t finding_of(const Registration *r, const char *name)
     return k;
 }
 
-/* Reads the columns method and seed, which must be registered. */
+/* Reads the columns method and seed, whose values must be registered. */
 static bool method_and_seed(const Csv *t, const Registration *r, size_t *method, size_t *seed)
 {
     const char *name = csv_text(t, "method");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Trajectory: the two tables of a base. trajectory.csv says what the models of its arms know, step by step.
+/* Trajectory: the two tables of a base. trajectory.csv says what the models of the arms know, step by step.
  * contrasts.csv has the numbers of the findings, which follow from the trajectory and the registration.
  *
  * Arms, methods, seeds and findings are indices of the Registration. Errors begin with FILE:LINE. */
@@ -8,11 +8,12 @@
 
 #include "eval/evidence/registration.h"
 
-/* A snapshot; step 0 is the model before unlearning. All but the log-odds are accuracies. */
+/* A snapshot; step 0 is the model before unlearning. matching, reporting and general are accuracies; log_odds is the
+ * metric of that name (metrics.def). */
 typedef struct {
     size_t  arm, method, seed;
     int64_t step;                        // of all requests together
-    double  matching[2], reporting[2];   // of what is to be forgotten, as pictures and as words
+    double  matching[2], reporting[2];   // on what is to be forgotten: [0] asked with pictures, [1] in words alone
     double  general, log_odds;           // on reporting questions; log_odds NaN: the model is broken
 } Point;
 

@@ -9,7 +9,8 @@
  *     undecided      none of these; or fewer bases than `bases` are finished; or more than one never reaches a level
  *     not tested     a finding that comes earlier in the fixed order is not "yes"
  *
- * If only one base never reaches a level, it is left out; `reached` says so. */
+ * If exactly one base never reaches a level, the verdict is made without this base; `reached` then is one less than
+ * `finished`. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
 #define PULSE_EVAL_EVIDENCE_VERDICT_H
 
@@ -28,7 +29,7 @@ typedef struct {
 
 typedef struct {
     double difference;     // the mean over the seeds of this base
-    bool reached;          // false: it never reaches a level, and has no difference
+    bool reached;          // false: the base never reaches a level, and has no difference
 } BaseDifference;
 
 typedef struct {

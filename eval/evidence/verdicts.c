@@ -6,7 +6,7 @@
 
 enum { ALL = -1 };
 
-/* The difference of one base by a method, or by all of them. False: not all methods and seeds are there. */
+/* The difference of one base for one method, or for ALL methods. False: not all methods and seeds are there. */
 static bool difference(BaseDifference *out, const Registration *r, const Contrasts *c, size_t finding, int method)
 {
     double sum = 0;
@@ -54,10 +54,10 @@ static void in_order(Verdicts *v, const Registration *r)
     evidence_in_order(x, n);
     const char *before = NULL;
     for (size_t k = 0; k < n; k++) {
-        const bool whole = at[k]->all.finished == (size_t)r->bases;
-        if (whole && x[k].kind == EVIDENCE_NOT_TESTED)
+        const bool finished = at[k]->all.finished == (size_t)r->bases;
+        if (finished && x[k].kind == EVIDENCE_NOT_TESTED)
             at[k]->before = before;
-        at[k]->all.kind = whole ? x[k].kind : EVIDENCE_UNDECIDED;
+        at[k]->all.kind = finished ? x[k].kind : EVIDENCE_UNDECIDED;
         before = before || at[k]->all.kind == EVIDENCE_YES ? before : at[k]->finding->name;
     }
 }

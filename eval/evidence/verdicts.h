@@ -2,9 +2,9 @@
 /* Verdicts: what all finished bases say about each registered finding.
  *
  * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus the
- * finding's threshold. For a single method, it is the mean over the seeds. A base counts for a finding if all methods
- * and seeds are there, and it reaches the levels if all of them do. Base 0 is never read. Holm's correction adjusts
- * the p-values of the methods. */
+ * finding's threshold. For a single method, it is the mean over the seeds, minus the threshold. A base counts for a
+ * finding if all methods and seeds are there, and it reaches the levels if every method reaches them with every seed.
+ * Base 0, which is not registered, is never read. Holm's correction adjusts the p-values of the methods. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICTS_H
 #define PULSE_EVAL_EVIDENCE_VERDICTS_H
 

@@ -134,7 +134,7 @@ static size_t object_end(const char *text, size_t at, size_t n)
     return n;
 }
 
-static bool part_read(Dataset *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
+static bool object_parse(Dataset *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
 {
     const char *where = arena_format(a, "%s:%zu", out->path, line);
     json_t *object = where ? json_parse(text, n, where, e) : NULL;
@@ -145,7 +145,7 @@ static bool part_read(Dataset *out, const char *text, size_t n, size_t line, Are
     return good;
 }
 
-static bool parts_read(Dataset *out, const char *text, size_t n, ErrorList *errors, Arena *a, Error *e)
+static bool objects_read(Dataset *out, const char *text, size_t n, ErrorList *errors, Arena *a, Error *e)
 {
     const size_t first = strspn(text, " \t\r\n");
     const bool array = text[first] == '[';
@@ -159,7 +159,7 @@ static bool parts_read(Dataset *out, const char *text, size_t n, ErrorList *erro
         if (text[at] != '{')
             return error_set(e, "%s:%zu: an object {…} was expected", out->path, line);
         end = object_end(text, at, n);
-        if (!part_read(out, text + at, end - at, line, a, e) && !error_list_take(errors, e))
+        if (!object_parse(out, text + at, end - at, line, a, e) && !error_list_take(errors, e))
             return false;
     }
     return !array || error_set(e, "%s:%zu: the array has no end, expected ]", out->path, line);
@@ -180,7 +180,7 @@ bool conversations_read(Dataset *out, const char *path, ErrorList *errors, Arena
     size_t n;
     *out = (Dataset){ .count = 0 };
     const char *text = file_text(path, LIMIT_TABLE, &n, &file, e);
-    bool good = text && dataset_begin(out, samples_bound(text), path, a, e) && parts_read(out, text, n, errors, a, e);
+    bool good = text && dataset_begin(out, samples_bound(text), path, a, e) && objects_read(out, text, n, errors, a, e);
     if (good && !out->count && !errors)
         good = error_set(e, "%s: has no samples", path);
     arena_free(&file);

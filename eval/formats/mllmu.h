@@ -10,7 +10,8 @@
  *      "Generation_Task": [{"Type": "Pure_Text", "Question": "…", "Ground_Truth": "…"}],
  *      "metadata": [{"Question": "…", "Answer": "…"}]}
  *
- * Each task may be absent. The samples have the group "mllmu"; their entity is the ID, and their skill is the task:
+ * Each task may be absent. The samples have the group "mllmu"; their entity is the ID, and their skill is the task. The
+ * name in brackets is the function (accuracy.h) or the metric that scores the answers:
  *     classification   kind choice; options in stored order, never shuffled; the answer is a letter (answer_first_letter):
  *                      question \nA: …\nB: … \nJust give ONE letter representing the answer directly.
  *     cloze            kind cloze; "__" is written "[Blank]" (answer_cloze)

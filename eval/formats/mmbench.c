@@ -6,7 +6,7 @@
 #include "eval/formats/tsv.h"
 #include "tensor/base/decimal.h"
 
-enum { ROTATED = 1000000 };
+enum { ROTATED = 1000000 };              // the least index of a row that is a rotation of another one
 
 static const char *const letters[MMBENCH_OPTIONS] = { "A", "B", "C", "D" };
 
@@ -14,6 +14,7 @@ typedef enum { INDEX, QUESTION, ANSWER, IMAGE, OPTION_A, OPTION_B, OPTION_C, OPT
 static const char *const names[READ] = { "index", "question", "answer", "image", "A", "B", "C", "D", "hint",
                                          "category" };
 static const char *const unread[] = { "source", "l2-category", "L2-category", "comment", "split" };
+// the columns before NEEDED must be there
 enum { NEEDED = OPTION_C, UNREAD = sizeof unread / sizeof *unread };
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MMBench: reads its TSV file, with images as base64, as samples, and counts right answers in its two ways.
+/* MMBench: reads its TSV file, which has images as base64, into samples, and counts right answers in the two ways of
+ * MMBench.
  *
  *     Mmbench b;
  *     mmbench_read(&b, "mmbench_dev_20230712.tsv", &arena, &error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The formats of files with questions. A file is recognised by what is in it, not by its name. */
+/* The formats of files with questions. A file is recognised by its first line, not by its name. */
 #ifndef PULSE_EVAL_FORMATS_SAMPLES_H
 #define PULSE_EVAL_FORMATS_SAMPLES_H
 

@@ -173,7 +173,7 @@ bool base64_decode(const char *text, unsigned char *out, size_t *n)
             bits = bits << 6 | (uint32_t)d;
         }
         size_t bytes = k + 4 == length ? 3 - pads : 3;
-        if (bits & ((1u << (24 - 8 * bytes)) - 1))           // bits that no byte takes must be 0
+        if (bits & ((1u << (24 - 8 * bytes)) - 1))           // the bits after the last whole byte must be 0
             return false;
         for (size_t j = 0; j < bytes; j++)
             out[(*n)++] = (unsigned char)(bits >> (16 - 8 * j));

@@ -13,7 +13,7 @@
 
 typedef struct {
     const char *path, **column, **cell;      // cell[row * columns + column], NUL-terminated
-    size_t      columns, rows, *line;        // line[row]: the line on which it begins
+    size_t      columns, rows, *line;        // line[row]: the line on which the row begins
 } Tsv;
 
 /* Reads the table and its texts into `a`. With a list of errors, a row with too few or too many cells is left out, and

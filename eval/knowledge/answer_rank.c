@@ -59,7 +59,7 @@ bool values_of(Values *out, const Dataset *from, const Sample *x, Arena *a)
     return out->value != NULL;
 }
 
-/* The values of the attributes that the questions so far asked for, so that they are listed only once. */
+/* The values of each attribute that a question has asked for so far: each attribute's values are listed only once. */
 typedef struct { const Question **asked; Values *values; size_t count; } Attributes;
 
 static const Values *attribute(Attributes *known, const Question *q, Arena *a)

@@ -55,17 +55,18 @@ static bool chunk_patch(const Model *full, const Model *source, const BatchSampl
     Tape t = tape_make(a, e);
     Batch b;
     const size_t layers = depth_layers(full);
-    double whole[CHUNK], patched[CHUNK];
+    double unpatched[CHUNK], patched[CHUNK];
     t.no_grad = true;
     Params p = params_make(&t, full), q = params_make(&t, source);
-    if (!batch_pack(&b, samples, count, ROWS_SUPERVISED, &full->config, a, e) || !scores(&t, model_forward(&t, &p, &b).logits, &b, whole))
+    if (!batch_pack(&b, samples, count, ROWS_SUPERVISED, &full->config, a, e)
+        || !scores(&t, model_forward(&t, &p, &b).logits, &b, unpatched))
         return false;
     const Forward other = model_forward(&t, &q, &b);
     for (size_t l = 1; l <= layers && !e->failed; l++) {
         if (!scores(&t, model_forward_from(&t, &p, &b, l, other.hidden[l]), &b, patched))
             return false;
         for (size_t i = 0; i < count; i++)
-            d[i * layers + l - 1] = whole[i] - patched[i];
+            d[i * layers + l - 1] = unpatched[i] - patched[i];
     }
     return !e->failed;
 }

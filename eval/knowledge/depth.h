@@ -8,8 +8,9 @@
  *     d1_l = s(full) - s(full with the states of the oracle at l)
  *     d2_l = s(full) - s(full with the states of the unlearned model at l)
  *     UDS  = sum of clip(d2_l, 0, d1_l) / sum of d1_l,  both over the layers l = 1 … L - 1 with d1_l > 0.05, in order
- * UDS is 1 if the states of the unlearned model tell as little about the answer as those of the oracle, and 0 if they
- * tell as much as before. A question without such a layer has no UDS.
+ * The oracle is a model that never learned what is forgotten; L is the number of decoder layers. UDS is 1 if the states
+ * of the unlearned model tell as little about the answer as those of the oracle, and 0 if they tell as much as before.
+ * A question has no UDS if no layer has d1_l > 0.05.
  *
  * The oracle may differ from `full` in more than what is forgotten. Then the same patch also lowers s on *retained*
  * questions. The floor is the mean of d1 over these questions and layers. For knowledge of fine-tuning, the oracle
@@ -20,7 +21,7 @@
 
 #include "model/model.h"
 
-#define DEPTH_THRESHOLD 0.05
+#define DEPTH_THRESHOLD 0.05             // nats
 
 /* UDS of one question from d1 and d2 of its `layers` layers; NaN where it has none. */
 double depth_of(const double *d1, const double *d2, size_t layers);

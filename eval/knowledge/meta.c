@@ -8,6 +8,7 @@
 
 /* --- Orientation --- */
 
+/* Reads one end of a range: a number, or "ln 2". */
 static bool end_of(const char *text, size_t n, double *out)
 {
     char word[16];

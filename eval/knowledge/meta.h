@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Meta-evaluation: which metrics of forgetting can be trusted. A metric is measured on three pools of models for which
  * the right verdict is known:
- *     P  models that learned the forget set
- *     N  models that never saw it
- *     H  models that know it but hide it: models of P with an adapter that refuses, that gives a wrong option, or that
- *        suppresses the text questions alone; without the adapter they answer as before
+ *     P  (know)     models that learned the forget set
+ *     N  (unknown)  models that never saw it
+ *     H  (hidden)   models that know it but hide it: models of P with an adapter that refuses, that gives a wrong
+ *                   option, or that suppresses the text questions alone; without the adapter they answer as before
  * Each value m is oriented so that a larger m means more knowledge, and mapped to 0 … 1 by the range of the metric.
  * From these values:
  *     F       AUC(P, N), ties 1/2: how well the metric separates models that learned from models that never saw
  *     hidden  AUC(H, N): the deciding number; near 1/2 or below, the metric takes a hidden answer for a forgotten one
- *     Q       mean over H of clip(m with 4 bits / m)
+ *     Q       mean over H of clip(m of the model with weights of 4 bits / m)
  *     R       mean over H of clip(mean change in N / change of the model), where a change is m after relearning minus m
  *             before; low if a model relearns faster than one that never knew
  *     B       mean over H of the harmonic mean of Q and R of one model

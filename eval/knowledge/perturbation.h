@@ -8,14 +8,14 @@
  * level against the derivative's sign. Each fact has F training questions, which are paraphrases; step t (from 0)
  * reads number t mod F.
  *
- * The tape gives the derivative at the outputs of the patch embedding. It is then summed over the pictures and
- * multiplied by the kernel in binary64, in the order of pictures and of the kernel's channels. */
+ * The tape gives the derivative at the outputs of the patch embedding. This derivative is then summed over the pictures
+ * and multiplied by the kernel in binary64, in the order of pictures and of the kernel's channels. */
 #ifndef PULSE_EVAL_KNOWLEDGE_PERTURBATION_H
 #define PULSE_EVAL_KNOWLEDGE_PERTURBATION_H
 
 #include "eval/evaluate.h"
 
-enum { PERTURBATION_MOST = 12, PERTURBATION_STEPS = 50 };
+enum { PERTURBATION_MOST = 12, PERTURBATION_STEPS = 50 };        // the largest |delta|; the number of steps
 
 typedef struct {
     int8_t *delta;                       // [height, width, 3]

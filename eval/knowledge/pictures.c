@@ -12,7 +12,7 @@ static bool copy_make(Image *out, const Image *in, Arena *a)
     return out->rgb != NULL;
 }
 
-/* The picture mirrored, or else shifted to the right and down. */
+/* The picture mirrored, or else shifted by `shift` pixels to the right and down. */
 static bool moved(Image *out, const Image *in, bool mirrored, size_t shift, Arena *a)
 {
     if (!copy_make(out, in, a))

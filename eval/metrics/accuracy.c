@@ -27,7 +27,8 @@ static Span trimmed(const char *s)
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
-static bool same(Span a, Span b)
+/* Whether two texts are equal when A to Z are read as a to z. */
+static bool same_lower(Span a, Span b)
 {
     bool equal = a.n == b.n;
     for (size_t k = 0; equal && k < a.n; k++)
@@ -42,11 +43,11 @@ static bool word_byte(char c)
     return (u >= 'a' && u <= 'z') || (u >= '0' && u <= '9') || u >= 0x80;
 }
 
-/* Whether `whole` contains `part`; words: with no part of a word directly before or after it. */
+/* Whether `whole` contains `part`. With `words`, `part` must not begin or end inside a word of `whole`. */
 static bool contains(Span whole, Span part, bool words)
 {
     for (size_t k = 0; part.n && k + part.n <= whole.n; k++) {
-        if (!same((Span){ whole.at + k, part.n }, part))
+        if (!same_lower((Span){ whole.at + k, part.n }, part))
             continue;
         bool left = k == 0 || !word_byte(whole.at[k - 1]) || !word_byte(part.at[0]);
         bool right = k + part.n == whole.n || !word_byte(whole.at[k + part.n]) || !word_byte(part.at[part.n - 1]);
@@ -79,7 +80,7 @@ int answer_first_letter(const char *text, size_t n)
     return letter(c >= 'a' && c <= 'z' ? (char)(c - 32) : c, n);
 }
 
-/* Rules 1 and 2; false: neither applies. */
+/* Rules 1 and 2 of answer_choice; false: neither applies. */
 static bool by_letter(Span t, size_t n, int *out)
 {
     const bool bracket = t.n >= 3 && t.at[0] == '(' && t.at[2] == ')';
@@ -89,13 +90,13 @@ static bool by_letter(Span t, size_t n, int *out)
     return c >= 'A' && c <= 'Z' && (t.n == 1 || bracket || marked);
 }
 
-/* Rules 3 and 4. */
+/* Rules 3 and 4 of answer_choice. */
 static int by_text(Span t, const char *const *option, size_t n)
 {
     const Span plain = t.n && t.at[t.n - 1] == '.' ? (Span){ t.at, t.n - 1 } : t;
     int found = NO_CHOICE;
     for (size_t k = 0; k < n; k++)
-        if (t.n && (same(trimmed(option[k]), t) || same(trimmed(option[k]), plain)))
+        if (t.n && (same_lower(trimmed(option[k]), t) || same_lower(trimmed(option[k]), plain)))
             return (int)k;
     for (size_t k = 0; k < n; k++)
         if (contains(t, trimmed(option[k]), true)) {

@@ -17,10 +17,10 @@ bool answer_exact(const char *text, const char *answer);
 /* The cloze of MLLMU-Bench: whether lower(text) contains lower(answer), so "1" is found in "19". An empty answer is
  * never found. */
 bool answer_cloze(const char *text, const char *answer);
-/* The choice of MLLMU-Bench: the index of the option whose letter is the first character, upper-cased; n options, n <=
- * 26. Else NO_CHOICE. */
+/* The choice of MLLMU-Bench: the index of the option, of n (n <= 26), whose letter is the first character of the text,
+ * upper-cased. NO_CHOICE: no option has this letter. */
 int  answer_first_letter(const char *text, size_t n);
-/* The index of the option that a text chooses, of n (n <= 26). The first of these rules that applies decides:
+/* The index of the option, of n (n <= 26), that a text chooses. The first of these rules that applies decides:
  *   1. the text is one capital letter, "B";
  *   2. the text begins with a capital letter and a full stop, a bracket or a colon, as "B. a cat", or with a capital
  *      letter in brackets, as "(B) a cat";

@@ -17,7 +17,7 @@ static void quantise_group(float *w, size_t n)
         most = fabsf(w[k]) > most ? fabsf(w[k]) : most;
     const float s = most / 7;
     for (size_t k = 0; k < n; k++) {
-        const float x = s > 0 ? w[k] / s : 0, shifted = x + 0x1.8p23f;       // a sum this large is a whole number
+        const float x = s > 0 ? w[k] / s : 0, shifted = x + 0x1.8p23f;       // near 1.5 * 2^23, floats are whole numbers
         float q = shifted - 0x1.8p23f;
         q = q > 7 ? 7 : q < -7 ? -7 : q;
         w[k] = q * s;

@@ -10,7 +10,7 @@
 
 /* exp(x) by double-double, rounded to its high half: 0 below -600, infinite above 600, NaN of NaN. */
 double metric_exp(double x);
-/* RN(sum / n), the sum in binary64 from the first to the last; n = 0: NaN. */
+/* The mean of n floats, added in binary64 from the first to the last; n = 0: NaN. */
 double float_mean(const float *x, size_t n);
 
 double answer_probability(double ce);                                                    // exp(-CE)
@@ -30,7 +30,7 @@ typedef struct { double right, wrong; } Truth;
 typedef enum {
     TRUTH_RATIO,             // R itself: what the KS test compares
     TRUTH_FORGET,            // min(R, 1 / (R + 1e-10)): 1 when the model does not know which is right
-    TRUTH_RETAIN,            // max(0, 1 - R): 1 when it knows
+    TRUTH_RETAIN,            // max(0, 1 - R): 1 when the model knows which is right
     TRUTH_SHARE              // right / (right + wrong + 1e-10): open-unlearning's prob_mean
 } TruthForm;
 Truth  truth_of(double paraphrase_ce, const float *wrong_ce, size_t n);

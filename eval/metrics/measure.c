@@ -86,11 +86,11 @@ static double truth_forget(const Result *r) { return truth(r, TRUTH_FORGET); }
 static double truth_retain(const Result *r) { return truth(r, TRUTH_RETAIN); }
 static double truth_share(const Result *r) { return truth(r, TRUTH_SHARE); }
 
-static bool add_mean(Part *s, const char *metric, double (*of)(const Result *))
+static bool add_mean(Part *s, const char *metric, double (*value_of)(const Result *))
 {
     double *x = arena_array(s->scratch, s->n, sizeof *x);
     for (size_t k = 0; x && k < s->n; k++)
-        x[k] = of(s->r[k]);
+        x[k] = value_of(s->r[k]);
     return x && add(s, metric, mean_of(x, s->n));
 }
 
@@ -106,8 +106,9 @@ static bool accuracies(Part *s)
     return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", by_option));
 }
 
-/* The metrics of MLLMU-Bench: first_letter if every answer is a letter, cloze if every question is a cloze. */
-static bool written(Part *s)
+/* The metrics of MLLMU-Bench: first_letter if every right answer is the letter of an option, cloze if every question is
+ * a cloze. */
+static bool mllmu_metrics(Part *s)
 {
     Ratio letter = { 0, 0 }, cloze = letter;
     for (size_t k = 0; k < s->n; k++) {
@@ -125,7 +126,7 @@ static bool written(Part *s)
 }
 
 /* ROUGE of the greedy texts. With the stemmer, each metric has a name of its own. */
-static bool texts(Part *s, bool stem)
+static bool rouge_metrics(Part *s, bool stem)
 {
     enum { RECALL = ROUGE_KINDS, SCORES };
     static const char *const names[2][SCORES] = { { "rouge1", "rouge2", "rougeL", "rougeL_recall" },
@@ -165,12 +166,15 @@ static const Result *counterpart(const Part *s, const Result *text)
     return NULL;
 }
 
-static double overlap(const Result *r, Arena *a)
+/* ROUGE-L of the greedy text against the answer; 0 where there is no text. */
+static double rouge_l_of(const Result *r, Arena *a)
 {
     Rouge score[ROUGE_KINDS];
     return r->text && rouge_score(r->answer, r->text, false, score, a) ? score[ROUGE_L].f : 0;
 }
 
+/* The metrics about pairs of an image question and a text question, and the modality gap. For pair n, a[n] and b[n] say
+ * whether the image and the text question are answered exactly; x[n] and y[n] are the ROUGE-L of these answers. */
 static bool pairs(Part *s)
 {
     bool *a = arena_array(s->scratch, s->n, 1), *b = arena_array(s->scratch, s->n, 1);
@@ -186,8 +190,8 @@ static bool pairs(Part *s)
             continue;
         a[n] = other->exact;
         b[n] = s->r[k]->exact;
-        x[n] = overlap(other, s->scratch);
-        y[n++] = overlap(s->r[k], s->scratch);
+        x[n] = rouge_l_of(other, s->scratch);
+        y[n++] = rouge_l_of(s->r[k], s->scratch);
     }
     if (!a || !b || !x || !y)
         return false;
@@ -231,11 +235,11 @@ static bool split_measure(Part *s)
         && (!s->r[0]->option_ce
             || (add_mean(s, "probability_share", share) && add_mean(s, "truth_ratio_share", truth_share)
                 && add_mean(s, s->forget ? "truth_ratio_forget" : "truth_ratio", s->forget ? truth_forget : truth_retain)))
-        && (!s->r[0]->text || (texts(s, false) && texts(s, true) && text_matches(s) && written(s)))
+        && (!s->r[0]->text || (rouge_metrics(s, false) && rouge_metrics(s, true) && text_matches(s) && mllmu_metrics(s)))
         && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
-/* Selects the answers about the subjects, in one modality (2: in both). */
+/* Selects the answers about the subjects, to image questions (modality 0), to text questions (1) or to both (2). */
 static bool part_select(Part *s, Subjects subjects, int modality, const Result *r, const Result *oracle, size_t count)
 {
     const Result **of_oracle = arena_array(s->scratch, count, sizeof *of_oracle);
@@ -304,15 +308,15 @@ bool measure_log_odds(Rows *rows, Row row, Subjects subjects, const Result *r, s
 
 bool measure_utility(Rows *rows, size_t first)
 {
-    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" },
-        *const on[] = { "retain", "general" };
+    static const char *const metric[] = { "probability", "rougeL_recall_stem", "truth_ratio" },
+        *const split[] = { "retain", "general" };
     double x[6];
     size_t n = 0;
     Row row;
     for (size_t k = first; k < rows->count; k++)
         for (int i = 0; i < 6; i++) {
             const Row *y = &rows->row[k];
-            if (strcmp(y->metric, of[i % 3]) != 0 || strcmp(y->split, on[i / 3]) != 0
+            if (strcmp(y->metric, metric[i % 3]) != 0 || strcmp(y->split, split[i / 3]) != 0
                 || strcmp(y->modality, "both") != 0)
                 continue;
             row = *y;

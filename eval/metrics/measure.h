@@ -17,7 +17,7 @@
 typedef struct {
     const EntityList *entities;          // the answers about these; NULL: those of `group`
     const char *group;
-    bool forget;                         // they are to be forgotten
+    bool forget;                         // these entities are to be forgotten
 } Subjects;
 
 /* Adds rows like `row`, with modality, metric, value, count, total and n filled in. oracle: the oracle's answers to the
@@ -34,8 +34,8 @@ bool result_exact(const Result *r);      // the greedy answer is exactly the ans
 bool result_cloze(const Result *r);      // the answer stands in the greedy text
 /* Adds the mean log-odds of the right option, where options were asked for. */
 bool measure_log_odds(Rows *rows, Row row, Subjects subjects, const Result *r, size_t count, Error *e);
-/* Adds model utility in TOFU's form, made of the rows [first, rows->count) of one model; adds nothing where one of its
- * six parts is missing. */
+/* Adds model utility (metrics.def) from the rows [first, rows->count) of one model. Adds nothing where one of the six
+ * means that it is made of is missing. */
 bool measure_utility(Rows *rows, size_t first);
 
 #endif

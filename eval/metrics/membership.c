@@ -90,7 +90,7 @@ bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchS
 
 typedef struct {
     const Questions *members;
-    // [2 * members]: of the members, then of their held-out twins; reference NULL: there is none
+    // [2 * members]: of the members, then of their held-out twins; reference NULL: there is no reference model
     MembershipScores *score, *reference;
 } Texts;
 

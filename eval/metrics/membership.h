@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Membership inference: whether the model gives away which texts it was trained on.
  *
- * In the shipped world every person takes part in training, so no question is held out. The held-out texts are other
- * answers. This works because the attributes of invented persons are drawn at random: for a model that never saw a
- * person, the right answer is no likelier than another value of the same attribute.
+ * In the shipped world every person takes part in training, so no question is held out. The held-out texts are the same
+ * questions with other answers. This works because the attributes of invented persons are drawn at random: for a model
+ * that never saw a person, the right answer is no likelier than another value of the same attribute.
  *     member         a training question about a forget entity, with its answer: one paraphrase of each attribute, as
  *                    image and as text
  *     held-out twin  the same question with the last of its wrong options as the answer
@@ -19,7 +19,7 @@
 /* The numbers from which the scores of one text are computed (membership_scores.h). */
 typedef struct {
     float  *nll;                         // [tokens]
-    double *mu, *variance;               // [tokens]: of log p over the next token
+    double *mu, *variance;               // [tokens]: the mean and variance of log p over all possible next tokens
     size_t  tokens;
 } MembershipScores;
 /* Computes these numbers for `count` samples, into out [count] and `a`. */
@@ -29,8 +29,9 @@ bool membership_scores(const Model *m, const BatchSample *samples, size_t count,
 enum { MEMBERSHIP_KINDS = 4 };
 // the metrics mia_loss, mia_reference, mia_min_k, mia_min_k_plus
 extern const char *const membership_names[MEMBERSHIP_KINDS];
-/* The AUC of a kind for n members and m held-out texts. Only mia_reference reads the scores of the same texts under a
- * reference model; for the other kinds they may be NULL. Errors are those of auc_of. */
+/* The AUC of one of these metrics, membership_names[kind], for n members and m held-out texts. Only mia_reference reads
+ * the scores of the same texts under a reference model; for the other kinds they may be NULL. Errors are those of
+ * auc_of. */
 bool membership(int kind, Auc *out, const MembershipScores *member, const MembershipScores *member_reference, size_t n,
                 const MembershipScores *holdout, const MembershipScores *holdout_reference, size_t m, Arena *a, Error *e);
 

@@ -18,7 +18,7 @@ double exact_memorisation(const unsigned char *right, size_t n);
 /* 1 - k/n, where k is the smallest start from which on all tokens are right, and n where the last one is wrong (Carlini
  * et al. 2021). */
 double extraction_strength(const unsigned char *right, size_t n);
-/* The same as the loop of open-unlearning computes it: k is at most n - 1, so the value is never 0. */
+/* Extraction strength as the loop of open-unlearning computes it: k is at most n - 1, so the value is never 0. */
 double extraction_strength_open(const unsigned char *right, size_t n);
 
 #endif

@@ -9,7 +9,7 @@
  *     likelihood.h         probability, truth ratio        ranks.h        AUC, PrivLeak, forget quality (KS)
  *     memorisation.h       memorised tokens                attacks.h      relearning, 4-bit quantisation
  *     membership_scores.h  MIA scores of one text          distance.h     the distance between two models
- *     membership.h         their AUC                       measure.h      from answers to rows of results.csv
+ *     membership.h         the AUC of these scores         measure.h      from answers to rows of results.csv
  * There is no MIA by zlib (the length depends on the version of zlib) or by gradient norm, no judge model, and no
  * BLEU. */
 #ifndef PULSE_EVAL_METRICS_METRIC_H
@@ -39,7 +39,7 @@ const char *metric_better(const Metric *m, const char *split);
 typedef struct { int64_t count, total; } Ratio;
 Ratio  ratio_of(const bool *right, size_t n);
 double ratio_value(Ratio r);                         // count / total
-double mean_of(const double *x, size_t n);           // RN(sum / n), the sum from first to last
+double mean_of(const double *x, size_t n);           // sum / n in binary64, the sum from first to last
 /* after / before; NaN where before is 0. */
 double retention(double before, double after);
 
@@ -49,8 +49,8 @@ double retention(double before, double after);
 typedef struct { int64_t question; int round, rounds; bool right; } CircularAnswer;
 /* False: a round of the question *bad is missing or there twice, or its answers disagree about the number of rounds. */
 bool circular_score(const CircularAnswer *a, size_t n, Ratio *single, Ratio *circular, int64_t *bad);
-/* circular_option: the original index of the option that is shown at `index` in round r of n options, (index + r) mod
- * n. circular_index is the reverse. */
+/* circular_option: the original index of the option that is shown at `index` in a round of n options: (index + round)
+ * mod n. circular_index: the index at which the option with the original index `option` is shown. */
 size_t circular_option(size_t index, size_t round, size_t n);
 size_t circular_index(size_t option, size_t round, size_t n);
 
@@ -60,7 +60,7 @@ Ratio  umu_all_wrong(const bool *a, const bool *b, size_t n);
 double umu_contraharmonic(const double *a, const double *b, size_t n);  // mean of (a^2 + b^2) / (a + b), 0 for a + b = 0
 double umu_harmonic(const double *a, const double *b, size_t n);        // mean of 2ab / (a + b), 0 for a + b = 0
 
-/* n / sum of 1/x, and 0 where any x is 0; x >= 0. Model utility (TOFU) is the harmonic mean of its nine means. */
+/* n / sum of 1/x, and 0 where any x is 0; x >= 0. Model utility is such a mean: of nine means in TOFU, of six here. */
 double harmonic_mean(const double *x, size_t n);
 
 #endif

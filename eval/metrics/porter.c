@@ -5,7 +5,8 @@
  *   - y becomes i after a consonant only;
  *   - -bli becomes -ble, and the suffixes -fulli and -logi are also replaced;
  *   - when -alli has become -al, the same step runs again.
- * A word is [C](VC)^m[V]; m is its measure. y is a vowel after a consonant. */
+ * With C for one or more consonants and V for one or more vowels, a word is [C](VC)^m[V]; m is its measure. After a
+ * consonant, y is a vowel. */
 #include <stdbool.h>
 #include <string.h>
 #include "eval/metrics/rouge.h"

@@ -73,7 +73,7 @@ double privleak(double auc, double auc_retrain)
     return r != 0 ? 100 * (a - r) / r : NAN;
 }
 
-/* The largest |i m - j n| over all values, where i values of x and j values of y are at or below it. */
+/* The largest |i m - j n| over all values v of x and y, where i values of x and j values of y are at most v. */
 static uint64_t widest_gap(const double *x, size_t n, const double *y, size_t m)
 {
     uint64_t gap = 0;
@@ -97,8 +97,8 @@ static bool is_prime(size_t p)
     return d * d > p;
 }
 
-/* C(n + m, n), the number of paths from (0, 0) to (n, m) by steps right and up. It is a product of primes: a prime
- * appears as many times as it divides (n + m)! more often than n! m!. */
+/* C(n + m, n) = (n + m)! / (n! m!), the number of paths from (0, 0) to (n, m) by steps right and up, as a product of
+ * primes. The prime p divides k! floor(k/p) + floor(k/p^2) + … times; this gives the exponent of p. */
 static Big all_paths(size_t n, size_t m)
 {
     Big ways = big_from(1);
@@ -109,8 +109,8 @@ static Big all_paths(size_t n, size_t m)
     return ways;
 }
 
-/* The number of those paths on which each point (i, j), the last included, has |i m - j n| < gap. ways[j] counts the
- * paths to (i, j); each row i is made from the row before it. */
+/* Counts the paths from (0, 0) to (n, m) on which each point (i, j), the last included, has |i m - j n| < gap. ways[j]
+ * counts the paths to (i, j); each row i is made from the row before it, and at the end ways[m] is the result. */
 static void count_within(Big *ways, size_t n, size_t m, uint64_t gap)
 {
     for (size_t i = 0; i <= n; i++)

@@ -51,6 +51,7 @@ static bool same_words(const Word *a, const Word *b, size_t n)
     return equal;
 }
 
+/* The scores from the numbers of common n-grams, of n-grams of the text, and of n-grams of the reference. */
 static Rouge rouge_of(size_t common, size_t texts, size_t references)
 {
     Rouge r = { 0, 0, 0 };
@@ -78,7 +79,7 @@ static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken
     return rouge_of(common, texts, references);
 }
 
-/* length[j]: the longest common subsequence of the words of the text so far and the first j words of the reference. */
+/* length[j]: the length of the longest common subsequence of the text's words so far and the reference's first j. */
 static Rouge rouge_l(Words reference, Words text, size_t *length)
 {
     memset(length, 0, (reference.count + 1) * sizeof *length);

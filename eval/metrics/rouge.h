@@ -4,8 +4,9 @@
  * A text is lower-cased and cut into words at every character other than a-z and 0-9. With the stemmer, words of more
  * than 3 letters are stemmed. Let o be the number of common n-grams, each counted as often as it occurs in both
  * texts; for ROUGE-L, o is the length of the longest common subsequence of words. Then
- *     precision = o / n-grams of the text,  recall = o / n-grams of the reference,  F = 2 p r / (p + r),
- * and each is 0 where nothing can be counted.
+ *     precision = o / number of n-grams of the text (for ROUGE-L: words),
+ *     recall = o / number of n-grams of the reference,  F = 2 precision recall / (precision + recall),
+ * and each is 0 where its denominator is 0.
  * ROUGE with and without the stemmer are different metrics, and F and recall are, too: give them different names. */
 #ifndef PULSE_EVAL_METRICS_ROUGE_H
 #define PULSE_EVAL_METRICS_ROUGE_H

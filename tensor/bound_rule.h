@@ -2,12 +2,12 @@
 /* BoundRule: a bound for the error of an operator in a sane fp32 implementation, given the bounds of its operands.
  *
  * The rule of an operator is in the operator's file (op_*.c, `.bound` of its record); tensor/bounds/ applies the rules
- * along a tape. A rule is a forward error analysis of first order. With u = 2^-24, half a unit in the last place of
- * fp32, it assumes that in a sane implementation
+ * along a tape. A rule is a forward error analysis of first order. With u = 2^-24, the largest relative error of one
+ * rounding to fp32, it assumes that in a sane implementation
  *
- *     + - * / sqrt            round within u of the result
+ *     + - * / sqrt            are within u |result|
  *     a sum of n terms        is within n u sum |terms|, in any order, fused or not
- *     exp, log, sigmoid, erf  are within 4 u of the result
+ *     exp, log, sigmoid, erf  are within 4 u |result|
  *
  * A rule also adds the error of each operand, times the derivative with respect to it. Bounds are absolute, one for
  * each element. The rules leave the terms of second order out; bound_tape adds 1 % for them (bound.h). */

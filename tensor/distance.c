@@ -30,7 +30,8 @@ double tensor_value(const Tensor *t, size_t i)
     }
 }
 
-/* Values in ascending order as unsigned integers: both zeros of a float are 2^63, and so is the integer 0. */
+/* A value as an unsigned integer that is larger for a larger value. Both zeros of a float become 2^63, as the integer 0
+ * does. */
 static uint64_t ordinal(const Tensor *t, size_t i)
 {
     const uint64_t middle = (uint64_t)1 << 63, bits = tensor_value_bits(t, i);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Distance: how far a tensor is from a reference of the same shape and dtype.
  *
- * Two values are equal when their bits are equal; all the other numbers describe a difference. Entries near zero
- * inflate the largest ULP distance. The scaled error max|d| / max|reference|, where d is the difference, shows what
- * computed the other tensor:
+ * Two values are equal when their bits are equal. Entries near zero inflate the largest ULP distance. The scaled error
+ * max|d| / max|reference|, where d is the difference, shows which arithmetic computed the other tensor:
  *     fp32 arithmetic   1e-8 to 5e-7
  *     TF32              about 5e-4
  *     bf16              about 4e-3; a mistake in the code mostly gives more */
@@ -13,11 +12,11 @@
 #include "tensor/tensor.h"
 
 typedef struct {
-    size_t   total, differ;    // the number of elements, and of those whose bits differ; +0 and -0 differ, by 0 ULP
-    size_t   nan;              // how many of the differing ones are NaN on some side; the fields below skip these
+    size_t   total, differ;    // how many elements there are, and how many differ in bits; +0 and -0 do, by 0 ULP
+    size_t   nan;              // how many of the differing ones are NaN in a tensor; ulp and error skip these
     uint64_t ulp;              // the largest distance in ULP; for integers the largest difference
     double   error, scale;     // the largest |d| where bits differ, and the largest finite |reference|, in binary64
-    size_t   first, worst;     // row-major indices of the first difference and of the largest |d|
+    size_t   first, worst;     // row-major indices: of the first difference; of the largest |d|, or `first` if no |d| is above 0
 } Distance;
 
 Distance distance_of(const Tensor *reference, const Tensor *other);

@@ -11,7 +11,7 @@
 #include <sys/sysinfo.h>
 #endif
 
-enum { ALIGN = 64, FIRST_CHUNK = 1 << 16, LARGEST_CHUNK = 1 << 28 };     // a larger piece has a chunk of its own
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 16, LARGEST_CHUNK = 1 << 28 };     // bytes; a larger piece has its own chunk
 
 struct ArenaChunk {
     ArenaChunk *next;
@@ -33,9 +33,9 @@ Arena arena_make(Error *error)
 
 static atomic_size_t reserved;     // the bytes of all chunks of the process
 
-/* The most bytes that all chunks may have: nine tenths of the machine's memory, and its swap. The system promises
- * more memory than it has, and kills a process that uses too much of it. So a larger request is refused here, with a
- * sentence. */
+/* The most bytes that all chunks may have: nine tenths of the machine's memory plus all of its swap. The system
+ * promises more memory than it has, and kills a process that uses too much of it. So a request beyond this limit is
+ * refused here, with a sentence. */
 static size_t most_bytes(void)
 {
 #ifdef __linux__
@@ -60,7 +60,7 @@ static ArenaChunk *chunk_make(size_t size)
     return c;
 }
 
-/* A chunk with room for `bytes`: the current one, a later one that an earlier step has left, or a new one. NULL:
+/* A chunk with room for `bytes`: the current one, a later one that is left from before a reset, or a new one. NULL:
  * memory ran out. */
 static ArenaChunk *chunk_for(Arena *a, size_t bytes)
 {
@@ -178,7 +178,7 @@ void arena_reset(Arena *a)
     arena_release(a, (ArenaMark){ NULL, 0, 0 });
 }
 
-/* The second arena is kept in the first chunk of `a`. */
+/* The header of a's first chunk holds the pointer to the second arena. */
 Arena *arena_scratch(Arena *a)
 {
     ArenaChunk *c = a->first ? a->first : chunk_for(a, 1);

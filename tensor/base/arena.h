@@ -9,11 +9,11 @@
  * A training has two arenas. One holds what belongs to the model: weights and the optimiser's state. The other holds
  * what belongs to a step: tape, activations and gradients. It is reset after each step and keeps its memory, so only
  * the first steps ask the system for memory. Always: a piece begins at a multiple of 64 bytes. arena_zalloc clears it.
- * arena_alloc does not, because a kernel writes every element of its output. Under sanitizers and with arena_poison,
- * arena_alloc fills the piece with 0xff, so that a float which was never written shows as NaN.
- * Errors: a function returns NULL and records an ERROR_MEMORY, which says how much was asked for, if memory runs
- * out, if `limit` would be passed, or if all arenas of the process together would need more than the machine has.
- * An arena belongs to one thread at a time. */
+ * arena_alloc does not, because a kernel writes every element of its output. If arena_poison is set, as it is under
+ * sanitizers, arena_alloc fills the piece with 0xff, so that a float which was never written shows as NaN.
+ * Errors: if memory runs out, if the arena would exceed its `limit`, or if all arenas of the process together would
+ * need more than the machine has, a function returns NULL and records an ERROR_MEMORY, which says how much was asked
+ * for. An arena belongs to one thread at a time. */
 #ifndef PULSE_TENSOR_BASE_ARENA_H
 #define PULSE_TENSOR_BASE_ARENA_H
 

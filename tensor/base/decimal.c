@@ -34,15 +34,15 @@ static double read_back(const char *text, bool single)
 static int shortest(double x, bool single, char digits[24])
 {
     for (int count = 1; ; count++) {
-        char text[40], again[40];
+        char text[40], candidate[40];
         snprintf(text, sizeof text, "%.*e", count - 1, x);
         int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10) - (count - 1);
         uint64_t whole = (uint64_t)(text[0] - '0');
         for (int i = 2; i <= count; i++)
             whole = whole * 10 + (uint64_t)(text[i] - '0');
         for (int above = 0; above < 2; above++) {
-            snprintf(again, sizeof again, "%" PRIu64 "e%d", whole + (uint64_t)above, exponent);
-            if (count >= 17 || read_back(again, single) == x) {
+            snprintf(candidate, sizeof candidate, "%" PRIu64 "e%d", whole + (uint64_t)above, exponent);
+            if (count >= 17 || read_back(candidate, single) == x) {
                 snprintf(digits, 24, "%" PRIu64, whole + (uint64_t)above);
                 return exponent;
             }
@@ -50,7 +50,7 @@ static int shortest(double x, bool single, char digits[24])
     }
 }
 
-/* Python's repr: positional for 1e-4 <= |x| < 1e16. */
+/* As Python's repr does: without an exponent for 1e-4 <= |x| < 1e16. `top` is the power of ten of the first digit. */
 static void spell(const char *digits, int exponent, char *out)
 {
     int count = (int)strlen(digits), top = exponent + count - 1;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* The shortest decimal that reads back as the same float or double; if there are several, the nearest. It is spelt
- * as by Python's repr ("0.1", "1.0", "1e-05", "1e+16"), except "NaN", "inf", "-inf". */
+ * as by Python's repr ("0.1", "1.0", "1e-05", "1e+16", "-inf"), except that NaN is "NaN". */
 char *decimal_float(float x, char out[32]);
 char *decimal_double(double x, char out[32]);
 /* "0x1.8p+1": C99's "%a" with the leading digit 1 (0 for zero and subnormals) and no trailing zeros. */

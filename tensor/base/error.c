@@ -62,7 +62,7 @@ bool error_prefix(Error *e, const char *format, ...)
         va_end(args);
         size_t used = strlen(e->text), space = sizeof e->text - used;
         if (snprintf(e->text + used, space, ": %s", sentence) >= (int)space)
-            e->text[sizeof e->text - 1] = 0;                            // it was cut; compilers warn if nothing tests this
+            e->text[sizeof e->text - 1] = 0;                            // the text was cut; compilers warn if this is not tested
     }
     return false;
 }

@@ -23,7 +23,7 @@ typedef enum {
     ERROR_IO,                // the operating system could not open, read, write or rename a file
     ERROR_ENVIRONMENT,       // the machine, its floating-point environment or a library is not as this program needs it
     ERROR_UNDECIDED,         // the last bit of a result could not be decided: a bug in this program
-    ERROR_KINDS
+    ERROR_KINDS              // how many kinds there are
 } ErrorKind;
 
 typedef struct {

@@ -92,7 +92,7 @@ static bool sync_name(const char *path, Arena *a)
     return good;
 }
 
-static bool make_one(const char *path, Arena *names)
+static bool make_one_folder(const char *path, Arena *names)
 {
     struct stat st;
     if (mkdir(path, 0777) == 0)
@@ -109,10 +109,10 @@ bool file_make_folder(const char *path, Error *e)
         if (*p != '/' || p == part)
             continue;
         *p = 0;
-        good = make_one(part, &names);
+        good = make_one_folder(part, &names);
         *p = '/';
     }
-    good = good && make_one(path, &names);
+    good = good && make_one_folder(path, &names);
     int why = errno;
     arena_free(&names);
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
@@ -197,8 +197,8 @@ void folder_leave(FolderHold h)
         close(h);
 }
 
-/* The name that a rename may replace. For a link it is the target, so that the link stays. NULL: it is a device, a
- * pipe or a folder. */
+/* The name that a rename may replace. For a link it is the name of its target, so that the link stays. NULL: `path` is
+ * a device, a pipe or a folder. */
 static char *replaceable(const char *path, Arena *a, Error *e)
 {
     struct stat st;
@@ -240,7 +240,7 @@ bool file_finish(FileWriter *w, Error *e)
 {
     if (!w->stream)
         return error_set(e, "a file is finished that was not begun");
-    // an earlier failure of the stream has set its flag, but not errno
+    // if an earlier write failed, the stream's error flag is set, but errno no longer tells why
     errno = 0;
     bool good = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
     int why = errno;

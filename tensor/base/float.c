@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include "tensor/base/team.h"
 
-/* Each test computes with volatile operands, so it sees the machine and not the compiler. */
+/* The operands are volatile, so that the machine computes the results at run time, and not the compiler before. */
 static const char *environment_fault(void)
 {
     volatile float tiny = 0x1p-149f, half = 0.5f, one = 1.0f;
@@ -46,10 +46,10 @@ static void check_thread(const void *right, size_t begin, size_t end, size_t wor
 
 bool float_env_check_threads(Error *e)
 {
-    atomic_bool right = true, *of = &right;
+    atomic_bool right = true, *to_right = &right;
     if (!float_env_check(e))
         return false;
-    team_each(check_thread, &of, NULL);
+    team_each(check_thread, &to_right, NULL);
     if (!right)
         float_env_fail(e);
     return right;

@@ -31,7 +31,8 @@ static inline float float_nan(void) { return float_from(0x7fc00000u); }
 /* Replaces any NaN by the canonical one; every other value stays as it is. */
 static inline float float_canonical(float x) { return x == x ? x : float_nan(); }
 
-/* Floats in ascending order as integers: the distance of two keys is their distance in ULP. */
+/* An integer for each float, in the same ascending order: the difference of two keys is the distance of the floats in
+ * ULP. Both zeros have key 0. */
 static inline int64_t float_key(float x)
 {
     uint32_t b = float_bits(x);
@@ -43,8 +44,8 @@ bool float_env_check(Error *e);
 /* The same for every thread of the team. */
 bool float_env_check_threads(Error *e);
 
-/* A cheap check of the calling thread, which team_run makes on each thread that takes part. It reads only the thread's
- * control register. If this is not as expected, the sentence is left in `e`. */
+/* float_env_region is a cheap check of the calling thread, which team_run makes on each thread that takes part. It
+ * reads only the thread's control register. If this is not as expected, float_env_fail records the sentence in `e`. */
 void float_env_fail(Error *e);
 static inline void float_env_region(Error *e)
 {

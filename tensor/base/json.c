@@ -10,9 +10,9 @@
  *
  * jansson 2.14 does not check every allocation. If one fails, its parser may lose characters or digits and still report
  * success, abort, or write beyond a block; its printer may lose a key. So every allocation of jansson goes through
- * noting_malloc, which remembers a failure for its thread. The parser is then left at once with longjmp, and the memory
- * that it holds is freed. Output that was printed until then is not used. noting_malloc calls the allocation functions
- * that were set before, perhaps by a program that uses this library. */
+ * noting_malloc, which remembers a failure for its thread. A failure in the parser leaves it at once, with longjmp, and
+ * the memory that it holds is freed. After a failure in the printer its output is not used. noting_malloc calls the
+ * allocation functions that were set before, perhaps by a program that uses this library. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;
@@ -128,7 +128,7 @@ static json_t *parse(const char *text, size_t n, const char *path, size_t flags,
     json_error_t why;
     if (!depth_check(text, n, path, e))
         return NULL;
-    const bool before = was_starved();                   // a failure while building: kept for the next writing
+    const bool before = was_starved();                   // a failure of an earlier building call, kept for the next writing call
     json_t *value = load(text, n, flags, &why);
     if (was_starved())
         error_no_memory(e, "%s: no memory to read its JSON", path);
@@ -277,7 +277,7 @@ json_t *json_decimal(float x)
     return decimal_to_double(text, &d) ? json_real(d) : json_string(text);
 }
 
-/* --- writing: no memory is asked for --- */
+/* --- writing: only json_compact asks for jansson's memory --- */
 
 static void new_line(FILE *f, int indent, int depth)
 {
@@ -287,13 +287,13 @@ static void new_line(FILE *f, int indent, int depth)
 
 static void print_text(FILE *f, const char *text, size_t n)
 {
-    static const char plain[] = "\b\f\n\r\t\"\\", after[] = "bfnrt\"\\";
+    static const char escaped[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
     putc('"', f);
     for (size_t k = 0; k < n; k++) {
         const unsigned char c = (unsigned char)text[k];
-        const char *found = c ? strchr(plain, c) : NULL;
+        const char *found = c ? strchr(escaped, c) : NULL;
         if (found)
-            fprintf(f, "\\%c", after[found - plain]);
+            fprintf(f, "\\%c", letters[found - escaped]);
         else if (c < ' ')
             fprintf(f, "\\u%04X", c);
         else
@@ -302,7 +302,7 @@ static void print_text(FILE *f, const char *text, size_t n)
     putc('"', f);
 }
 
-static void print_plain(FILE *f, const json_t *value)
+static void print_childless(FILE *f, const json_t *value)
 {
     char text[32];
     switch (json_typeof(value)) {
@@ -341,7 +341,7 @@ static void print(FILE *f, const json_t *value, int indent, int depth)
         new_line(f, indent, depth);
         putc(']', f);
     } else {
-        print_plain(f, value);
+        print_childless(f, value);
     }
 }
 

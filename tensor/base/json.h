@@ -23,13 +23,14 @@ bool json_get_text(const json_t *object, const char *key, const char **out, cons
 bool json_get_int(const json_t *object, const char *key, int64_t *out, const char *path, Error *e);
 bool json_get_real(const json_t *object, const char *key, double *out, const char *path, Error *e);   // integers too
 bool json_get_bool(const json_t *object, const char *key, bool *out, const char *path, Error *e);
-/* The nearest float to the text if the text has at most 15 digits. jansson keeps only the nearest double; the text is
- * then its shortest decimal. For a longer text, the nearest float to the double's shortest decimal. */
+/* The float nearest to the number in the text, if that number has at most 15 digits. jansson keeps only the nearest
+ * double of it, but the double's shortest decimal is then the same number. For more digits: the float nearest to that
+ * decimal. */
 bool json_get_float(const json_t *object, const char *key, float *out, const char *path, Error *e);
 
 /* Building. The constructors of jansson return NULL if memory runs out or a text is not UTF-8. json_add, json_put and
  * json_join accept such a NULL as list, object or value. They then return false, and remember for this thread that a
- * part is lost; the next function below that writes JSON fails too. So a caller need not check their results, and still
+ * part is lost; the next call that writes JSON (below) fails too. So a caller need not check their results, and still
  * no JSON is written that lacks a part. */
 bool json_add(json_t *list, json_t *value);                        // appends; the value is taken over
 bool json_put(json_t *object, const char *key, json_t *value);     // sets a member; the value is taken over
@@ -42,7 +43,7 @@ bool json_whole(const json_t *value, Error *e);
 /* Writing. `indent` is the number of spaces for each level; 0: all on one line. Reals are printed as shortest decimals.
  * All functions fail if the value is NULL or a part of it was lost. */
 bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
-/* One line and its end; the value is taken over. */
+/* Prints the value on one line and a newline; the value is taken over, and so freed. */
 bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));
 char *json_compact(const json_t *value, Error *e);                 // the shortest text; the caller frees it
 bool  json_save(const char *path, const json_t *value, Error *e);  // indented by 2, with a final newline

@@ -37,7 +37,7 @@ Random random_for(uint64_t seed, const char *purpose)
 {
     Digest d = digest_bytes(purpose, strlen(purpose));
     uint32_t word = 0;
-    for (int i = 7; i >= 0; i--) {         // hex digits of four bytes, the last byte highest
+    for (int i = 7; i >= 0; i--) {         // the first four bytes as eight hex digits, the fourth byte highest
         char c = d.hex[i ^ 1];
         word = word << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }

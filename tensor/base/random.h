@@ -5,7 +5,7 @@
  *     key     = {seed mod 2^32, purpose}
  *     counter = {index mod 2^32, index / 2^32, seed / 2^32, draw}
  * gives four words w0 … w3 for each index and draw. Two purposes never share a stream; an index can be drawn at any
- * time, in any order, by any thread. The functions below all use draw 0, so each use needs its own purpose. A
+ * time, in any order, by any thread. The functions below all begin with draw 0, so each use needs its own purpose. A
  * purpose is a word for what is drawn, such as "shuffle" or the name of a parameter that is initialised. */
 #ifndef PULSE_TENSOR_BASE_RANDOM_H
 #define PULSE_TENSOR_BASE_RANDOM_H
@@ -25,8 +25,8 @@ uint32_t random_bits(Random r, uint64_t index);
 float    random_uniform(Random r, uint64_t index);
 /* w0 mod n of the first draw 0, 1, 2, … with w0 < floor(2^32 / n) n: every value equally likely. n >= 1. */
 uint32_t random_below(Random r, uint64_t index, uint32_t n);
-/* RN(sum of floor(w / 2^8) 2^-24 over the twelve words of draws 0, 1, 2, minus 6): the sum is exact and
- * rounded once (Irwin-Hall: mean 0, variance 1, within 6). */
+/* RN is the nearest float. RN(sum of floor(w / 2^8) 2^-24 over the twelve words of draws 0, 1, 2, minus 6): the sum is
+ * exact and rounded once (Irwin-Hall: mean 0, variance 1, within 6). */
 float    random_normal(Random r, uint64_t index);
 /* perm = 0 … n-1, then for i = n-1 … 1: swap perm[i] with perm[random_below(r, i, i+1)] (Fisher-Yates).
  * n < 2^32. */

@@ -6,8 +6,9 @@
  * The job does not change between the opening of the gate and the end of that wait.
  *
  * No wake-up is lost. Before a thread sleeps, it adds 1 to `asleep` and lets the system compare the gate once more. The
- * caller opens the gate first and reads `asleep` afterwards. So one of the two sees the other. The caller's own sleep
- * works in the same way, with `done` and `waiting`. All these variables are sequentially consistent. */
+ * caller opens the gate first and reads `asleep` afterwards. So either the thread sees the open gate, or the caller
+ * sees that a thread is asleep. The caller's own sleep works in the same way, with `done` and `waiting`. All these
+ * variables are sequentially consistent. */
 #define _GNU_SOURCE
 #include "tensor/base/team.h"
 
@@ -23,13 +24,13 @@
 #include <unistd.h>
 #include "tensor/base/float.h"
 
-enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };
+enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };       // PARTS a section; at most SECTIONS
 
 typedef struct {
     TeamBody   *body;
     const void *data;
     size_t      n, part, threads, sections;
-    bool        each, together;             // each: one call a thread, no parts; together: all join first
+    bool        each, together;             // each: one call a thread, no parts; together: begin when all have joined
 } Job;
 
 typedef struct { _Alignas(128) _Atomic uint32_t n; } Word;       // takes two cache lines, so that nothing else shares them
@@ -40,7 +41,7 @@ static struct {
     Word   gate, done, waiting, asleep;
     struct { _Alignas(128) _Atomic size_t n; } next[SECTIONS];   // the first item of each section that nobody has taken
     _Atomic size_t threads;                 // of the last job
-    atomic_bool wrong, quit;                // a thread's floating-point environment is wrong; all threads must end
+    atomic_bool wrong, quit;                // wrong: a thread's floating-point environment is not as expected; quit: all threads must end
     size_t started;
     pthread_t thread[TEAM_MOST - 1];
 } team = { .callers = PTHREAD_MUTEX_INITIALIZER };
@@ -179,18 +180,18 @@ static void run_share(const Job *j, size_t worker)
 
 static void *thread_main(void *number)
 {
-    fesetenv(FE_DFL_ENV);                   // the thread inherited that of its creator
+    fesetenv(FE_DFL_ENV);                   // instead of the environment that the thread inherited from its creator
     own = (size_t)(uintptr_t)number;
     for (;;) {
-        uint32_t free = atomic_load(&team.gate.n);
+        uint32_t places = atomic_load(&team.gate.n);
         if (atomic_load(&team.quit))
             return NULL;
-        if (free && atomic_compare_exchange_strong(&team.gate.n, &free, free - 1)) {
-            run_share(&team.job, team.job.threads - free);
+        if (places && atomic_compare_exchange_strong(&team.gate.n, &places, places - 1)) {
+            run_share(&team.job, team.job.threads - places);
             atomic_fetch_add(&team.done.n, 1);
             if (atomic_load(&team.waiting.n))
                 futex(&team.done.n, FUTEX_WAKE_PRIVATE, 1);
-        } else if (free == 0 && !spin(&team.gate.n, 0)) {
+        } else if (places == 0 && !spin(&team.gate.n, 0)) {
             atomic_fetch_add(&team.asleep.n, 1);
             futex(&team.gate.n, FUTEX_WAIT_PRIVATE, 0);
             atomic_fetch_sub(&team.asleep.n, 1);
@@ -200,7 +201,8 @@ static void *thread_main(void *number)
 
 /* --- Starting and stopping --- */
 
-/* Blocks all signals but those of the thread's own faults, so that the user's threads receive the process's signals. */
+/* Starts one thread. It blocks all signals except those of its own faults, so that the process's signals go to the
+ * user's threads. */
 static int start_one(void)
 {
     sigset_t all, before;
@@ -230,11 +232,11 @@ bool team_start(Error *e)
         return error_set(e, "OMP_NUM_THREADS asks for %zu threads, expected at most %d", threads, TEAM_MOST);
     pthread_mutex_lock(&team.callers);
     int failure = start(threads);
-    size_t there = team.started + 1;
+    size_t running = team.started + 1;
     pthread_mutex_unlock(&team.callers);
     return failure == 0
         || error_set_kind(e, ERROR_ENVIRONMENT, "thread %zu of %zu cannot be started (%s); expected a higher limit "
-                          "(ulimit -u, ulimit -v) or a lower OMP_NUM_THREADS", there + 1, threads, strerror(failure));
+                          "(ulimit -u, ulimit -v) or a lower OMP_NUM_THREADS", running + 1, threads, strerror(failure));
 }
 
 /* After fork(), the child has none of the team's threads. */
@@ -279,7 +281,7 @@ static void wait_for_all_that_joined(uint32_t joined)
         }
 }
 
-/* Called with the team held. False: the floating-point environment of a thread is wrong. */
+/* The calling thread holds team.callers. False: the floating-point environment of a thread is wrong. */
 static bool run_job(Job job)
 {
     const uint32_t places = (uint32_t)job.threads - 1;

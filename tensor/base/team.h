@@ -4,11 +4,11 @@
  *     static void rows(const void *call, size_t begin, size_t end, size_t worker) { … rows begin to end - 1 … }
  *     team_run(n, 64, rows, call, error);           // all n rows, at least 64 at a time
  *
- * The items 0 to n - 1 are cut into as many sections as there are threads, and a section into parts of `grain`
- * items or more. Each thread takes the parts of its own section, then the parts that are left in other sections. So
- * a thread mostly works on items whose data it wrote in the run before, and a thread that the system suspends
- * delays only the part that it has taken. The calling thread takes parts too, and waits only for the threads that
- * have joined. A grain should take about ten microseconds; a run of fewer than two grains stays on the calling
+ * The items 0 to n - 1 are cut into as many sections as there are threads (at most 64), and a section into parts of
+ * `grain` items or more. Each thread takes the parts of its own section, then the parts that are left in other
+ * sections. So a thread mostly works on items whose data it wrote in the run before, and a thread that the system
+ * suspends delays only the part that it has taken. The calling thread takes parts too, and waits only for the threads
+ * that have joined. A grain should take about ten microseconds; a run of fewer than two grains stays on the calling
  * thread. The parts may run in any order, so `body` must not add floating-point numbers from several parts.
  *
  * There is one team for the whole process. While another thread uses it, and inside a body, all items run on the
@@ -32,12 +32,13 @@ typedef void TeamBody(const void *data, size_t begin, size_t end, size_t worker)
 /* The floating-point environment of every thread that takes part is checked first; if one is wrong, `e` says so at the
  * end. */
 void team_run(size_t n, size_t grain, TeamBody *body, const void *data, Error *e);
-/* Runs body(data, k, k + 1, k) once on each thread k of the team, all at the same time, and waits until the team is
- * free. Inside a body it runs on the calling thread alone. */
+/* Waits until no other thread uses the team, then runs body(data, k, k + 1, k) once on each thread k of the team, all
+ * at the same time. A call from inside a body runs on the calling thread alone. */
 void team_each(TeamBody *body, const void *data, Error *e);
 
-/* The number of threads of a run that the calling thread begins: what it has set, else OMP_NUM_THREADS, else the
- * processors that this process may use. team_set_size returns what was set before; 0 means that nothing is set. */
+/* The number of threads of a run that the calling thread begins: what that thread has set, else OMP_NUM_THREADS,
+ * else the number of processors that this process may use. team_set_size returns what was set before; 0 means that
+ * nothing is set. */
 size_t team_size(void);
 size_t team_set_size(size_t threads);
 size_t team_processors(void);
@@ -55,7 +56,7 @@ static inline size_t team_grain(size_t numbers, size_t cols)
     return cols < numbers ? numbers / (cols ? cols : 1) : 1;
 }
 
-/* Sets *least to `value` if that is smaller. Several parts may call it on one number, in any order. */
+/* Sets *least to `value` if `value` is smaller. Several parts may do this to the same number, in any order. */
 static inline void team_least(_Atomic size_t *least, size_t value)
 {
     size_t now = atomic_load_explicit(least, memory_order_relaxed);

@@ -10,12 +10,12 @@ static int choice_of(const char *choices, const char *text)
 {
     size_t n = strlen(text);
     for (int k = 0;; k++) {
-        size_t each = strcspn(choices, "|");
-        if (each == n && memcmp(choices, text, n) == 0)
+        size_t length = strcspn(choices, "|");
+        if (length == n && memcmp(choices, text, n) == 0)
             return k;
-        if (choices[each] == 0)
+        if (choices[length] == 0)
             return -1;
-        choices += each + 1;
+        choices += length + 1;
     }
 }
 
@@ -27,10 +27,10 @@ static bool in_range(const char *range, double x)
     if (!dots)
         return true;
     snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
-    bool below = dots[2] == '<';
-    const char *high = dots + 2 + below;
+    bool open = dots[2] == '<';               // the upper end itself is not allowed
+    const char *high = dots + 2 + open;
     return (!*low || (decimal_to_double(low, &limit) && x >= limit))
-        && (!*high || (decimal_to_double(high, &limit) && (below ? x < limit : x <= limit)));
+        && (!*high || (decimal_to_double(high, &limit) && (open ? x < limit : x <= limit)));
 }
 
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a)

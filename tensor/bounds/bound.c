@@ -42,7 +42,8 @@ bool bound_rounding(const Node *n, double *out, Arena *a, Error *e)
 }
 
 /* What the walk (bound.h) makes of the `bound` that a rule gives for a result y: 1 % more for terms of second order, at
- * least one float, and 2^-126 for results below the normal range. A bound of 0 means that nothing is rounded. */
+ * least the step to the neighbouring float, and 2^-126 for results below the normal range. A bound of 0 means that
+ * nothing is rounded. */
 static float widened(double bound, float y)
 {
     return bound > 0 ? (float)(at_least(1.01 * bound, 2 * U24 * magnitude((double)y)) + 0x1p-126) : 0;
@@ -68,14 +69,14 @@ bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e)
         if (!t->nodes[k]->op && shape_size(t->nodes[k]->out.shape) > largest_leaf)
             largest_leaf = shape_size(t->nodes[k]->out.shape);
     const float **all = arena_zalloc(a, t->count * sizeof *all),
-        *exact = arena_zalloc(a, (largest_leaf + 1) * sizeof *exact);
+        *zeros = arena_zalloc(a, (largest_leaf + 1) * sizeof *zeros);
     *bounds = all;
-    for (size_t k = 0; all && exact && k < t->count; k++) {
+    for (size_t k = 0; all && zeros && k < t->count; k++) {
         const Node *n = t->nodes[k];
         float *b = n->op ? arena_array(a, shape_size(n->out.shape) + 1, sizeof *b) : NULL;
         if (n->op && (!b || !bound_node(n, all, b, a, e)))
             return false;
-        all[k] = n->op ? b : exact;
+        all[k] = n->op ? b : zeros;
     }
-    return all && exact && !e->failed;
+    return all && zeros && !e->failed;
 }

@@ -63,7 +63,7 @@ static int top_of(const Big *a) { return a->exponent / 32 + a->count; }
 static int least(int a, int b) { return a < b ? a : b; }
 static int most(int a, int b) { return a > b ? a : b; }
 
-static int compare_size(const Big *a, const Big *b)
+static int compare_magnitude(const Big *a, const Big *b)
 {
     int low = least(a->exponent, b->exponent) / 32;
     for (int k = most(top_of(a), top_of(b)) - 1; k >= low; k--)
@@ -76,7 +76,7 @@ int big_compare(const Big *a, const Big *b)
 {
     if (a->sign != b->sign)
         return a->sign > b->sign ? 1 : -1;
-    return a->sign * compare_size(a, b);
+    return a->sign * compare_magnitude(a, b);
 }
 
 /* Returns |a| + flip |b| with the sign of a. flip is 1 or -1; if it is -1, |a| must be at least |b|. */
@@ -101,7 +101,7 @@ Big big_add(const Big *a, const Big *b)
         return a->sign == 0 ? *b : *a;
     if (a->sign == b->sign)
         return combine(a, b, 1);
-    return compare_size(a, b) >= 0 ? combine(a, b, -1) : combine(b, a, -1);
+    return compare_magnitude(a, b) >= 0 ? combine(a, b, -1) : combine(b, a, -1);
 }
 
 Big big_sub(const Big *a, const Big *b)

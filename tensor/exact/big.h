@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Big: an exact dyadic rational of any sign. It decides where a square root or a quotient may lie on a midpoint.
+/* Big: an exact dyadic rational of any sign. It decides where a square root or a quotient may lie half-way between
+ * two floats.
  *
  * The value is sign * (sum of limb[k] 2^(32 k)) * 2^exponent. A Big is a plain struct of fixed size: copy it, forget
  * it. Always: 0 < count <= BIG_LIMBS and both ends of limb are not 0, or the value is 0 and sign, count, exponent are
  * 0. exponent is a multiple of 32, so the limbs of two numbers are aligned.
  * Size: the numbers that are compared stay below 96 limbs, whatever the floats. The widest are K^2 c2 of adamw (82
- * limbs), m^2 V^3 (66) and N^2 of layernorm_dx (58). A wider number is a mistake of this project, not of a user, so
- * an assertion fails. */
+ * limbs; op_adam.c), m^2 V^3 (66) and N^2 (58) of layernorm_dx (op_norm.c). A wider number is a mistake of this
+ * project, not of a user, so an assertion fails. */
 #ifndef PULSE_TENSOR_EXACT_BIG_H
 #define PULSE_TENSOR_EXACT_BIG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref audit computes a sample of a published run again. */
+/* pulse-ref audit computes a sample of the units of a published run again (ref/run/audit.h: what a unit is). */
 #include <stdio.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
@@ -16,7 +16,7 @@ static const struct { const char *share; size_t percent; } lines[LINES] = {
     { "one unit", 0 }, { "5 %", 5 }, { "20 %", 20 },
 };
 
-static size_t changed(const Audit *x, int line)
+static size_t changed_units(const Audit *x, int line)
 {
     const size_t units = (x->units * lines[line].percent + 99) / 100;
     return units > 1 ? units : 1;
@@ -30,8 +30,8 @@ static void print_text(const Audit *x)
         printf("same       the tables made of the stages\n");
     printf("\nchanged units    of %-6zu found by a sample of %zu with probability\n", x->units, x->sampled);
     for (int k = 0; k < LINES; k++)
-        printf("%-16s %-9zu %.4f\n", lines[k].share, changed(x, k),
-               audit_probability(x->units, changed(x, k), x->sampled));
+        printf("%-16s %-9zu %.4f\n", lines[k].share, changed_units(x, k),
+               audit_probability(x->units, changed_units(x, k), x->sampled));
     printf("\nchain %s\n%zu of %zu units were computed again, and %zu of them %s different.\n%s\n%s\n", x->chain, x->sampled, x->units,
            x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
 }
@@ -48,8 +48,8 @@ static void print_json(const Audit *x, uint64_t seed)
                                   "same", !u->different, "different", u->different));
     }
     for (int k = 0; k < LINES; k++)
-        json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed(x, k), "probability",
-                                  audit_probability(x->units, changed(x, k), x->sampled)));
+        json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed_units(x, k),
+                                  "probability", audit_probability(x->units, changed_units(x, k), x->sampled)));
     command_print(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s?, s:o, s:o, s:s, s:s}", "audited", x->run->out, "chain", x->chain,
                            "seed", (json_int_t)seed, "units", (json_int_t)x->units, "sample", (json_int_t)x->sampled,
                            "different_units", (json_int_t)x->different, "same", !x->different && !x->tables, "different_tables", x->tables,

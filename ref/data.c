@@ -238,7 +238,7 @@ static json_t *file_json(const Data *d, const File *f, Arena *a, Error *e)
 
 /* --- Printing --- */
 
-static long long whole(const json_t *o, const char *key)
+static long long integer_of(const json_t *o, const char *key)
 {
     return (long long)json_integer_value(json_object_get(o, key));
 }
@@ -246,7 +246,7 @@ static long long whole(const json_t *o, const char *key)
 static void print_sample(const json_t *o)
 {
     const json_t *picture = json_object_get(o, "picture");
-    printf("  line %lld, %s\n", whole(o, "line"), json_string_value(json_object_get(o, "id")));
+    printf("  line %lld, %s\n", integer_of(o, "line"), json_string_value(json_object_get(o, "id")));
     if (picture)
         printf("    picture  %s, %lld x %lld\n", json_string_value(json_object_get(o, "image")),
                (long long)json_integer_value(json_array_get(picture, 0)), (long long)json_integer_value(json_array_get(picture, 1)));
@@ -257,7 +257,7 @@ static void print_sample(const json_t *o)
     }
     printf("    text     %s\n", json_string_value(json_object_get(o, "text")));
     printf("    ids      %s\n", json_string_value(json_object_get(o, "ids")));
-    printf("             %lld tokens; those with a star are learnt\n", whole(o, "tokens"));
+    printf("             %lld tokens; those with a star are learnt\n", integer_of(o, "tokens"));
 }
 
 static void print_file(const json_t *f)
@@ -265,12 +265,12 @@ static void print_file(const json_t *f)
     size_t k;
     const json_t *one;
     printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with one of %lld pictures, %lld with options\n",
-           json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), whole(f, "samples"),
-           whole(f, "train"), whole(f, "test"), whole(f, "entities"), whole(f, "with_picture"), whole(f, "pictures"),
-           whole(f, "with_options"));
-    if (whole(f, "with_orientation"))
+           json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), integer_of(f, "samples"),
+           integer_of(f, "train"), integer_of(f, "test"), integer_of(f, "entities"), integer_of(f, "with_picture"),
+           integer_of(f, "pictures"), integer_of(f, "with_options"));
+    if (integer_of(f, "with_orientation"))
         printf("  samples whose picture has an EXIF orientation tag other than 1: %lld, read %s (data.orientation)\n",
-               whole(f, "with_orientation"),
+               integer_of(f, "with_orientation"),
                strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as it is stored" : "turned upright");
     json_array_foreach(json_object_get(f, "shown"), k, one)
         print_sample(one);

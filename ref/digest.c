@@ -112,7 +112,7 @@ static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
         if (!n->op) {
-            // leaves are hashed too, because the order of nodes is part of a trace
+            // the names of leaves are hashed too, because the order of nodes is part of a trace
             hash_text(&p->hash, n->name);
             continue;
         }

@@ -94,8 +94,8 @@ static void count_one(const void *count, size_t begin, size_t end, size_t worker
 /* Counts the threads that really start, because a limit of the system may leave fewer than were asked for. */
 static int threads_started(void)
 {
-    atomic_int count = 0, *of = &count;
-    team_each(count_one, &of, NULL);
+    atomic_int count = 0, *counter = &count;
+    team_each(count_one, &counter, NULL);
     return count;
 }
 

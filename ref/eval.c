@@ -27,7 +27,7 @@ typedef struct {
     Session session;
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // shares the samples of the file; count 0: the file is not one of MMBench
-    size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
+    size_t files, begin[FILES_MAX + 1];  // questions of file k: begin[k] … begin[k+1] - 1
     ErrorList errors;                    // every row that could not be read, or that this model cannot be asked
     bool leave_out;                      // faulty rows are left out and counted; false: they end the command
     bool rtn4, unmerged, definitions;
@@ -179,11 +179,11 @@ static Result *ask_routed(void *context, size_t part, const Questions *mine, Are
 {
     const Eval *x = context;
     const bool adapted = part < x->router.count;
-    Session who = { .folder = NULL };
+    Session session = { .folder = NULL };
     Arena own = arena_make(e);
-    Result *r = session_open(&who, &x->settings, x->session.folder, MASK_ANSWER, &own, e)
-        ? ask_with(x, &who, adapted ? (const char *const *)&x->router.route[part].folder : NULL, adapted, mine, a, e) : NULL;
-    session_close(&who);
+    Result *r = session_open(&session, &x->settings, x->session.folder, MASK_ANSWER, &own, e)
+        ? ask_with(x, &session, adapted ? (const char *const *)&x->router.route[part].folder : NULL, adapted, mine, a, e) : NULL;
+    session_close(&session);
     arena_free(&own);
     return r;
 }
@@ -194,13 +194,13 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
         return error_set(e, "eval: no question is left"), NULL;
     if (!x->router.count)
         return ask_with(x, &x->session, x->adapters.item, x->adapters.count, q, a, e);
-    size_t *of = arena_array(a, q->count, sizeof *of);
-    for (size_t k = 0; of && k < q->count; k++)
-        of[k] = router_choose(&x->router, q->question[k].sample);
-    return of ? evaluate_parts(q, of, x->router.count + 1, ask_routed, x, a, e) : NULL;
+    size_t *part_of = arena_array(a, q->count, sizeof *part_of);
+    for (size_t k = 0; part_of && k < q->count; k++)
+        part_of[k] = router_choose(&x->router, q->question[k].sample);
+    return part_of ? evaluate_parts(q, part_of, x->router.count + 1, ask_routed, x, a, e) : NULL;
 }
 
-/* Measures each group and each kind of questions, in the order in which they first occur. */
+/* Measures the questions of each group and kind, in the order in which these pairs first occur. */
 static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Error *e)
 {
     const Result **seen = arena_array(a, q->count, sizeof *seen);
@@ -244,7 +244,7 @@ static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e
     return true;
 }
 
-enum { COLUMNS = 10, OF_BLOCK = 3 };         // the first OF_BLOCK columns say which questions a row is about
+enum { COLUMNS = 10, BLOCK_COLUMNS = 3 };    // the first BLOCK_COLUMNS columns say which questions a row is about
 static const char *const columns[COLUMNS] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better",
                                               "better_forget" };
 
@@ -284,11 +284,11 @@ static bool print_blocks(const Rows *rows, Arena *a, Error *e)
             if (done[i] || !same_block(first, &rows->row[i]))
                 continue;
             fill_cells(all, &rows->row[i], a);
-            memcpy(cells + n++ * (COLUMNS - OF_BLOCK), all + OF_BLOCK, (COLUMNS - OF_BLOCK) * sizeof *all);
+            memcpy(cells + n++ * (COLUMNS - BLOCK_COLUMNS), all + BLOCK_COLUMNS, (COLUMNS - BLOCK_COLUMNS) * sizeof *all);
             done[i] = true;
         }
     }
-    return !e->failed && table_print_under(titles, columns + OF_BLOCK, COLUMNS - OF_BLOCK, cells, n, e);
+    return !e->failed && table_print_under(titles, columns + BLOCK_COLUMNS, COLUMNS - BLOCK_COLUMNS, cells, n, e);
 }
 
 static bool print_rows(const Rows *rows, bool json, Arena *a, Error *e)

@@ -39,7 +39,7 @@ static bool methods_print(const Sheet *s, size_t n, bool json, Arena *a, Error *
     return true;
 }
 
-/* Explains one method, or all of them where `one` is NULL: on stdout, or, unless `folder` is NULL, as pages in it. */
+/* Explains one method, or all of them where `one` is NULL: on stdout where `folder` is NULL, else as pages in there. */
 static bool explain(const Method *one, const char *folder, bool json, Error *e)
 {
     Arena a = arena_make(e);

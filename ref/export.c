@@ -10,7 +10,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* Narrows the weights to BF16 one at a time, while they are written. */
+/* What `narrowed` works with. It makes the weights BF16 one at a time, while they are written. */
 typedef struct {
     const Session *session;
     Arena scratch;

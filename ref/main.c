@@ -74,8 +74,8 @@ static int help(void)
     return EXIT_SAME;
 }
 
-/* The exit code of a command whose output is written: EXIT_UNKNOWN where stdout could not take it. A command that
- * failed has printed its own sentence, and its output does not matter. */
+/* Flushes stdout, and returns the exit code of a command: EXIT_UNKNOWN where its output could not be written. A command
+ * that failed has printed its own sentence, and its output does not matter. */
 static int finish(int status)
 {
     bool lost = fflush(stdout) != 0 || ferror(stdout);
@@ -89,8 +89,8 @@ static int run(const Command *c, int argc, char **argv)
     Error e = { 0 };
     if (!team_start(&e))
         return command_fail(&e);
-    bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-    if (c->exact && !asks && !environment_check(&e))
+    bool asks_help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (c->exact && !asks_help && !environment_check(&e))
         return command_fail(&e);
     int status = c->run(argc, argv);
     return finish(status);

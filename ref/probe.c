@@ -72,11 +72,11 @@ static bool measure_state(Probed *x, State state, Rows *rows, Error *e)
 
 static bool measure_all(Probed *x, Rows *rows, Error *e)
 {
-    const State last = x->attacks ? STATES : QUANTISED;
+    const State end = x->attacks ? STATES : QUANTISED;
     Progress progress = progress_begin(x->quiet, 0);
     bool good = true;
-    for (State s = AS_IT_IS; good && s < last; s++) {
-        progress_show(&progress, "probe", (int64_t)s, (int64_t)last, state_names[s]);
+    for (State s = AS_IT_IS; good && s < end; s++) {
+        progress_show(&progress, "probe", (int64_t)s, (int64_t)end, state_names[s]);
         good = measure_state(x, s, rows, e);
     }
     progress_end(&progress);
@@ -124,13 +124,13 @@ static void missing_print(const Probed *x)
 static bool probe(Probed *x, Arena *a, Error *e)
 {
     Rows rows = { .arena = a };
-    Session fitting = { .folder = NULL };
+    Session probed = { .folder = NULL };
     if ((x->out && !output_file(x->out, e)) || !settings_open(&x->settings, x->config, &x->set, a, e)
         || !settings_unlearn(&x->settings, x->settings.unlearn_method, e))
         return false;
-    bool good = open_probed(x, &fitting, a, e) && reader_generates(&fitting.reader, e)
-        && probing_open(&x->probing, &x->settings, x->before, x->oracle, &fitting, a, e);
-    session_close(&fitting);
+    bool good = open_probed(x, &probed, a, e) && reader_generates(&probed.reader, e)
+        && probing_open(&x->probing, &x->settings, x->before, x->oracle, &probed, a, e);
+    session_close(&probed);
     x->probing.pretrained = x->pretrained;
     if (!good || !measure_all(x, &rows, e))
         return false;

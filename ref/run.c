@@ -62,7 +62,7 @@ static void pictures_print(const Run *r)
         picture_tags_print("run", (const Dataset *[]){ &r->general }, 1, upright);
 }
 
-/* Makes the tables and the page of finished stages. times NULL: no time was measured. */
+/* Makes the tables and the page of finished stages. `times` NULL: no time was measured. */
 static bool collect(Run *r, const RunTimes *times, int threads, Error *e)
 {
     RunLock lock;
@@ -146,7 +146,7 @@ int command_run(int argc, char **argv)
     };
     Options o;
     int status;
-    memcpy(words, argv, (size_t)argc * sizeof *argv);           // a copy, because getopt moves the operands to the end
+    memcpy(words, argv, (size_t)argc * sizeof *argv);           // a copy, because options_read moves the operands
     if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 1, &status))
         return status;
     if (o.operands)

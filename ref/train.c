@@ -140,7 +140,7 @@ static bool steps(Run *r, FILE *log, Error *e)
     return !e->failed;
 }
 
-static bool done_until(const Run *r) { return r->kept.until && r->trainer.optimiser.step == r->kept.until; }
+static bool reached_until(const Run *r) { return r->kept.until && r->trainer.optimiser.step == r->kept.until; }
 
 static bool save(Session *x, const char *out, Error *e)
 {
@@ -162,7 +162,7 @@ static bool train(Run *r, Arena *a, Error *e)
                 (long long)r->s->train_accumulate, (long long)r->s->train_accumulate);
     bool good = steps(r, log, e);
     good = log_close(log, path, e) && good;
-    return good && (done_until(r) || save(&r->session, r->out, e));
+    return good && (reached_until(r) || save(&r->session, r->out, e));
 }
 
 static size_t trained_parameters(const Session *x)

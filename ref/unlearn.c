@@ -41,17 +41,17 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
 }
 
 /* Whether each round has an adapter of its own, which is written apart. */
-static bool apart(const Run *r)
+static bool adapters_apart(const Run *r)
 {
     return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
 }
 
-/* Nothing is written over an adapter of lora.frozen. */
+/* Fails where an adapter of this run would be written over one of lora.frozen. */
 static bool frozen_apart(const Run *r, Arena *a, Error *e)
 {
     const Settings *s = &r->m.settings;
     bool good = session_frozen_apart(&r->session, s, r->out, e);
-    for (size_t k = 1; good && apart(r) && k <= r->request.samples.rounds; k++) {
+    for (size_t k = 1; good && adapters_apart(r) && k <= r->request.samples.rounds; k++) {
         const char *folder = arena_format(a, "%s/adapter-%zu", r->out, k);
         good = folder && session_frozen_apart(&r->session, s, folder, e);
     }
@@ -76,8 +76,8 @@ static void log_guard(const Run *r, FILE *log, int64_t step)
 {
     const Ratio *x = r->guard.now;
     const int64_t right[PROBES] = { x[0].count, x[1].count, x[2].count },
-        of[PROBES] = { x[0].total, x[1].total, x[2].total };
-    log_probe(log, step, probe_names, right, of, PROBES);
+        asked[PROBES] = { x[0].total, x[1].total, x[2].total };
+    log_probe(log, step, probe_names, right, asked, PROBES);
 }
 
 static bool log_reason(Run *r, FILE *log, const char *reason, Error *e)
@@ -151,7 +151,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
             return false;
     }
     const bool changes = !r->m.method->loss || r->m.method->finish;       // whether round_end changes the weights
-    return round_end(o, e) && (!apart(r) || adapter_save(r, e)) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
+    return round_end(o, e) && (!adapters_apart(r) || adapter_save(r, e)) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
 /* Saves the adapter, if it holds all changes, and otherwise the whole model. */
@@ -160,7 +160,7 @@ static bool save(Run *r, Error *e)
     Session *x = &r->session;
     if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
         return router_write(&r->request, r->out, e);        // adapter_save has written the adapters
-    if (apart(r) && r->m.settings.unlearn_merge == MERGE_LIVE)
+    if (adapters_apart(r) && r->m.settings.unlearn_merge == MERGE_LIVE)
         return true;
     if (x->adapters.count && !(r->m.method->needs & WHOLE_RESULT)
         && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
@@ -222,7 +222,7 @@ static json_t *probes_json(const Run *r)
     return all;
 }
 
-/* Says so if a preset has no line for this method. */
+/* Prints a note if the preset has no line for this method. */
 static void preset_note(const MethodSettings *m)
 {
     const char *preset = m->settings.unlearn_preset;

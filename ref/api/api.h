@@ -10,10 +10,10 @@
  *         return api_leave(call);
  *     }
  *
- * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads of
- * the context, and checks the floating-point environment. api_leave restores the caller's number of threads. A handle
- * (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its arena
- * reports to no Error, because the handle may outlive the context. */
+ * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads to
+ * that of the context, and checks the floating-point environment. api_leave restores the caller's number of threads.
+ * A handle (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its
+ * arena reports to no Error, because the handle may outlive the context. */
 #ifndef PULSE_REF_API_API_H
 #define PULSE_REF_API_API_H
 
@@ -49,20 +49,20 @@ typedef struct { pulse_context *context; bool open, entered; size_t threads; } A
 ApiCall api_enter(pulse_context *c);
 pulse_status api_leave(ApiCall call);
 
-/* True where p is not NULL; otherwise a sentence that names the argument. */
+/* Whether p is not NULL. If it is, the error sentence names the argument. */
 bool api_given(pulse_context *c, const void *p, const char *name);
 /* The same for an array, which may be NULL where n is 0. */
 bool api_given_array(pulse_context *c, const void *p, size_t n, const char *name);
 /* The JSON value as text of the context; NULL after a failure. The call releases `value`. */
 const char *api_text(pulse_context *c, json_t *value);
-/* The same as text in `a`. */
+/* The same, but the text lives in `a`, and errors go to `e`. */
 const char *api_json(json_t *value, Arena *a, Error *e);
 
 /* A new handle of `size` zeroed bytes, whose first member is its arena; NULL: no memory. */
 void *api_handle(pulse_context *c, size_t size);
 /* The handle's arena reports to no Error from now on. */
 void *api_opened(void *handle);
-/* Frees it; NULL is allowed. */
+/* Frees the handle, with all that is in its arena; NULL is allowed. */
 void api_free(void *handle);
 
 /* --- Arguments (arguments.c) --- */
@@ -73,13 +73,14 @@ pulse_tensor api_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
 bool api_apart(const void *x, size_t n, const void *y, size_t m);
 /* The default settings, changed by those that were given. A key without a section belongs to `section`, but "steps" is
- * train.steps. Without "steps", a training with a constant learning rate has no end. Texts are in `a`. */
+ * train.steps. Without "steps", a training with a constant learning rate has no end. The texts of `out`
+ * live in `a`. */
 bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
 /* The caller's samples as the model reads them. They are checked, except for what batch_pack checks. NULL after a
  * failure. */
 BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
-/* Whether the number is a role. The error sentence says what has it by `what` and k, for instance "sample 2". */
+/* Whether the number `role` is a role. Error sentences say whose it is by `what` and k, for instance "sample 2". */
 bool api_role(pulse_context *c, int32_t role, const char *what, size_t k);
 
 #endif

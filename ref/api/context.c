@@ -40,7 +40,7 @@ static bool options_fit(pulse_context *c, const pulse_options *o)
     return true;
 }
 
-static bool sound(pulse_context *c)
+static bool environment_sound(pulse_context *c)
 {
     const size_t before = team_set_size(c->threads);
     bool good = team_start(&c->error) && float_env_check_threads(&c->error) && product_selftest(&c->error);
@@ -58,7 +58,7 @@ pulse_status pulse_open(const pulse_options *options, pulse_context **out)
         return PULSE_NO_MEMORY;
     c->own = own;
     c->scratch = arena_make(&c->error);
-    c->refused = !options_fit(c, options) || !sound(c);
+    c->refused = !options_fit(c, options) || !environment_sound(c);
     return pulse_error_kind(c);
 }
 
@@ -72,7 +72,7 @@ void pulse_close(pulse_context *c)
 /* --- a call --- */
 
 /* Gives a large scratch memory back to the system; a small one is kept for the next call. */
-static void scratch_forget(pulse_context *c)
+static void scratch_reset(pulse_context *c)
 {
     if (c->scratch.peak > SCRATCH_KEPT) {
         arena_free(&c->scratch);
@@ -90,7 +90,7 @@ ApiCall api_enter(pulse_context *c)
     c->error.failed = false;
     c->error.kind = ERROR_NONE;
     c->error.text[0] = '\0';
-    scratch_forget(c);
+    scratch_reset(c);
     call.threads = team_set_size(c->threads);
     call.entered = true;
     call.open = float_env_check(&c->error);

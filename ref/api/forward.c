@@ -32,8 +32,9 @@ static void add(pulse_result *r, const char *name, const Node *n)
         r->list[r->count++] = (Entry){ name, n->out };
 }
 
-/* How many entries the modules and the names below need at most. */
-static size_t tensors_at_most(const Tape *t, size_t layers)
+/* How many entries result_fill adds to those of the tape at most: for each node one for each module in its path, and
+ * the logits, the image features and `layers` + 1 hidden states. */
+static size_t added_at_most(const Tape *t, size_t layers)
 {
     size_t dots = 0;
     for (size_t k = 0; k < t->count; k++)
@@ -46,7 +47,7 @@ static bool result_fill(pulse_result *r, const Tape *t, const Forward *f, const 
 {
     const size_t layers = (size_t)m->text.num_hidden_layers;
     json_t *head = json_object();
-    if (!trace_tape(t, tensors_at_most(t, layers), &r->list, &r->count, &r->own, e))
+    if (!trace_tape(t, added_at_most(t, layers), &r->list, &r->count, &r->own, e))
         return json_decref(head), false;
     add_modules(r, t);
     add(r, "logits", f->logits);

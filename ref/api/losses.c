@@ -14,7 +14,7 @@ typedef struct {
     Tape tape;
     MethodStep step;
     const pulse_part *given[ROLE_COUNT];       // NULL: the role is not in the step
-    Node *z[ROLE_COUNT];
+    Node *z[ROLE_COUNT];                       // all logits that the caller gave for the role
 } LossCall;
 
 /* --- what the caller gave --- */
@@ -51,7 +51,8 @@ static bool method_read(LossCall *x, const char *name)
     return true;
 }
 
-static bool labels_fit(LossCall *x, const pulse_part *p, Part *out)
+/* Checks the labels, and counts in out->tokens those that are supervised. */
+static bool labels_read(LossCall *x, const pulse_part *p, Part *out)
 {
     Error *e = &x->context->error;
     const Role r = (Role)p->role;
@@ -109,7 +110,8 @@ static bool part_fits(LossCall *x, const pulse_part *p)
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
-/* Keeps the supervised rows of a part. They are gathered by an operator, so the backward pass reaches all rows. */
+/* Keeps the supervised rows of a part. An operator gathers them, so the backward pass gives all rows of the
+ * caller's logits a gradient. */
 static void keep_supervised(LossCall *x, const pulse_part *p, Part *part)
 {
     Arena *a = &x->context->scratch;
@@ -140,7 +142,7 @@ static bool part_make(LossCall *x, const pulse_part *p)
     const Shape shape = shape_of(2, (size_t)p->rows, (size_t)p->vocabulary);
     *part = (Part){ .labels = p->labels, .offsets = p->offsets, .rows = (size_t)p->rows,
                     .samples = (size_t)p->samples };
-    if (!part_fits(x, p) || !labels_fit(x, p, part) || !offsets_fit(x, p))
+    if (!part_fits(x, p) || !labels_read(x, p, part) || !offsets_fit(x, p))
         return false;
     x->z[r] = part->z = tape_param(&x->tape, "z", tensor_view((float *)(uintptr_t)p->logits, shape), true);
     if (x->needs & (unsigned)REFERENCE_FORGET << r)
@@ -150,8 +152,8 @@ static bool part_make(LossCall *x, const pulse_part *p)
     return !x->context->error.failed;
 }
 
-/* Reads the parts, one for each role that the method needs. A schedule that is not joint needs only those of the
- * step. */
+/* Reads the parts, one for each role that the method needs. Where the schedule is not joint, one step does not need all
+ * of these roles, so parts may be missing. */
 static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
 {
     pulse_context *c = x->context;

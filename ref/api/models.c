@@ -67,9 +67,9 @@ pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const ch
     return api_leave(call);
 }
 
-static size_t factors(const pulse_model *m) { return m->session.adapters.count ? m->session.adapters.live.factors.count : 0; }
+static size_t factor_count(const pulse_model *m) { return m->session.adapters.count ? m->session.adapters.live.factors.count : 0; }
 
-size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weights.count + factors(m) : 0; }
+size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weights.count + factor_count(m) : 0; }
 
 pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_t k, const char **name,
                                    pulse_tensor *value)
@@ -77,8 +77,8 @@ pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_
     ApiCall call = api_enter(c);
     if (call.open && api_given(c, m, "model") && api_given(c, name, "name") && api_given(c, value, "value")) {
         const size_t weights = m->session.weights.count;
-        if (k >= weights + factors(m))
-            error_set(&c->error, "there is no parameter %zu, expected 0 to %zu", k, weights + factors(m) - 1);
+        if (k >= weights + factor_count(m))
+            error_set(&c->error, "there is no parameter %zu, expected 0 to %zu", k, weights + factor_count(m) - 1);
         else {
             const Weight *w = k < weights ? &m->session.weights.list[k] : &m->session.adapters.live.factors.list[k - weights];
             *name = w->name;

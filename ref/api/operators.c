@@ -54,7 +54,7 @@ static bool call_read(pulse_context *c, const OpGiven *g, OpCall *out)
     return out->in && attributes_read(c, g, out);
 }
 
-static bool shape_read(pulse_context *c, const OpCall *x, Shape *out)
+static bool output_shape(pulse_context *c, const OpCall *x, Shape *out)
 {
     const Call call = { .op = x->op, .in = x->in, .n_in = x->n, .attrs = &x->attrs, .scratch = &c->scratch,
                         .error = &c->error };
@@ -85,7 +85,7 @@ pulse_status pulse_op_shape(pulse_context *c, const char *name, const pulse_tens
     ApiCall call = api_enter(c);
     OpCall x;
     Shape shape;
-    if (call.open && api_given(c, output, "output") && call_read(c, &given, &x) && shape_read(c, &x, &shape)) {
+    if (call.open && api_given(c, output, "output") && call_read(c, &given, &x) && output_shape(c, &x, &shape)) {
         void *data = output->data;
         *output = api_view((Tensor){ .shape = shape, .dtype = F32, .data = data });
     }
@@ -100,7 +100,7 @@ pulse_status pulse_op(pulse_context *c, const char *name, const pulse_tensor *in
     OpCall x;
     Shape shape;
     Tensor out;
-    if (call.open && call_read(c, &given, &x) && shape_read(c, &x, &shape)
+    if (call.open && call_read(c, &given, &x) && output_shape(c, &x, &shape)
         && result_fits(c, &x, output, "output", shape, &out))
         op_run(x.op, x.n, x.in, &x.attrs, &c->scratch, &c->error, &out);
     return api_leave(call);
@@ -130,13 +130,13 @@ pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tens
     ApiCall call = api_enter(c);
     OpCall x;
     Shape shape;
-    Tensor out, off;
-    if (call.open && call_read(c, &given, &x) && shape_read(c, &x, &shape) && result_fits(c, &x, output, "output", shape, &out)
-        && result_fits(c, &x, bound, "bound", shape, &off)) {
-        if (!api_apart(out.data, tensor_bytes(out), off.data, tensor_bytes(off)))
+    Tensor out, bound_out;
+    if (call.open && call_read(c, &given, &x) && output_shape(c, &x, &shape) && result_fits(c, &x, output, "output", shape, &out)
+        && result_fits(c, &x, bound, "bound", shape, &bound_out)) {
+        if (!api_apart(out.data, tensor_bytes(out), bound_out.data, tensor_bytes(bound_out)))
             error_set(&c->error, "%s: the bound overlaps the output, expected memory of its own", name);
         else
-            run_with_bound(c, &x, out, off);
+            run_with_bound(c, &x, out, bound_out);
     }
     return api_leave(call);
 }
@@ -151,7 +151,7 @@ static json_t *names(const char *const list[], size_t limit)
     return all;
 }
 
-/* Those words of "x w b?" whose bit is set in `chosen`: all inputs, or the inputs that may be F16 or BF16. */
+/* The names in op->inputs ("x w b?") whose bit is set in `chosen`, as a list: for instance those in op->half. */
 static json_t *input_names(const Op *op, unsigned chosen)
 {
     json_t *all = json_array();

@@ -11,8 +11,8 @@
  *     }
  *     pulse_close(ctx);
  *
- * Errors: a function that can fail returns a pulse_status, and the context keeps the sentence. Outputs are
- * undefined after a failure, but nothing was read or written outside the buffers that were described. Each call
+ * Errors: a function that can fail returns a pulse_status, and the context keeps a sentence about the failure.
+ * Outputs are undefined after a failure, but nothing was read or written outside the buffers of the call. Each call
  * clears the failure of the previous one.
  * Ownership: buffers belong to the caller. What pulse_*_open makes belongs to the caller, too, who closes it with
  * pulse_*_close; closing NULL does nothing. Texts and arrays that come back through a pointer (`const char **`,
@@ -163,17 +163,17 @@ typedef struct pulse_model pulse_model;
 typedef struct {
     int32_t role;                  // of a training step: PULSE_FORGET, …; otherwise ignored
     int64_t count;                 // tokens
-    const int32_t *ids;            // [count], with the image token once for every row of a picture
-    const int32_t *targets;        // [count] the id that each row predicts; -1, or NULL for all: not supervised
+    const int32_t *ids;            // [count]; a picture is "image_tokens" image tokens one after another
+    const int32_t *targets;        // [count] the id that each position predicts; -1, or NULL for all: not supervised
     const float   *pixels;         // [channels, height, width] of its picture; NULL: none
     int64_t n_pixels;              // floats at `pixels`
 } pulse_sample;
 
 /* Opens FOLDER/config.json and the weights; `adapter` is a folder in PEFT's layout, or NULL. */
 PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, const char *adapter, pulse_model **out);
-/* Opens a model with n adapters at once, as set_adapter([…]) of PEFT does: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x)
- * + …, in their order. The second adapter of a module is called "<module>.lora_A.2.weight". Two adapters that replace
- * the same weight as a whole are refused. */
+/* Opens a model with several adapters at once, as set_adapter([…]) of PEFT does: y = W x + s_1 B_1 (A_1 x) + s_2 B_2
+ * (A_2 x) + …, in their order; s_k is the scale of adapter k. The factor A of a module's second adapter is called
+ * "<module>.lora_A.2.weight". Two adapters that replace the same weight as a whole are refused. */
 PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters,
                                                  size_t n_adapters, pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
@@ -206,7 +206,7 @@ PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result 
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
-// nll and ce: the sum and the mean over the supervised tokens; right: how many of these have the largest logit
+// nll and ce: the sum and the mean of -log p over the supervised tokens; right: how many of them have the largest logit
 typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 /* scores[i]: the negative log likelihood of the targets of sample i, and how many of them the model predicts. */
 PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
@@ -249,7 +249,7 @@ PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
 /* The ids of n bytes of UTF-8. If `special` is not 0, they include the tokens of the tokenizer's own template (<s>). */
 PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n,
                                     int special, const int32_t **ids, size_t *count);
-/* The text of ids. If `skip_special` is not 0, special tokens are left out; ids without a token always are. */
+/* The text of ids. If `skip_special` is not 0, special tokens are left out; ids that are no token's always are. */
 PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids,
                                     size_t count, int skip_special, const char **text);
 
@@ -266,7 +266,7 @@ PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *t
                                     const char *mask, const char *question, const char *answer, size_t image_tokens,
                                     pulse_prompt_value *out);
 
-/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats; pulse_processor_size has both. */
+/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats; pulse_processor_size gives both. */
 PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path, pulse_processor **out);
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The switches of the library that our programs read from the environment, for tests: PULSE_POISON (arena_poison) and
- * PULSE_BLAS=always (product_set_kernel_limit(0): a library computes the small products too). The bits are the same. */
+ * PULSE_BLAS=always (product_set_kernel_limit(0): a library computes the small products too). Neither changes a bit of
+ * an answer. */
 #ifndef PULSE_REF_CLI_ENVIRONMENT_H
 #define PULSE_REF_CLI_ENVIRONMENT_H
 

@@ -21,6 +21,7 @@ static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
     return text;
 }
 
+/* Writes the log anew, with its first mark->bytes bytes alone. */
 static bool begin(const char *path, const LogMark *mark, Error *e)
 {
     Arena a = arena_make(e);
@@ -71,7 +72,7 @@ void log_step(FILE *log, int64_t step, const StepStats *s)
 /* A loss that is NaN or infinite is written as a text, as everywhere in our JSON. */
 void log_held_out(FILE *log, int64_t step, const HeldOut *h)
 {
-    double exact = (double)h->exact / (double)h->samples, right = (double)h->right / (double)h->tokens;
+    double exact_share = (double)h->exact / (double)h->samples, right_share = (double)h->right / (double)h->tokens;
     const char *quote = h->loss - h->loss == 0 ? "" : "\"";
     char text[6][32];
     fprintf(log,
@@ -79,16 +80,16 @@ void log_held_out(FILE *log, int64_t step, const HeldOut *h)
             "\"%s\", \"token_accuracy\": %s, \"token_accuracy_hex\": \"%s\", \"exact\": %zu, \"samples\": %zu, \"right\": %zu, "
             "\"tokens\": %zu}}\n",
             (long long)step, quote, decimal_float(h->loss, text[0]), quote, hex_double(h->loss, text[1]),
-            decimal_double(exact, text[2]), hex_double(exact, text[3]), decimal_double(right, text[4]),
-            hex_double(right, text[5]), h->exact, h->samples, h->right, h->tokens);
+            decimal_double(exact_share, text[2]), hex_double(exact_share, text[3]), decimal_double(right_share, text[4]),
+            hex_double(right_share, text[5]), h->exact, h->samples, h->right, h->tokens);
 }
 
-void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *of, size_t n)
+void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *asked, size_t n)
 {
     fprintf(log, "{\"step\": %lld, \"probe\": {", (long long)step);
     for (size_t k = 0; k < n; k++)
-        if (of[k])
-            fprintf(log, "%s\"%s\": {\"right\": %lld, \"of\": %lld}", k ? ", " : "", name[k], (long long)right[k], (long long)of[k]);
+        if (asked[k])
+            fprintf(log, "%s\"%s\": {\"right\": %lld, \"of\": %lld}", k ? ", " : "", name[k], (long long)right[k], (long long)asked[k]);
         else
             fprintf(log, "%s\"%s\": null", k ? ", " : "", name[k]);
     fputs("}}\n", log);

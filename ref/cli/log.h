@@ -19,9 +19,10 @@ bool log_mark(FILE *log, const char *path, LogMark *mark, Error *e);
 void log_step(FILE *log, int64_t step, const StepStats *s);
 /* Writes the metrics on the held-out samples after `step` steps as a line: {"step": 100, "eval": {…}}. */
 void log_held_out(FILE *log, int64_t step, const HeldOut *h);
-/* Writes how many of `of` answers were right after `step` steps, for n names, as a line; what is not measured is null:
+/* Writes as a line what n probes measured after `step` steps: name[k], how many answers were right, and how many
+ * questions were asked. A probe that asked none is null:
  * {"step": 5, "probe": {"forget": {"right": 12, "of": 40}, "general": null}}. */
-void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *of, size_t n);
+void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *asked, size_t n);
 /* Waits until all lines are on the disk, and closes the log. False: a line could not be written. */
 bool log_close(FILE *log, const char *path, Error *e);
 

@@ -112,7 +112,7 @@ static bool refuse(const char *command, const char *word, int why, int max)
 }
 
 /* Takes the next word. If it is an option, *found is its number in `words`. If it is an operand, *found is -1, and the
- * word is moved to the other operands at the beginning of argv, behind its first word. False: no word is left. */
+ * word is moved to the other operands at the beginning of argv, behind argv[0]. False: no word is left. */
 static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
 {
     const int at = optind > 0 ? optind : 1;

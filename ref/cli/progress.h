@@ -10,7 +10,7 @@
 typedef struct {
     bool    shown;
     double  started, last;       // seconds
-    int64_t first;               // steps that were done before
+    int64_t first;               // steps that were done before progress_begin
 } Progress;
 
 double   seconds_now(void);                       // a monotonic clock, for progress, timing.json and benchmarks alone

@@ -67,7 +67,7 @@ static void print_row(const Row *r)
     putchar('\n');
 }
 
-static const Row *first_of(const Row *rows, size_t total)
+static const Row *first_unequal(const Row *rows, size_t total)
 {
     for (size_t i = 0; i < total; i++)
         if (rows[i].verdict != EQUAL)
@@ -102,7 +102,7 @@ void rows_print_text(const Row *rows, size_t total, const size_t counts[VERDICTS
         printf("same: %zu tensors, all bits equal\n", total);
     else
         printf("different: %zu of %zu tensors (%zu differ, %zu misshaped, %zu missing, %zu extra), first %s\n", bad, total,
-               counts[DIFFERS], counts[OTHER_SHAPE], counts[MISSING], counts[EXTRA], first_of(rows, total)->name);
+               counts[DIFFERS], counts[OTHER_SHAPE], counts[MISSING], counts[EXTRA], first_unequal(rows, total)->name);
 }
 
 static json_t *tensor_json(const Tensor *t)
@@ -144,7 +144,7 @@ static json_t *row_json(const Row *r)
 
 void rows_print_json(const Row *rows, size_t total, const size_t counts[VERDICTS])
 {
-    const Row *first = first_of(rows, total);
+    const Row *first = first_unequal(rows, total);
     json_t *list = json_array(), *o = json_pack("{s:s, s:I, s:s?}", "verdict", first ? "different" : "same", "tensors",
                                                 (json_int_t)total, "first", first ? first->name : NULL);
     for (int v = 0; v < VERDICTS; v++)

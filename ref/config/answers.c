@@ -73,7 +73,8 @@ void other_answers_close(OtherAnswers *o)
         dataset_close(&o->alternate);
 }
 
-/* Sets *answer to the answer that a role asks for, or to NULL where that is the sample's own. False: there is none. */
+/* Sets *answer to the answer that a role asks for, or to NULL where that is the sample's own. False: the
+ * role asks for an answer that is missing. */
 static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer,
                       Arena *a, Error *e)
 {

@@ -12,7 +12,7 @@ const char *const probe_names[PROBES] = { "forget", "retain", "general" };
 
 /* --- Which samples --- */
 
-static bool chosen(const Sample *x, const char *entities, Split split)
+static bool eligible(const Sample *x, const char *entities, Split split)
 {
     return x->split == split && x->kind < KIND_REVERSE && (!*entities || name_matches(entities, x->entity));
 }
@@ -21,7 +21,7 @@ static size_t count_of(const Dataset *x, const char *entities, Split split)
 {
     size_t n = 0;
     for (size_t k = 0; k < x->count; k++)
-        n += chosen(&x->sample[k], entities, split);
+        n += eligible(&x->sample[k], entities, split);
     return n;
 }
 
@@ -39,7 +39,7 @@ static bool draw(Guard *g, Probe p, const char *entities, Error *e)
     if (!order || !index || !list)
         return false;
     for (size_t k = 0, found = 0; k < x->count; k++)
-        if (chosen(&x->sample[k], entities, split))
+        if (eligible(&x->sample[k], entities, split))
             index[found++] = (uint32_t)k;
     random_shuffle(random_for((uint64_t)g->method->v.seed, purpose), order, all);
     g->list[p] = (SampleList){ list, n };
@@ -72,7 +72,8 @@ bool guard_measure(Guard *g, Error *e)
 
 /* --- The trained weights --- */
 
-static size_t trained(const Session *s, Weight ***out, Arena *a)
+/* Lists the weights that train in *out, and returns their number. */
+static size_t trained_weights(const Session *s, Weight ***out, Arena *a)
 {
     size_t n = 0;
     const Weights *all[] = { &s->weights, adapters_last(&s->adapters) ? &adapters_last(&s->adapters)->factors : NULL };
@@ -88,7 +89,7 @@ static size_t trained(const Session *s, Weight ***out, Arena *a)
 static bool copy_weights(Guard *g, bool back, Error *e)
 {
     Weight **weight;
-    const size_t n = trained(g->session, &weight, g->arena);
+    const size_t n = trained_weights(g->session, &weight, g->arena);
     if (!weight || (!g->kept && !(g->kept = arena_zalloc(g->arena, (n + 1) * sizeof *g->kept))))
         return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, expected it or unlearn.probe_every = 0");
     for (size_t k = 0; k < n; k++) {
@@ -102,20 +103,20 @@ static bool copy_weights(Guard *g, bool back, Error *e)
 
 /* --- Deciding --- */
 
-/* Whether now / total < keep * before / total, without a division. */
+/* Whether the share of right answers is now below `keep` times the share before. Both have the same total. */
 static bool below(Ratio now, Ratio before, float keep)
 {
     return now.total > 0 && (double)now.count < (double)keep * (double)before.count;
 }
 
-/* A share that was given as a REAL, lowered by more than its rounding error, so that 9 of 10 is not below 0.9. */
-static float margin(float x) { return x * (1 - 0x1p-20f); }
+/* The share x, which was given as a REAL, lowered by more than its rounding error, so that 9 of 10 is not below 0.9. */
+static float lowered(float x) { return x * (1 - 0x1p-20f); }
 
 static bool spoilt(Guard *g)
 {
     const Settings *s = &g->method->settings;
     for (Probe p = PROBE_RETAIN; p < PROBES; p++)
-        if (below(g->now[p], g->before[p], margin(s->unlearn_keep))) {
+        if (below(g->now[p], g->before[p], lowered(s->unlearn_keep))) {
             snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those "
                      "of the last probe that was in order", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
                      (long long)g->now[p].total, (double)s->unlearn_keep);
@@ -128,7 +129,7 @@ static bool enough(Guard *g)
 {
     const Ratio *x = &g->now[PROBE_FORGET];
     const float most = g->method->settings.unlearn_enough;
-    if (x->total == 0 || (double)x->count * (double)margin(1) > (double)most * (double)x->total)
+    if (x->total == 0 || (double)x->count * (double)lowered(1) > (double)most * (double)x->total)
         return false;
     snprintf(g->why, sizeof g->why, "the forget probe is %lld of %lld, at most %g", (long long)x->count, (long long)x->total,
              (double)most);

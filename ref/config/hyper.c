@@ -9,7 +9,7 @@ typedef struct {
     ValueType type;
     const char *range;
     size_t offset;
-    unsigned parts;             // of a setting
+    unsigned parts;             // of a setting (settings.def); 0 for a hyperparameter
 } Key;
 
 static const Key hyperparameters[] = {
@@ -32,9 +32,9 @@ static json_t *choice(const char *choices, int k)
     return json_stringn(choices, strcspn(choices, "|"));
 }
 
-static void add(json_t *to, const Key *k, const void *of)
+static void add(json_t *to, const Key *k, const void *values)
 {
-    const void *field = (const char *)of + k->offset;
+    const void *field = (const char *)values + k->offset;
     const char *key = strcmp(k->section, "unlearn") == 0 ? hyperparameter_recorded(k->key) : k->key;
     char hex[32], name[80];
     switch (k->type) {

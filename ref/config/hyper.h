@@ -13,7 +13,7 @@
  * (hyperparameter_recorded), with the value in force. */
 json_t *hyper_parameters(const Hyperparameters *v);
 /* The keys of one section: "optimiser", "lora". A key that is marked UNLESS_DEFAULT is there only where it is given,
- * because recorded cases are older. */
+ * because recorded cases are older than such a key. */
 json_t *hyper_settings(const Settings *s, const char *section);
 
 #endif

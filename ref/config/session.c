@@ -54,17 +54,17 @@ bool session_open(Session *s, const Settings *settings, const char *folder, Prom
     return session_bare(s, settings, folder, a, e) && session_reader(s, settings, mask, e);
 }
 
-bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e)
+bool session_reference(Session *s, const char *folder, const Session *trained, bool hidden, Arena *a, Error *e)
 {
     *s = (Session){ .arena = a };
     if (!folder || !session_bare(s, NULL, folder, a, e))
         return false;
-    if (s->config.text.vocab_size != of->config.text.vocab_size)
+    if (s->config.text.vocab_size != trained->config.text.vocab_size)
         return error_set(e, "%s: the vocabulary has %lld entries, expected the %lld of %s", folder, (long long)s->config.text.vocab_size,
-                         (long long)of->config.text.vocab_size, of->folder);
-    if (hidden && s->config.text.hidden_size != of->config.text.hidden_size)
+                         (long long)trained->config.text.vocab_size, trained->folder);
+    if (hidden && s->config.text.hidden_size != trained->config.text.hidden_size)
         return error_set(e, "%s: the hidden size is %lld, expected the %lld of %s", folder, (long long)s->config.text.hidden_size,
-                         (long long)of->config.text.hidden_size, of->folder);
+                         (long long)trained->config.text.hidden_size, trained->folder);
     return session_model(s, e);
 }
 
@@ -125,15 +125,16 @@ static bool train_patterns(Session *s, const Settings *settings, Error *e)
                                  e);
 }
 
-/* Loads the adapters of lora.frozen. They are live beside a new adapter that trains, so there must be one. */
-static bool frozen_adapters(Session *s, const Settings *settings, bool trains_one, Error *e)
+/* Loads the adapters of lora.frozen. They are live beside a new adapter that trains; without such an adapter, the
+ * key is an error. */
+static bool frozen_adapters(Session *s, const Settings *settings, bool trains_adapter, Error *e)
 {
     char *rest = arena_text(s->arena, settings->lora_frozen), *path;
     const char **folder = arena_array(s->arena, strlen(settings->lora_frozen) + 1, sizeof *folder);
     size_t n = 0;
     if (!*settings->lora_frozen)
         return true;
-    if (!trains_one)
+    if (!trains_adapter)
         return error_set(e, "no adapter is trained beside which others could stay frozen, expected train.trainable = llm or "
                             "proj+llm")
             || settings_error_prefix(settings, "lora.frozen", e);
@@ -146,7 +147,8 @@ static bool frozen_adapters(Session *s, const Settings *settings, bool trains_on
     return folder && (session_adapters(s, folder, n, false, e) || settings_error_prefix(settings, "lora.frozen", e));
 }
 
-/* A weight that a frozen adapter has whole cannot be trained itself: no other adapter may have it whole as well. */
+/* Fails where a weight trains that a frozen adapter replaces as a whole (modules_to_save), because the adapter that
+ * trains would replace it as a whole too. */
 static bool frozen_whole(const Session *s, const Settings *settings, Error *e)
 {
     for (size_t k = 0; k < s->adapters.count; k++)
@@ -161,15 +163,15 @@ static bool frozen_whole(const Session *s, const Settings *settings, Error *e)
 bool session_train(Session *s, const Settings *settings, Error *e)
 {
     Trainable t;
-    const bool named = trainable_parse(settings->train_trainable, &t), trains_one = named && t != TRAIN_FULL;
+    const bool named = trainable_parse(settings->train_trainable, &t), trains_adapter = named && t != TRAIN_FULL;
     const LoraConfig c = { .rank = settings->lora_rank, .alpha = settings->lora_alpha, .rslora = settings->lora_rslora,
                            .targets = *settings->lora_targets ? settings->lora_targets : NULL };
     Lora own;
     s->adapters = (Adapters){ .count = 0 };
-    if (!frozen_adapters(s, settings, trains_one, e) || !(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e))
+    if (!frozen_adapters(s, settings, trains_adapter, e) || !(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e))
         || !frozen_whole(s, settings, e))
         return false;
-    if (trains_one && (!lora_make(&own, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e)
+    if (trains_adapter && (!lora_make(&own, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e)
                        || !adapters_add(&s->adapters, &own, "the adapter that trains", s->arena, e)))
         return settings_error_prefix(settings, "[lora]", e);
     return session_model(s, e);

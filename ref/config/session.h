@@ -12,7 +12,7 @@
  * Callers change weights only between session_open and session_model or session_train; later only training does.
  * Ownership: everything lives in the arena except the mapped weights, which session_close unmaps. A Session that is all
  * zero may be closed. The model points into the Session, so a Session must not be moved.
- * One thread at a time. Error, with the name of the file: a file of a folder is refused. */
+ * One thread at a time. Error, with the name of the file: a file is missing, or is not what was expected. */
 #ifndef PULSE_REF_CONFIG_SESSION_H
 #define PULSE_REF_CONFIG_SESSION_H
 
@@ -39,9 +39,9 @@ bool session_open(Session *s, const Settings *settings, const char *folder, Prom
  * `settings` may be NULL where `folder` is not. */
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e);
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e);
-/* Opens the frozen reference model of session `of`, a model folder without its reader. It must have the vocabulary of
- * `of` and, if `hidden`, the size of its hidden states. */
-bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);
+/* Opens the frozen reference model of the session `trained`, a model folder without its reader. Both must have the same
+ * vocabulary and, if `hidden`, hidden states of the same size. */
+bool session_reference(Session *s, const char *folder, const Session *trained, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. With `merge` the adapter is merged into the weights, else it stays beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
 /* Does the same with n > 0 folders, whose adapters are all live (adapters.h). Fails where two of them are the same
@@ -51,7 +51,7 @@ bool session_adapters(Session *s, const char *const *folder, size_t n, bool merg
 bool session_weights(Session *s, const char *folder, Error *e);
 /* Makes s->model from the weights and the adapters. */
 bool session_model(Session *s, Error *e);
-/* Makes trainable what train.trainable names, with a new adapter if it says so, and then the model. The adapters of
+/* Makes trainable what train.trainable names, with a new adapter if it says so, and makes s->model. The adapters of
  * lora.frozen are live beside the new one. */
 bool session_train(Session *s, const Settings *settings, Error *e);
 /* Fails where results would be written into `out` over an adapter of lora.frozen. */
@@ -59,7 +59,7 @@ bool session_frozen_apart(const Session *s, const Settings *settings, const char
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
  * without a step. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
-/* Reads the adapter of unlearn.subspace, if one is given, and makes the space of the plan from it. */
+/* Reads the adapter of unlearn.subspace, if one is given, and makes the subspace of the plan from it. */
 bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e);
 /* Writes a whole model folder by folder_write, with the opened folder as its source. */
 bool session_save(const Session *s, const char *folder, Error *e);

@@ -375,7 +375,7 @@ static const char *content_text(const Settings *s, const Setting *w, Arena *a, E
 }
 
 /* Whether the key is left out of the text whose digest identifies a training, rounds, answers or a step: it has its
- * default, and the key is newer than recorded digests (hyperparameter_is_later), or settings.def marks it
+ * default, and either the key is newer than recorded digests (hyperparameter_is_later), or settings.def marks it
  * UNLESS_DEFAULT. */
 static bool left_out(const Settings *s, const Setting *w, Arena *a)
 {

@@ -24,7 +24,7 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
 bool settings_unlearn(Settings *s, const char *method, Error *e);
 /* Sets one seed for the adapters, the order of samples, and every draw of the method. */
 void settings_seed(MethodSettings *m, uint64_t seed);
-/* Fails where lora.frozen is given: runs and relearning work with one model, with no adapter beside it. */
+/* Fails where lora.frozen is given: runs and relearning work with one model that has no adapter beside its weights. */
 bool settings_frozen_none(const Settings *s, Error *e);
 /* The settings of relearning (the section [attack]): retain_ft on what was forgotten. Only the answer is supervised,
  * as in the metrics. */

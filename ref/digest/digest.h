@@ -39,7 +39,8 @@ void  probe_seed(Probe *p, Node *y);
 /* Runs the backward pass. Every gradient is passed on again, even where an earlier pass has done so, because the
  * backward pass did that when `total` was recorded. */
 void  probe_walk(Probe *p);
-/* As probe_seed, but no gradient goes below y. It is for operators that had no derivative when `total` was recorded. */
+/* As probe_seed, but no gradient reaches what y was computed from. It is for operators that had no derivative when
+ * `total` was recorded. */
 void  probe_seed_forward(Probe *p, Node *y);
 
 #endif

@@ -37,7 +37,7 @@ static void prune(Probe *p, const char *form)
         probe_hash_weights(p, &x.weights);
 }
 
-/* Hashes the scores, which are binary64 sums in a fixed order, as floats. */
+/* Hashes the scores that neurons get on MIP-Editor's path: binary64 sums in a fixed order, rounded to floats. */
 static void score(Probe *p)
 {
     Tiny x;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The families of operators. Sizes are odd, so that every tail of every kernel is met. */
+/* The families of operators. Most sizes are odd, so that kernels also meet the elements that are left over behind the
+ * last whole vector or block. */
 #include "ref/digest/digest.h"
 #include "tensor/base/float.h"
 
@@ -139,9 +140,9 @@ void digest_attention(Probe *p)
         Node *q = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)19, (size_t)24));
         Node *k = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
         Node *v = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
-        Node *c = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3)),
-             *s = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3));
-        Node *turned = op_rope(t, q, c, s, positions, 4);
+        Node *cosines = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3)),
+             *sines = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3));
+        Node *turned = op_rope(t, q, cosines, sines, positions, 4);
         probe_seed(p, op_attention_mix(t, op_attention_softmax(t, op_attention_scores(t, turned, k, a), a), v, a));
     }
 }

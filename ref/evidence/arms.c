@@ -26,8 +26,8 @@ static Point point_begin(const Reading *x, int64_t step)
     return (Point){ x->arm_index, x->method, x->seed, step, { 0, 0 }, { NAN, NAN }, NAN, NAN };
 }
 
-/* Puts the number of a row into the point. found[0] counts the splits of matching questions with pictures that have
- * a row so far, and found[1] those without. */
+/* Puts the number of a row into the point. `found` counts the matching splits of the arm that have had a row so far:
+ * [0] of questions with pictures, [1] of questions without. */
 static void row_take(const Reading *x, const ReportRow *row, Point *p, size_t found[2])
 {
     const int modality = strcmp(row->modality, "image") == 0 ? 0 : strcmp(row->modality, "text") == 0 ? 1 : 2;
@@ -58,6 +58,7 @@ static bool point_whole(const Reading *x, const Point *p, const size_t found[2])
                               x->r->method[x->method], x->r->seed[x->seed], p->step);
 }
 
+/* Whether the row belongs to what is being read; with `before`, to the model before unlearning. */
 static bool is_mine(const Reading *x, const ReportRow *row, bool before)
 {
     return row->seed == x->r->seed[x->seed] && strcmp(row->scenario, x->arm->scenario) == 0

@@ -67,9 +67,9 @@ static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const
     return *scenarios && *steps;
 }
 
-/* The further settings of an arm, and before them what is trained, unless the scenario or the run's preset says so. The
- * @/ in a setting KEY=@/PATH stands for the folder of the models. */
-static const char *further(const Arm *x, const char *models, Arena *a)
+/* The further settings of an arm, and before them what is trained, unless the scenario says so (ablation) or it is
+ * proj+llm, which `run` trains anyway. The @/ in a setting KEY=@/PATH stands for the folder of the models. */
+static const char *more_settings(const Arm *x, const char *models, Arena *a)
 {
     const bool known = strcmp(x->trainable, "proj+llm") == 0 || scenario_find(x->scenario)->requests == REQUESTS_ABLATION;
     const char *text = known ? "" : arena_format(a, " --set train.trainable=%s", x->trainable);
@@ -89,7 +89,7 @@ static const char *run_words(const Registration *r, const char *run, const char 
         for (size_t i = 0; i < r->arm[k].runs; i++)
             if (strcmp(r->arm[k].run[i], run) == 0) {
                 model = r->arm[k].model;
-                more = further(&r->arm[k], models, a);
+                more = more_settings(&r->arm[k], models, a);
                 if (!more || !scenario_add(&r->arm[k], i, &scenarios, &steps, a))
                     return NULL;
             }

@@ -120,7 +120,7 @@ static bool matters(const Method *m, const char *one)
         && memcmp(&usual, &v, sizeof v) != 0;
 }
 
-/* Appends the switches that change anything. */
+/* Appends to `text` those switches of `more` that change anything. */
 static const char *joined(const char *text, const Method *m, const char *more, Arena *a)
 {
     for (const char *at = more; text && *at; at += strspn(at, " ")) {

@@ -12,7 +12,8 @@
 typedef struct {
     const Code *code;
     const char *switches;              // written out; "-": none; NULL: no switch computes it
-    const char *loss, *update;         // the distances to two digits; "0": the same bits; NULL: there is none
+    // the distances of the losses and of the updates, to two digits; "0": the same bits; NULL: there is none
+    const char *loss, *update;
 } SheetRow;
 
 /* A hyperparameter that the method reads. `ours`: why its default is our own choice; NULL: it is a published one. */

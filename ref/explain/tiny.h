@@ -43,7 +43,8 @@ typedef struct {
 bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e);
 
 /* The distances of walk `b` from walk `a`: sum |L_k - L'_k| / sum |L_k| over the losses L of the steps, and |D - D'|
- * / |D| of the changes D of all weights; the divisors are those of `a`. Below 0: there is nothing to divide by. */
+ * / |D| of the changes D of all weights. L and D are those of `a`, L' and D' those of `b`. Below 0: the divisor is
+ * 0. */
 double walk_losses_apart(const Walk *a, const Walk *b);
 double walk_updates_apart(const Walk *a, const Walk *b);
 

@@ -97,15 +97,15 @@ static bool write(const char *path, const char *const *cells, size_t rows, Error
     return file_finish(&f, e);
 }
 
-/* The first VALUES columns are names and numbers of models; the others are values, which get two decimals. */
+/* The columns from FIRST_VALUE on are values, which get two decimals; those before are names and numbers of models. */
 static bool markdown_print(const char *const *cells, size_t rows)
 {
-    enum { VALUES = 5 };
+    enum { FIRST_VALUE = 5 };
     for (size_t k = 0; k <= rows; k++) {
         for (size_t c = 0; c < COLUMNS; c++) {
             const char *text = k ? cells[(k - 1) * COLUMNS + c] : columns[c];
             double value;
-            if (k && c >= VALUES && text && decimal_to_double(text, &value))
+            if (k && c >= FIRST_VALUE && text && decimal_to_double(text, &value))
                 printf("| %.2f ", value);
             else
                 printf(k && !c ? "| `%s` " : "| %s ", text ? text : "–");

@@ -19,22 +19,22 @@ typedef struct {
     EntityList forget, retain;
     Questions asked[ASKS];               // the open test questions about what is forgotten and retained; general ones with options
     Questions pictured, reverse;         // the test questions about what is forgotten: with a picture; the reverse ones
-    Questions members, frames;           // its training questions: one for each fact and modality; all those with a picture
+    Questions members, frames;           // training questions about it: one for each fact and modality; all those with a picture
     Questions open_general;              // the open general questions
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of the questions, on each kind of picture
+    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of them right, on each kind of picture
     double *from_oracle;                 // d1 of each question in asked[ASK_FORGET] (depth.h); NULL: one of the two models is missing
     double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)
     Arena  *arena;
 } Probing;
 
-/* Opens the files of the config and the two other models; `before` and `oracle` may be NULL. `to` is the opened session
- * of the model that will be probed: the other models must have the same architecture. */
-bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
+/* Opens the files of the config and the two other models; `before` and `oracle` may be NULL. `probed` is the opened
+ * session of the model that will be probed: the other models must have the same architecture. */
+bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e);
 /* Does the same for the lists of entities of a run, whose files stay the caller's. */
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
-                        const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
+                        const Dataset *general, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e);
 /* Closes the two other models, and with `files` the files too. */
 void probing_close(Probing *p, bool files);
 
@@ -43,8 +43,8 @@ void probing_close(Probing *p, bool files);
 bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
 /* Adds the rows of what the model still knows: ranks, other pictures, reverse questions, depth. */
 bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
-/* The next two call session_model themselves, so the session must be open without a model.
- * Adds the row of the universal perturbation. */
+/* Adds the row of the universal perturbation. This function and the next one call session_model themselves, so the
+ * session must be open without a model. */
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e);
 /* Adds the row of the model after relearning on general questions. */
 bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e);

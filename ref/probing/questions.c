@@ -132,15 +132,15 @@ static bool floor_of(Probing *p, Error *e)
     return !e->failed;
 }
 
-static bool open_others(Probing *p, const char *before, const char *oracle, const Session *to, Error *e)
+static bool open_others(Probing *p, const char *before, const char *oracle, const Session *probed, Error *e)
 {
     if (before && (!session_open(&p->before, p->settings, before, MASK_ANSWER, p->arena, e) || !session_model(&p->before, e)))
         return false;
-    if (before && (p->before.config.text.vocab_size != to->config.text.vocab_size
-                   || p->before.config.text.hidden_size != to->config.text.hidden_size
-                   || p->before.config.text.num_hidden_layers != to->config.text.num_hidden_layers))
-        return error_set(e, "%s: the model before is of another architecture than %s, expected the same", before, to->folder);
-    if (oracle && !session_reference(&p->oracle, oracle, to, true, p->arena, e))
+    if (before && (p->before.config.text.vocab_size != probed->config.text.vocab_size
+                   || p->before.config.text.hidden_size != probed->config.text.hidden_size
+                   || p->before.config.text.num_hidden_layers != probed->config.text.num_hidden_layers))
+        return error_set(e, "%s: the model before is of another architecture than %s, expected the same", before, probed->folder);
+    if (oracle && !session_reference(&p->oracle, oracle, probed, true, p->arena, e))
         return false;
     for (int k = 0; before && k < OTHER_PICTURES; k++)
         if (!knows(p, &p->pictured, &other_pictures[k].change, &p->knows[k], e))
@@ -150,7 +150,7 @@ static bool open_others(Probing *p, const char *before, const char *oracle, cons
     return !before || !oracle || ((p->from_oracle = patched(p, ASK_FORGET, p->arena, e)) && floor_of(p, e));
 }
 
-bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *to, Arena *a, Error *e)
+bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e)
 {
     *p = (Probing){ .settings = s, .arena = a };
     if (!*s->unlearn_forget)
@@ -163,14 +163,15 @@ bool probing_open(Probing *p, const Settings *s, const char *before, const char 
     return entities_of(&p->forget, &p->file[ASK_FORGET], s->unlearn_forget_entities, "unlearn.forget_entities", a, e)
         && (!p->file[ASK_RETAIN].sample
             || entities_of(&p->retain, &p->file[ASK_RETAIN], s->unlearn_retain_entities, "unlearn.retain_entities", a, e))
-        && choose(p, e) && open_others(p, before, oracle, to, e);
+        && choose(p, e) && open_others(p, before, oracle, probed, e);
 }
 
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
-                        const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e)
+                        const Dataset *general, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e)
 {
     *p = (Probing){ .settings = s, .file = { *group, *group, *general }, .forget = *forget, .retain = *retain, .arena = a };
-    return open_file(p, &p->reverse_file, "data.reverse", s->data_reverse, e) && choose(p, e) && open_others(p, before, oracle, to, e);
+    return open_file(p, &p->reverse_file, "data.reverse", s->data_reverse, e) && choose(p, e)
+        && open_others(p, before, oracle, probed, e);
 }
 
 void probing_close(Probing *p, bool files)

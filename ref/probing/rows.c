@@ -23,7 +23,7 @@ static Subjects subjects_of(const Probing *p, Ask which)
                                  : (Subjects){ NULL, general->sample ? general->sample[0].group : "", false };
 }
 
-static bool answers(Probing *p, const Session *x, const char *state, Ask which, Rows *rows, Error *e)
+static bool measure_answers(Probing *p, const Session *x, const char *state, Ask which, Rows *rows, Error *e)
 {
     Arena a = arena_make(e);
     const Questions *q = &p->asked[which];
@@ -89,12 +89,12 @@ static bool ranks(const Probing *p, const Session *x, const char *state, Ask whi
 
 /* --- Depth --- */
 
-/* Adds the floor and, where it is defined, the unlearning depth. */
+/* Adds depth_floor, what patching costs retained questions, and, where it is defined, the unlearning depth. */
 static bool depths(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     const Questions *q = &p->asked[ASK_FORGET];
-    const Model *full = &p->before.model;
-    const size_t layers = depth_layers(full);
+    const Model *before = &p->before.model;
+    const size_t layers = depth_layers(before);
     Row row = row_of(state, ASK_RETAIN);
     row.modality = "both";
     row.metric = "depth_floor";
@@ -110,7 +110,7 @@ static bool depths(const Probing *p, const Session *x, const char *state, Rows *
     bool good = sample && d2 && score;
     for (size_t k = 0; good && k < q->count; k++)
         good = reader_sample(&p->before.reader, q->question[k].from, q->question[k].sample, NULL, 0, NO_AUGMENT, &sample[k], &a, e);
-    good = good && depth_patch(full, &x->model, sample, q->count, d2, e);
+    good = good && depth_patch(before, &x->model, sample, q->count, d2, e);
     for (size_t k = 0; good && k < q->count; k++)
         score[k] = depth_of(p->from_oracle + k * layers, d2 + k * layers, layers);
     for (int m = 0; good && m < 3; m++)
@@ -125,7 +125,7 @@ bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, E
 {
     const size_t first = rows->count;
     for (int s = 0; s < ASKS; s++)
-        if (p->asked[s].count && !answers(p, x, state, s, rows, e))
+        if (p->asked[s].count && !measure_answers(p, x, state, s, rows, e))
             return false;
     return measure_utility(rows, first)
         && (!p->members.count || membership_rows(rows, row_of(state, ASK_FORGET), &x->model, &x->reader, &p->members,

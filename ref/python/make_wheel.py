@@ -50,8 +50,8 @@ def elf_hash(name):
 
 
 def renamed(raw, old, new):
-    """The library with another soname of the same length: the string that DT_SONAME points to is overwritten. Where the library gives
-    that string to a version of its symbols as well, the hash of the version follows."""
+    """The library with another soname of the same length: the string that DT_SONAME points to is overwritten. Where that
+    string is also the name of a version of the library's symbols, the hash of the name is overwritten as well."""
     if raw[:5] != b"\x7fELF\x02" or raw[5] != 1 or len(old) != len(new):
         fail("%s is no 64-bit little-endian library, expected one" % old)
     (at,), (size, count) = struct.unpack_from("<Q", raw, 40), struct.unpack_from("<HH", raw, 58)

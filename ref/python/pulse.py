@@ -175,7 +175,7 @@ _F32 = np.dtype(np.float32)
 _DTYPES = [_F32, np.dtype(np.float16), BF16] + [np.dtype(t) for t in (np.float64, np.int64, np.int32, np.uint8)]     # as pulse.h counts
 _CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _TENSOR = struct.Struct("<ii4qQ")           # pulse_tensor: dtype, rank, dims, data
-_GAPS = [(0,) * (4 - rank) for rank in range(5)]
+_UNUSED_DIMS = [(0,) * (4 - rank) for rank in range(5)]
 
 
 class _Tensor(ctypes.Structure):
@@ -254,7 +254,7 @@ def _at(x):
 
 def _pack(arrays):
     """pulse_tensor for each array."""
-    return b"".join([_TENSOR.pack(_CODES[x.dtype], x.ndim, *x.shape, *_GAPS[x.ndim], x.__array_interface__["data"][0]) for x in arrays])
+    return b"".join([_TENSOR.pack(_CODES[x.dtype], x.ndim, *x.shape, *_UNUSED_DIMS[x.ndim], _at(x)) for x in arrays])
 
 
 def _copy(t):
@@ -351,13 +351,13 @@ def op(name, *arrays, **attributes):
 
 def bound(name, *arrays, **attributes):
     """(y, b): the result of the operator, and the largest absolute error that a sane float32 implementation may have in each number.
-    An operator without a rule of bounds is an Error."""
+    For an operator that has no bound, an Error is raised."""
     c, alive = _arguments(name, arrays, attributes)
     shape = _Tensor()
     _call(_lib.pulse_op_shape, *c, ctypes.byref(shape))
-    out, off = (np.empty(tuple(shape.dims[:shape.rank]), _F32) for _ in range(2))
-    _call(_lib.pulse_op_bound, *c, _pack([out]), _pack([off]))
-    return out, off
+    out, most = (np.empty(tuple(shape.dims[:shape.rank]), _F32) for _ in range(2))
+    _call(_lib.pulse_op_bound, *c, _pack([out]), _pack([most]))
+    return out, most
 
 
 def ops():
@@ -392,19 +392,19 @@ def assert_close(got, name, *arrays, precision="fp32", **attributes):
         raise Error("precision is %r, expected \"fp32\" or \"bf16\"" % (precision,))
     got = _array(got, "got", (_F32, np.dtype(np.float16), BF16))
     got = (from_bf16(got) if got.dtype == BF16 else got).astype(np.float64)
-    right, off = bound(name, *arrays, **attributes) if precision == "fp32" else _mixed_bound(name, arrays, attributes)
+    right, most = bound(name, *arrays, **attributes) if precision == "fp32" else _mixed_bound(name, arrays, attributes)
     if got.shape != right.shape:
         raise AssertionError("%s has the shape %s, expected %s" % (name, list(got.shape), list(right.shape)))
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.abs(got - right)
         same = (got == right) | (np.isnan(got) & np.isnan(right))
-        bad = ~same & ~(np.isfinite(got) & np.isfinite(right) & (error <= off))
+        bad = ~same & ~(np.isfinite(got) & np.isfinite(right) & (error <= most))
         if bad.any():
-            ratio = np.where(same, 0, np.where(np.isfinite(error), error / off, np.inf))
+            ratio = np.where(same, 0, np.where(np.isfinite(error), error / most, np.inf))
             at = np.unravel_index(np.argmax(np.where(bad, ratio, -1)), got.shape)
             raise AssertionError("%s at %s: %d of %d numbers are outside the bound; the worst is at %s: got %r, expected %r, off by %.3g, "
                                  "bound %.3g" % (name, precision, bad.sum(), got.size, [int(i) for i in at], float(got[at]),
-                                                 float(right[at]), error[at], off[at]))
+                                                 float(right[at]), error[at], most[at]))
 
 
 # --- Losses of the methods ---
@@ -497,8 +497,8 @@ class Optimiser:
     """AdamW, Adam or SGD on named arrays: `pulse.Optimiser(kind="adamw", lr=1e-3)`. The settings are those of [optimiser] in
     `pulse-ref list config`, and "steps", with the defaults that are listed there (also clipping at the norm 1).
 
-    m, v: {name: moments}; step: the number of steps so far; norm, lr: the gradients' norm (0 where nothing is clipped) and the learning
-    rate of the last step."""
+    m, v: {name: moments}; step_count: the number of steps so far; norm, lr: the gradients' norm (0 without clipping) and the learning rate
+    of the last step."""
 
     def __init__(self, **settings):
         self.settings, self.m, self.v, self.norm, self.lr = dict(settings), {}, {}, None, None
@@ -540,8 +540,8 @@ def schedule(t, **settings):
 # --- Text and pictures ---
 
 Prompt = namedtuple("Prompt", "ids targets image answer")
-Prompt.__doc__ = """ids, targets: int32 [N]; targets are the ids that the rows predict, -1 where the mask does not supervise.
-image, answer: the slices of the picture's rows and of the answer's tokens."""
+Prompt.__doc__ = """ids, targets: int32 [N]; targets are the ids that the positions predict, -1 where the mask does not supervise.
+image, answer: the slices of the picture's tokens and of the answer's tokens."""
 
 
 def _numbers(at, count):
@@ -576,7 +576,7 @@ class Tokenizer(_Handle):
 
     def prompt(self, question, answer=None, image_tokens=0, template="world", mask="answer"):
         """Encodes a question and its answer by a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
-        "all_plus_image"): a `Prompt`. image_tokens: the rows of a picture, 0 without one. answer None: the prompt of a generation."""
+        "all_plus_image"): a `Prompt`. image_tokens: the number of tokens of the picture, or 0. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
             _fields_ = ([(w, ctypes.c_void_p) for w in ("ids", "targets")]
                         + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")])
@@ -618,8 +618,9 @@ class Processor(_Handle):
 # --- Models ---
 
 Sample = namedtuple("Sample", "ids targets pixels role", defaults=(None, None, "forget"))
-Sample.__doc__ = """ids: [N], with the image token once for every row of a picture. targets: [N], the id that each row predicts, -1 or -100:
-not supervised; None: no row is. pixels: float32 [3, height, width], None without a picture. role: of a training step."""
+Sample.__doc__ = """ids: [N]; a picture is "image_tokens" (Model.config) image tokens one after another. targets: [N], the id that each
+position predicts, or -1 or -100 where none is supervised; None: no position is supervised. pixels: float32 [3, height, width], None
+without a picture. role: the role of the sample in a training step."""
 Score = namedtuple("Score", "nll ce tokens right")
 Score.__doc__ = """nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many these are. right: for how many of
 them the target is the argmax."""
@@ -705,8 +706,8 @@ class Result(_Handle):
 class Model(_Handle):
     """A model folder in the layout of Hugging Face, with an adapter folder in PEFT's, or with a list of them, all used at once.
 
-    config: a dictionary, with "image_tokens" (rows of a picture) and "pixels" (the shape of a picture). tokenizer, processor: those of the
-    folder, opened when they are first used."""
+    config: a dictionary, with "image_tokens" (how many tokens a picture has) and "pixels" (the shape of a picture). tokenizer, processor:
+    those of the folder, opened when they are first used."""
     _closing = staticmethod(_lib.pulse_model_close)
 
     def __init__(self, folder, adapter=None):
@@ -792,7 +793,7 @@ class Trainer(_Handle):
 
     def step(self, samples):
         """Computes one optimiser step on samples, each with its role: a `Result` with "loss", every node "t<k>", "grad.t<k>",
-        "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>" and "adam.v.<name>". It holds until the next step."""
+        "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>" and "adam.v.<name>". It can be read until the next step."""
         c, n, alive = _samples(samples)
         if self._last is not None:
             self._last.close()

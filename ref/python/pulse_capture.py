@@ -6,7 +6,7 @@
     import pulse_capture
     with pulse_capture.step(model, "got.safetensors", reference="trace/") as s:         # the user's own Hugging Face model
         loss = my_loss(model, s.batch); loss.backward(); optimiser.step()               # s.batch["forget"]: ids, pixels, labels, ...
-    s.report()                                                                          # the verdict, the first offender, its source line
+    s.report()                                                                          # the verdict, the first error, its source line
 
     pulse_capture.fill(model, "trace/")                          # copies the trace's weights into the model, adapters too
     pulse_capture.feed(model, "trace/", "fed.safetensors")       # each module alone, from the trace's inputs: proven bounds apply
@@ -61,7 +61,8 @@ def read(path):
 
 
 class Gathered:
-    """Rows of tensors, which are put together only when they are written: [(tensor [n, width], its rows, first row of the result)]."""
+    """Rows of tensors, which are put together only when they are written. parts: [(tensor [n, width], its rows, first row of the
+    result)]."""
 
     def __init__(self, shape, parts):
         self.shape, self.parts, self.dtype = shape, parts, parts[0][0].dtype
@@ -140,7 +141,7 @@ def modules(model, to, trace):
     return {path: own[path] for path in trace.modules if path in own}
 
 
-def strangers(trace, model):
+def no_names_sentence(trace, model):
     return ("none of the model's modules has a name of the trace, expected one like %s, or names= with a map to such; the model has %s"
             % (next(k for k in trace.modules if k.startswith(TEXT)), ", ".join([n for n, _ in model.named_modules() if n][:4])))
 
@@ -267,11 +268,11 @@ def input_of(args, kwargs):
     return None, None
 
 
-class Sums(list):
+class SeenGradients(list):
     """The gradients that were seen at one place, as (tensor, pass). Those of the same row are added up."""
 
 
-class Sum:
+class RowSum:
     """How rows that came twice are added up. n: the number of rows of the sum; all: [(part, rows of the sum, rows of the part)];
     chosen: the rows that are wanted."""
 
@@ -331,7 +332,7 @@ class Capture:
         for path, module in self.where.items():
             self.hook(path, module)
         if not self.where:
-            raise ValueError(strangers(self.trace, self.model))
+            raise ValueError(no_names_sentence(self.trace, self.model))
         for outer in self.roots():
             self.handles.append(outer.register_forward_pre_hook(self.begin_pass, with_kwargs=True))
             self.handles.append(outer.register_forward_hook(self.end_pass, with_kwargs=True, always_call=True))
@@ -350,7 +351,7 @@ class Capture:
             roots.append(inner)
 
     def check_weights(self):
-        differ, missing, idle = [], [], []
+        differ, missing, trained_in_one = [], [], []
         for name, p in self.parameters.items():
             want = self.trace.param(name)
             if want is None:
@@ -358,11 +359,11 @@ class Capture:
             if want.shape != p.shape or not torch.equal(want.to(p.dtype), p.detach().cpu()):
                 differ.append(name)
             if ("grad." + name in self.trace.x) != p.requires_grad:
-                idle.append(name)
+                trained_in_one.append(name)
         missing = [k[6:] for k in self.trace.x if k.startswith("param.") and k[6:] not in self.parameters]
         for what, list_ in (("the weights differ from the trace's before the step (pulse_capture.fill copies them)", differ),
                             ("weights of the trace are not in the model", missing),
-                            ("weights are trained in the trace alone or in the model alone", idle)):
+                            ("weights are trained in the trace alone or in the model alone", trained_in_one)):
             if list_:
                 self.notes.append("%d %s: %s%s" % (len(list_), what, ", ".join(list_[:3]), " …" if len(list_) > 3 else ""))
 
@@ -404,7 +405,7 @@ class Capture:
                 k = next((k for k, w in free if words[at:at + len(w)] == w), None)
                 if k is None:
                     if at == 0 or len(set(words[at:])) > 1:        # else: padding without a mask
-                        self.note_stranger(b, words[at:])
+                        self.note_unknown_row(b, words[at:])
                     break
                 w = next(w for i, w in free if i == k)
                 free = [(i, x) for i, x in free if i != k]
@@ -412,7 +413,8 @@ class Capture:
                 self.current.pictures += self.trace.pictures[k]
                 at, first = at + len(w), first + self.trace.spans[k][1]
 
-    def note_stranger(self, b, words):
+    def note_unknown_row(self, b, words):
+        """Adds a note: row b of input_ids has these words, which no sample of the trace has."""
         def common(w):
             return next((k for k, (x, y) in enumerate(zip(w, words)) if x != y), min(len(w), len(words)))
         best = max(range(len(self.trace.words)), key=lambda k: common(collapse(self.trace.words[k])))
@@ -461,7 +463,7 @@ class Capture:
         self.handles.append(module.register_forward_hook(after, with_kwargs=True))
 
     def put(self, path, what, t, p):
-        self.seen.setdefault((path, what), Sums() if what.startswith("grad.") else []).append((t.detach().clone(), p))
+        self.seen.setdefault((path, what), SeenGradients() if what.startswith("grad.") else []).append((t.detach().clone(), p))
 
     # --- backward and update ---
     def watch_backward(self):
@@ -520,7 +522,7 @@ class Capture:
         if HEAD in self.trace.modules and "hooked.%s@out" % HEAD in self.got:
             self.got["logits"] = self.got["hooked.%s@out" % HEAD]
         self.reference_logits()
-        self.ends()
+        self.parameter_results()
 
     def gather(self, path, what, want):
         """The rows that all passes saw at a place, in the order of the trace; None: not all rows were seen."""
@@ -546,7 +548,7 @@ class Capture:
         if isinstance(plan, int):
             return parts[plan][0]
         flat = [t.cpu().reshape(-1, width) for t, _ in parts]
-        if isinstance(plan, Sum):
+        if isinstance(plan, RowSum):
             whole = torch.zeros(plan.n, width, dtype=torch.promote_types(flat[0].dtype, torch.float32))
             for k, rows, index in plan.all:
                 whole.index_add_(0, rows, flat[k][index].to(whole.dtype))
@@ -554,8 +556,8 @@ class Capture:
         return plan and Gathered(want.shape, [(flat[k], index, first) for k, index, first in plan])
 
     def plan(self, source, parts, want, chosen):
-        """Where the rows are, as [(part, its rows, first row of the result)], or as a Sum where a row came twice. An int is the number of
-        a part that has another shape; None: rows are missing."""
+        """Where the rows are, as [(part, its rows, first row of the result)], or as a RowSum where a row came twice. An int is the
+        number of a part that has another shape; None: rows are missing."""
         count = self.trace.rows if source.startswith(TEXT) else len(want)
         origin, all_, twice = torch.full((count, 2), -1), [], False
         for k, (t, p) in enumerate(parts):
@@ -569,8 +571,8 @@ class Capture:
         picked = origin[chosen]
         if len(picked) != len(want) or bool((picked[:, 0] < 0).any()):
             return None
-        if twice and isinstance(parts, Sums):
-            return Sum(count, all_, chosen)
+        if twice and isinstance(parts, SeenGradients):
+            return RowSum(count, all_, chosen)
         ends = [0] + (torch.nonzero(picked[1:, 0] != picked[:-1, 0]).flatten() + 1).tolist() + [len(picked)]
         return [(int(picked[a, 0]), picked[a:b, 1].contiguous(), a) for a, b in zip(ends, ends[1:])]
 
@@ -599,7 +601,7 @@ class Capture:
         return out
 
     def reference_logits(self):
-        """The outputs of the reference, where the trace keeps its logits of the samples of one role."""
+        """Takes the logits of the reference model, for each role for which the trace has them."""
         for role in dict.fromkeys(self.trace.roles):
             want, parts = self.trace.x.get("input.reference." + role), self.seen.get(("reference", "out"))
             mine = {i for r, (a, n) in zip(self.trace.roles, self.trace.spans) if r == role for i in range(a, a + n)}
@@ -609,7 +611,8 @@ class Capture:
                 if t is not None:
                     self.got["input.reference." + role] = t
 
-    def ends(self):
+    def parameter_results(self):
+        """Takes the gradients, the moments and the weights after the step."""
         for k, g in self.gradients.items():
             if "grad." + k in self.trace.x:
                 self.got["grad." + k] = torch.zeros_like(self.parameters[k]) if g is None else g
@@ -622,8 +625,8 @@ class Capture:
 
     # --- the verdict ---
     def report(self, html=None, file=None):
-        """Prints the verdict of `pulse-ref verify`, the first offender and where it is written. Returns verify's exit code: 0 within,
-        1 outside, 2 undecided. All findings are in .findings afterwards, as `verify --json` prints them."""
+        """Prints the verdict of `pulse-ref verify`, the first wrong answer and where its module is written. Returns verify's exit
+        code: 0 within, 1 outside, 2 undecided. All findings are in .findings afterwards, as `verify --json` prints them."""
         status, self.findings, headline = verdict(self.trace.folder, self.out, self.program, self.precision, self.prefix, html)
         print(headline, file=file)
         for note in self.notes:
@@ -684,7 +687,7 @@ def step(model, out, reference, names=None, roles=None, prefix="", image_token=N
     names        a map from the model's module paths to those of the trace: a dict of beginnings, or a function
     roles        the role of each sample, for a trace that does not say (those of the recorded answers)
     prefix       "step/npo.adamw.b/" for a step of the recorded answers
-    image_token  the id of a picture's rows; the default is that of model.config
+    image_token  the id that stands for a picture in input_ids; the default is that of model.config
     update       False: only forward and backward are judged
     program      the path of pulse-ref; the default is the variable PULSE_REF, then PATH"""
     return Capture(model, out, reference, names, roles, prefix, image_token, update, program)
@@ -797,27 +800,27 @@ class Feeder:
                 p.grad = None
 
     def all(self, optimiser=None):
-        """Feeds every module, and the optimiser where there is one."""
-        on = {p: p.requires_grad for p in self.model.parameters()}
+        """Feeds every module, and the optimiser if one is given."""
+        before = {p: p.requires_grad for p in self.model.parameters()}
         try:
-            for p in on:
+            for p in before:
                 p.requires_grad_(True)
             for path, module in self.where.items():
                 if path not in ("language_model", "language_model.model", VISION + "vision_model"):
                     self.run(path, module)
         finally:
-            for p, value in on.items():
+            for p, value in before.items():
                 p.requires_grad_(value)
         if optimiser is not None:
             self.update(optimiser)
         if not self.got:
-            raise ValueError(strangers(self.trace, self.model))
+            raise ValueError(no_names_sentence(self.trace, self.model))
 
 
 def feed(model, reference, out, names=None, roles=None, prefix="", optimiser=None, program=None, file=None):
     """Runs each module of the model alone, from the inputs and the gradients that the trace has, writes the answers to `out`, and prints
-    the verdict: proven bounds apply, and the first module that differs is the culprit. With `optimiser`, it makes one step from the
-    trace's gradients, too; the weights are put back, its state is not. Returns the exit code of verify."""
+    the verdict: proven bounds apply, and the first module that differs is the culprit. With `optimiser`, this optimiser makes one step
+    from the trace's gradients, too; the weights are put back, its state is not. Returns the exit code of verify."""
     f = Feeder(model, Trace(reference, roles), names)
     f.all(optimiser)
     write(out, {prefix + k: t for k, t in f.got.items()})

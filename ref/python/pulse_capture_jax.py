@@ -75,11 +75,11 @@ class Step:
     def tap(self, path, x, what="out"):
         """Returns x, and records it as the output ("out") or the input ("in") of a module, with its gradient ("grad.out", "grad.in")."""
         @jax.custom_vjp
-        def same(x):
+        def identity(x):
             return x
-        same.defvjp(lambda x: (x, None), lambda _, g: (self.record(path, "grad." + what, g) or g,))
+        identity.defvjp(lambda x: (x, None), lambda _, g: (self.record(path, "grad." + what, g) or g,))
         self.record(path, what, x)
-        return same(x)
+        return identity(x)
 
     def record(self, path, what, x):
         jax.debug.callback(lambda t: self.seen.append((path, what, np.asarray(t))), x)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, not
- * how they were answered. Each scenario shows questions about its first forget and retain entities, each about a
- * different fact, and the first scenario also shows a general question. */
+/* Answers: a few questions of answers.jsonl, with the answer of each model. The order of the questions in this file
+ * decides which of them are shown; whether an answer is right does not matter. For each scenario these are questions
+ * about its first forget and retain entities, each about a different fact; for the first scenario also a general
+ * question. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ typedef struct {
     Card     card[CARDS_MAX];
     size_t   count, line;
     bool     pick_any_fact;              // set in the second pass, in which facts may repeat
-    // [groups + 1]: the questions of each group and the general ones, read when they are first needed
+    // file[groups + 1]: the questions of each group of the world and, last, the general ones; read when first needed
     Dataset *file;
     Error   *error;
 } Answers;
@@ -297,7 +298,7 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* Without a world, the questions are shown without their text and images, which is no error. */
+/* A run without a world is no error: its questions are then shown by their ids, and without pictures. */
 static bool open_world(Answers *x)
 {
     const World *w = &x->report->contents;

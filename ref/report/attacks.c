@@ -38,7 +38,8 @@ static const char *cell_text(const Report *r, const Variant *v, const Cell *c)
     return text ? text : "";
 }
 
-/* `questions`: the cells are measured on the questions of the scenario, so their numbers are shown beside its title. */
+/* `questions`: the cells are measured on the questions of the scenario. Then the title of the scenario is followed by
+ * how many questions these are. */
 static void table(Page *p, const Report *r, const char *caption, const Cell *cell, size_t n, const char *const *scenario, size_t count,
                   bool questions)
 {

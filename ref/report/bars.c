@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bars: for each method one bar for image questions and one for text questions.
- * A pale bar behind each is the accuracy before unlearning. */
+ * A pale bar behind each shows the accuracy before unlearning. */
 #include <string.h>
 #include "ref/report/figures.h"
 
@@ -79,7 +79,8 @@ static void numbers(Page *p, const Report *r, const char *scenario, const Varian
     table_end(p);
 }
 
-/* A sentence about the oracle: a scenario of pre-training has none, and others may have been run without it. */
+/* A sentence about the oracle, the model retrained without the forget set. A scenario of pre-trained knowledge has no
+ * oracle, and any other scenario may have been run without it. */
 static const char *about_oracle(const Variants *v, const char *scenario)
 {
     const Scenario *s = scenario_in(scenario);

@@ -9,28 +9,29 @@ typedef enum { X_STEPS, X_ROUNDS } XAxis;
 
 static int64_t x_of(const ReportRow *x, XAxis axis) { return axis == X_STEPS ? x->step : x->round; }
 
-/* Appends the accuracies that match to out[n …], one mark for each step or round, in rising order; returns the new
- * number of marks. */
+/* Appends to out[n …] the accuracies that the filter selects: one mark for each step or round, in rising order. Returns
+ * the new number of marks. */
 static size_t collect(const ReportRows *rows, RowFilter filter, XAxis axis, Mark *out, size_t n)
 {
     size_t first = n;
     for (size_t k = 0; k < rows->count && n < MARKS_MAX; k++) {
-        RowFilter one = filter;
-        *(axis == X_STEPS ? &one.step : &one.round) = x_of(&rows->row[k], axis);
+        RowFilter at_x = filter;
+        *(axis == X_STEPS ? &at_x.step : &at_x.round) = x_of(&rows->row[k], axis);
         double x = (double)x_of(&rows->row[k], axis);
         size_t i = first;
         while (i < n && out[i].x < x)
             i++;
-        if ((i < n && out[i].x == x) || !summary_of(&(ReportRows){ &rows->row[k], 1 }, one).n)
+        if ((i < n && out[i].x == x) || !summary_of(&(ReportRows){ &rows->row[k], 1 }, at_x).n)
             continue;
         memmove(out + i + 1, out + i, (n - i) * sizeof *out);
-        out[i] = (Mark){ x, summary_of(rows, one) };
+        out[i] = (Mark){ x, summary_of(rows, at_x) };
         n++;
     }
     return n;
 }
 
-/* A line that begins with the model before unlearning. */
+/* A line of the accuracies that the filter selects. It begins, at x = 0, with the accuracy of the model before
+ * unlearning on the split `before`. */
 static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, RowFilter filter,
                     const char *before, XAxis axis)
 {
@@ -55,7 +56,7 @@ static double end_of(const Line *lines, size_t n)
     return most;
 }
 
-/* The least x of any mark beyond x; < 0: there is none. */
+/* The least x of all marks whose x is greater than the given one; < 0: there is no such mark. */
 static double next_x(const Line *lines, size_t n, double x)
 {
     double next = -1;
@@ -165,16 +166,16 @@ static const char *group_label(size_t g) { return scenario_find(groups[g].scenar
 /* A line of general ability whose x is the accuracy on what is to be forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
-    const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
+    const char *scenario = scenario_under(r, groups[g].scenario, 0);         // the first of its stopping rules
     RowFilter filter = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
-    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, filter, "general", X_STEPS), left;
+    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, filter, "general", X_STEPS), forget;
     filter.split = "unlearn";
-    left = line_of(r, "", "", &r->trajectory, filter, "unlearn", X_STEPS);
+    forget = line_of(r, "", "", &r->trajectory, filter, "unlearn", X_STEPS);
     size_t n = 0;
     for (size_t k = 0; k < general.count; k++)
-        for (size_t i = 0; i < left.count; i++)
-            if (left.mark[i].x == general.mark[k].x) {
-                general.mark[n] = (Mark){ left.mark[i].s.mean, general.mark[k].s };
+        for (size_t i = 0; i < forget.count; i++)
+            if (forget.mark[i].x == general.mark[k].x) {
+                general.mark[n] = (Mark){ forget.mark[i].s.mean, general.mark[k].s };
                 n++;
                 break;
             }

@@ -26,14 +26,14 @@ typedef struct {
 typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
-    const char *version, *spec, *chain;  // of manifest.json; chain: the link of the results; NULL: not known
-    Digest      config;                  // of the config's text; hex "": not known
-    World       contents;                // of world.json; groups 0: it is not at hand
+    const char *version, *spec, *chain;  // from manifest.json; chain: the `link` of its entry of the results; NULL: not known
+    Digest      config;                  // the digest of the config's text; its hex is "" where it is not known
+    World       contents;                // what world.json holds; its groups are 0 where that file is not at hand
     Arena      *arena;
 } Report;
 
 bool report_read(Report *r, Error *e);
-/* The rows of one file with the header of results.csv, in `a`. */
+/* Reads the rows of a file that has the header of results.csv, into memory of the arena `a`. */
 bool report_rows_read(ReportRows *out, const char *path, Arena *a, Error *e);
 
 /* Which rows match. NULL and ANY match all. */
@@ -92,7 +92,7 @@ const char *scenario_words(const Report *r, const Scenario *s, const char *text)
 /* The title of a scenario, with its stopping rule unless that is budget: "Fine-tuned knowledge, stopping rule
  * accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);
-/* The k-th name that a scenario has in the file, one for each stopping rule: "sequential", "sequential-epochs".
+/* The k-th name that a scenario has in results.csv, one for each stopping rule: "sequential", "sequential-epochs".
  * NULL: there are no more. */
 const char *scenario_under(const Report *r, const char *scenario, size_t k);
 /* The stopping rule in a name: the text after the scenario and a dash, or "budget" where there is none. NULL: the

@@ -10,7 +10,8 @@
 /* The verdicts of the registered study. The files ../configs/prereg.ini and ../findings are found from the world's
  * folder. */
 bool report_verdicts(Page *p, const Report *r, Error *e);
-/* Whether the page has the sections of the verdicts and of the findings, to which it then has links at its top. */
+/* Whether the page has the section of the verdicts, or that of the findings. The top of the page links to those it
+ * has. */
 bool report_has_verdicts(const Report *r);
 bool report_has_findings(const Report *r);
 void report_comparison(Page *p, const Report *r);            // bars of finetuned, pretrained and their controls

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings: the four findings of the paper as numbers: after the last request under each stopping rule, and during
- * unlearning at equal forgetting. */
+/* Findings: the numbers that belong to the four findings of the paper, after the last request under each stopping
+ * rule, and during unlearning at equal forgetting. */
 #include <math.h>
 #include <string.h>
 #include "eval/stopping_rules.h"
@@ -14,7 +14,8 @@ static const struct { const char *title, *scenario[4]; } findings[] = {
 };
 enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4, END_COLUMNS = 8 };
 
-/* The name that a scenario under a stopping rule has in the file; NULL: the run did not use that rule for it. */
+/* The name that a scenario under a stopping rule has in results.csv; NULL: the run did not use that rule for the
+ * scenario. */
 static const char *named(const Report *r, const char *scenario, const char *rule)
 {
     const char *name;
@@ -58,8 +59,8 @@ static const char *kept_text(const Report *r, const Variant *v, const char *spli
     return summary_text(summary_of(&r->results, filter), r->arena);
 }
 
-/* Writes the rows of a finding under a rule, or none if only_ask. Returns whether there is anything to show; the
- * scenario of F1 does not count for another finding, because F1 shows it already. */
+/* Writes the rows of a finding under a stopping rule, or none if only_ask. Returns whether there is anything to show;
+ * the scenario of F1 does not count for another finding, because F1 shows it already. */
 static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule, bool only_ask)
 {
     bool any = false;
@@ -107,8 +108,9 @@ static void at_the_end(Page *p, const Report *r)
 
 /* --- at equal forgetting --- */
 
-// known: the row with the accuracy on what is to be forgotten; general: general ability over that before unlearning
-typedef struct { const ReportRow *known; double general, distance; } State;
+// forget: the row with the accuracy on what is to be forgotten; distance: from this accuracy to the level that was
+// asked for; general: general ability, divided by general ability before unlearning
+typedef struct { const ReportRow *forget; double general, distance; } State;
 
 static double value_at(const Report *r, const ReportRow *at, const char *split)
 {
@@ -147,8 +149,8 @@ static State nearest(const Report *r, const char *scenario, const char *method, 
         if (distance < best.distance)
             best = (State){ x, NAN, distance };
     }
-    if (best.known)
-        best.general = value_at(r, best.known, "general") / general_before(r, best.known);
+    if (best.forget)
+        best.general = value_at(r, best.forget, "general") / general_before(r, best.forget);
     return best;
 }
 
@@ -163,12 +165,12 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
     Summary kept = { .n = 0 };
     for (size_t k = 0; k < n; k++) {
         State at = nearest(r, scenario, method, seed[k], level);
-        if (!at.known || at.distance > near_enough || !isfinite(at.general))
+        if (!at.forget || at.distance > near_enough || !isfinite(at.general))
             continue;
-        const char *rule = rule_of(at.known->scenario, scenario);
+        const char *rule = rule_of(at.forget->scenario, scenario);
         states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, forget %.1f, general %.1f", states,
-                              *states ? "; " : "", (unsigned long long)seed[k], rule, (long long)at.known->round,
-                              (long long)at.known->step, 100 * at.known->value, 100 * at.general);
+                              *states ? "; " : "", (unsigned long long)seed[k], rule, (long long)at.forget->round,
+                              (long long)at.forget->step, 100 * at.forget->value, 100 * at.general);
         if (!states)
             return;
         kept.least = !kept.n || at.general < kept.least ? at.general : kept.least;

@@ -30,7 +30,7 @@ void figure_end(Page *p, const char *source);                     // ends the ta
 
 void table_begin(Page *p, const char *caption, const char *const *columns, size_t n);    // scrolls inside its box
 void table_row(Page *p, const char *const *cells, size_t n);      // the first cell names the row
-// a row over all n columns, above those that it is about
+// a title across all n columns, above the rows that it is about
 void table_group(Page *p, const char *title, size_t n);
 void table_end(Page *p);
 

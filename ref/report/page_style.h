@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The style sheet of the page. The colours are those of Okabe and Ito, which colour-blind readers can tell apart,
- * too; on a dark background they are lighter. */
+/* The style sheet of the page. The colours are those of Okabe and Ito, which colour-blind readers can tell apart; on a
+ * dark background they are lighter. */
 #ifndef PULSE_REF_REPORT_PAGE_STYLE_H
 #define PULSE_REF_REPORT_PAGE_STYLE_H
 

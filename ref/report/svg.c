@@ -3,7 +3,8 @@
 #include <string.h>
 #include "ref/report/svg.h"
 
-/* The number of bytes of the well-formed UTF-8 character at p; 0: it is not one (RFC 3629, table of section 4). */
+/* The number of bytes of the UTF-8 character at p; 0: no well-formed one begins there (RFC 3629, table of section
+ * 4). */
 static size_t utf8_length(const unsigned char *p)
 {
     size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;

@@ -16,8 +16,8 @@ void svg_begin(FILE *f, const char *id, double width, double height, const char 
 void svg_end(FILE *f);
 void svg_rect(FILE *f, const char *class, double x, double y, double width, double height);
 void svg_line(FILE *f, const char *class, double x1, double y1, double x2, double y2);
-void svg_curve(FILE *f, const char *class, const Point *p, size_t n);        // open
-void svg_area(FILE *f, const char *class, const Point *p, size_t n);         // closed
+void svg_curve(FILE *f, const char *class, const Point *p, size_t n);        // an open line
+void svg_area(FILE *f, const char *class, const Point *p, size_t n);         // a filled polygon
 void svg_dot(FILE *f, const char *class, double x, double y, double radius);
 /* anchor: "start", "middle" or "end". */
 void svg_text(FILE *f, const char *class, double x, double y, const char *anchor, const char *text);

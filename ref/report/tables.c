@@ -4,7 +4,8 @@
 #include "eval/metrics/metric.h"
 #include "ref/report/figures.h"
 
-/* Retention: the mean of the metric `retention`, or else the accuracy after unlearning over the accuracy before. */
+/* Retention: the mean of the metric `retention`; where there is none, the accuracy after unlearning divided by that
+ * before. */
 static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split,
                         const char *modality)
 {
@@ -87,7 +88,8 @@ static const char *plain(Summary s, Arena *a)
 
 static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 || strcmp(metric, "retention") == 0; }
 
-/* On how many questions a metric is measured: those that its own rows count, or else those of the accuracy. */
+/* On how many questions a metric is measured: as many as its own rows say. Where they do not say it, as many as the
+ * accuracy, except for `others`, which are not measured on its questions. */
 static const char *questions_cell(const ReportRows *rows, const char *metric, const char *split, Arena *a)
 {
     static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",

@@ -22,7 +22,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-/* Removes a folder; of links in it, only the links and not what they point to. */
+/* Removes a folder and all that is in it. A link in it is removed, but not what the link points to. */
 static void folder_remove(const char *path)
 {
     nftw(path, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
@@ -116,7 +116,7 @@ static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a,
     for (size_t i = 0; i < s->inputs; i++)
         if (!link_published(x, s->input[i], x->out, a, e))
             return false;
-    // if an earlier unit had this stage as its input, the folder is a link
+    // if this stage was the input of an earlier unit, `folder` is a link to the published stage
     if (file_exists(folder) && unlink(folder) != 0)
         return error_io(e, "%s: cannot be removed: %s", folder, strerror(errno));
     const char *published = stage_folder(x->run, u->stage, a);
@@ -126,8 +126,8 @@ static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a,
         && (run_stage(&again, u->stage, e) || error_prefix(e, "%s could not be computed again", u->name));
 }
 
-/* Whether the replay of the unit wrote the published files. The stage.json of the last interval lists all files of the
- * stage. */
+/* Whether the replay of the unit wrote the same files as are published. A unit that reaches the end of its stage is
+ * compared by the stage.json that it wrote, which lists all files of the stage. */
 static bool unit_same(const Audit *x, const AuditUnit *u, const char *folder, char different[512], Arena *a, Error *e)
 {
     return u->to.step ? interval_same(json_array_get(x->outputs, u->stage), folder, u->from, u->to, different, a, e)

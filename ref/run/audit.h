@@ -4,7 +4,7 @@
  *
  * The units are the stages of the manifest. A stage that trains and that kept checkpoints (protocol.checkpoints) is cut
  * at these into several units, the intervals; any other stage can only be computed again as a whole. An audit of 60 of
- * 100 units finds a single changed unit with probability 0.6; of 20 changed units it almost surely finds one.
+ * 100 units finds a single changed unit with probability 0.6; where 20 units are changed, it almost surely finds one.
  * These probabilities hold only if the seed is chosen after the manifest was published. The seed and the manifest's
  * `chain` decide the sample, so a cheat who knows the seed can try changes until no changed unit is drawn.
  * An audit certifies a computation. It says nothing about what a model still knows. */
@@ -15,9 +15,9 @@
 
 /* --- sample.c --- */
 
-/* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first of random_shuffle(0 …
- * units - 1) with the purpose "audit". The shuffle's seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in
- * decimal, 0). NULL: no memory. */
+/* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first `sample` of
+ * random_shuffle(0 … units - 1) with the purpose "audit". The shuffle's seed is the first 16 hex digits of
+ * SHA-256(chain, 0, `seed` in decimal, 0). NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
 /* The probability that a sample has at least one of the changed units:
  * 1 - C(units - changed, sample) / C(units, sample). */
@@ -44,7 +44,7 @@ typedef struct {
     const char *tables;                  // what differs in the tables that are made from the stages; NULL: nothing
 } Audit;
 
-/* Checks every link and digest of the manifest, and that the manifest is one of this plan; draws the sample. */
+/* Checks every link and digest of the manifest, and that it is the manifest of this plan; draws the sample. */
 bool audit_begin(Audit *x, uint64_t seed, Error *e);
 /* Makes the tables from the published stages, and compares them. */
 bool audit_tables(Audit *x, Error *e);
@@ -53,7 +53,7 @@ bool audit_replay(Audit *x, size_t index, Error *e);
 /* Removes the replays whose files are the same. */
 void audit_end(Audit *x);
 
-/* --- interval.c --- `outputs`: of one stage. */
+/* --- interval.c --- `outputs`: the files of one stage, with their digests. */
 
 /* "round-1-step-25", or "step-25". */
 const char *point_name(Point p, Arena *a);
@@ -64,7 +64,7 @@ Point *interval_points(json_t *outputs, size_t *count, Arena *a);
 bool interval_begin(json_t *outputs, const char *published, const char *folder, Point from, Point to, Arena *a,
                     Error *e);
 /* Whether the files that were made after `from` up to the kept checkpoint `to` are the published ones. False without
- * e->failed: `different` names the first that is not. */
+ * e->failed: `different` names the first file that is not. */
 bool interval_same(json_t *outputs, const char *folder, Point from, Point to, char different[512], Arena *a, Error *e);
 
 #endif

@@ -48,7 +48,7 @@ typedef struct {
     size_t count;
 } Answers;
 
-static bool split(Rows *rows, Row row, const char *name, Subjects subjects, Answers a, Error *e)
+static bool split_measure(Rows *rows, Row row, const char *name, Subjects subjects, Answers a, Error *e)
 {
     row.split = name;
     return measure(rows, row, subjects, a.r, a.oracle, a.count, e);
@@ -60,8 +60,8 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
 {
     Subjects forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
     Subjects general = { NULL, c->run->plan.world.general.name, false };
-    if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
-        || !split(rows, row, "general", general, r, e))
+    if (!split_measure(rows, row, "unlearn", forget, r, e) || !split_measure(rows, row, "retain", retain, r, e)
+        || !split_measure(rows, row, "general", general, r, e))
         return false;
     if (!marks_measure(&c->marks, rows, row, s, general.group, r.r, r.count, &c->scratch, e))
         return false;
@@ -70,7 +70,7 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
     const EntityList *present = &s->request[row.round - 1];
     EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
     const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
-    return name && split(rows, row, name, (Subjects){ present, NULL, true }, r, e) && split(rows, row, "so_far",
+    return name && split_measure(rows, row, name, (Subjects){ present, NULL, true }, r, e) && split_measure(rows, row, "so_far",
                                                                                          (Subjects){ &so_far, NULL, true }, r, e);
 }
 
@@ -144,8 +144,8 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
 }
 
-/* Adds the last point of a trajectory: the rows from `first` on, except for metrics that only
- * the end of a request has. */
+/* Adds the last point of a trajectory: the rows from `first` on. Metrics that compare with the oracle are left out,
+ * since no other point of the trajectory has them. */
 static bool end_of_trajectory(Collect *c, size_t first)
 {
     bool good = true;
@@ -158,18 +158,18 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
                          const References *to, Error *e)
 {
     char name[64];
-    size_t count, of_oracle = 0;
-    const int64_t epoch = epoch_steps(&c->run->plan, x, entity_list_questions(&s->request[request]));
+    size_t count, oracle_count = 0;
+    const int64_t epoch_length = epoch_steps(&c->run->plan, x, entity_list_questions(&s->request[request]));
     int64_t end = ends[request].last;
     Row row = { .scenario = x->name, .method = case_method_name(x), .trainable = trainable_name(x->trainable), .seed = x->seed,
-                .round = (int64_t)request + 1, .epoch = (step - 1) / epoch + 1, .step = step };
+                .round = (int64_t)request + 1, .epoch = (step - 1) / epoch_length + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
     const Result *oracle = r && x->oracle != NO_STAGE && step == end
-                             ? read_answers(c, x->oracle, "answers", &of_oracle, &c->scratch, e) : NULL;
+                             ? read_answers(c, x->oracle, "answers", &oracle_count, &c->scratch, e) : NULL;
     if (!r || e->failed)
         return false;
-    if (oracle && of_oracle != count)
-        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, of_oracle);
+    if (oracle && oracle_count != count)
+        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, oracle_count);
     if (step < end)
         return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;

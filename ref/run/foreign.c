@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any
+/* The files that a stage may find in its folder are its own, finished or left by an interrupted process. Any
  * other file was put there by somebody else and is an error: the stage could overwrite the file, or would
  * not list it in its stage.json. */
 #include <fnmatch.h>
@@ -7,7 +7,7 @@
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
-/* Patterns of names that every stage may have (`everywhere`), and that each kind of stage may have (`own`).
+/* Patterns of the names of files: `everywhere` for the folders of all stages, `own` for those of one kind of stage.
  * A pattern with a slash at its end means a folder, whose files match `inside`. Snakemake leaves its
  * timestamp in every output folder. */
 static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
@@ -28,8 +28,9 @@ static bool matches(const char *const *pattern, const char *name)
     return false;
 }
 
-/* Whether every entry of the folder matches one of two lists; a folder that is not there has no entries. */
-static bool folder_check(const Stage *s, const char *path, const char *const *one, const char *const *two, Arena *a, Error *e)
+/* Whether every file of the folder matches the first or the second list, and every folder in it the first one. A folder
+ * that is not there holds nothing. */
+static bool folder_check(const Stage *s, const char *path, const char *const *first, const char *const *second, Arena *a, Error *e)
 {
     size_t count = 0;
     const char **name = file_exists(path) ? folder_names(path, &count, a, e) : NULL;
@@ -37,9 +38,9 @@ static bool folder_check(const Stage *s, const char *path, const char *const *on
         const char *as_folder = arena_format(a, "%s/", name[k]), *at = arena_format(a, "%s/%s", path, name[k]);
         if (!as_folder || !at)
             break;
-        if (matches(one, as_folder))
+        if (matches(first, as_folder))
             folder_check(s, at, inside, inside, a, e);
-        else if (!matches(one, name[k]) && !matches(two, name[k]))
+        else if (!matches(first, name[k]) && !matches(second, name[k]))
             error_set(e, "%s: is not a file of the stage %s, expected its folder to hold nothing else; move the file away", at, s->name);
     }
     return !e->failed;

@@ -3,9 +3,9 @@
  * and compares its files with the published ones.
  *
  * A kept checkpoint holds the trainable weights, the optimiser's moments, the step, and the length and SHA-256 of the
- * log so far. A replay resumes from one checkpoint and stops at the next. If that checkpoint and the snapshots in
- * between are the same as the published ones, the published stage did the same work. What a stage writes at its very
- * end belongs to its last interval. */
+ * log so far. A replay resumes from one checkpoint and stops at the next. If the checkpoint that it reaches and the
+ * snapshots in between are the same as the published ones, the published stage did the same work. What a stage writes
+ * at its very end belongs to its last interval. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,18 +88,18 @@ static bool copy(const char *from, const char *to, Error *e)
 static bool copy_published(const char *published, const char *name, const char *folder, const char *to, Arena *a, Error *e)
 {
     const char *from = arena_format(a, "%s/%s", published, name), *path = arena_format(a, "%s/%s", folder, to);
-    char *inside = path ? arena_text(a, path) : NULL;
-    if (!from || !inside)
+    char *parent = path ? arena_text(a, path) : NULL;
+    if (!from || !parent)
         return false;
     if (strstr(name, ".."))
         return error_set(e, "%s: expected the name of a file inside the folder of the stage", from);
-    *strrchr(inside, '/') = 0;
-    return file_make_folder(inside, e) && copy(from, path, e);
+    *strrchr(parent, '/') = 0;
+    return file_make_folder(parent, e) && copy(from, path, e);
 }
 
-/* Whether a replay that begins at `from` needs this published file. Every replay needs the log, and
- * cuts it to its length at `from`. The last interval also needs every earlier file, because it writes
- * the stage.json, which lists all. */
+/* Whether a replay from `from` to `to` needs this published file. Every replay needs the log, and cuts it
+ * to its length at `from`. The last interval also needs every file that was written up to `from`, because
+ * it writes the stage.json, which lists the files of all intervals. */
 static bool needed(const char *name, Point from, Point to)
 {
     Point at;
@@ -120,10 +120,10 @@ bool interval_begin(json_t *outputs, const char *published, const char *folder, 
         const Point at = kept[k];
         if (k + 1 < count && kept[k + 1].request == at.request && !after(kept[k + 1], from))
             continue;                                           // a request resumes from its last checkpoint
-        const char *to = at.request ? arena_format(a, "checkpoint-%lld/%s", (long long)at.request, checkpoint_name)
-                                    : checkpoint_name;
+        const char *copy_name = at.request ? arena_format(a, "checkpoint-%lld/%s", (long long)at.request, checkpoint_name)
+                                           : checkpoint_name;
         name = arena_format(a, "%s/%s", point_name(at, a), checkpoint_name);
-        if (!name || !to || !copy_published(published, name, folder, to, a, e))
+        if (!name || !copy_name || !copy_published(published, name, folder, copy_name, a, e))
             return false;
     }
     return kept && !e->failed;

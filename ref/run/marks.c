@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Marks: the test questions whose answers are reported when methods are compared at equal forgetting ("use":
  * "reporting"). The other test questions say how much is forgotten. So the comparison is never reported on the
- * questions by which its points were chosen. */
+ * questions by which its snapshots were chosen. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -40,7 +40,7 @@ static bool is_marked(const Marks *m, const Result *r)
     return bsearch(&r->id, m->id, m->count, sizeof *m->id, by_id) != NULL;
 }
 
-/* The answers to marked questions, or to the others. */
+/* The answers to the marked questions, or to the unmarked ones. */
 typedef struct { Result *r; size_t count; } MarkedPart;
 
 static bool part_of(MarkedPart *out, const Marks *m, bool marked, const Result *r, size_t count, Arena *a)
@@ -62,8 +62,8 @@ static bool split_measure(Rows *rows, Row row, const char *split, Subjects subje
 }
 
 /* The entities that have the exposure of entity `first`. The list is empty if an entity before
- * `first` has the same exposure. */
-static bool of_exposure(EntityList *out, const EntityList *all, size_t first, Arena *a)
+ * `first` has the same exposure, so that each exposure is measured once. */
+static bool entities_of_exposure(EntityList *out, const EntityList *all, size_t first, Arena *a)
 {
     *out = (EntityList){ arena_array(a, all->count + 1, sizeof *out->entity), 0 };
     const int64_t exposure = all->entity[first]->exposure;
@@ -94,7 +94,7 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
     for (size_t k = 0; k < s->forget.count; k++) {
         EntityList level;
         const int64_t exposure = s->forget.entity[k]->exposure;
-        if (!of_exposure(&level, &s->forget, k, a))
+        if (!entities_of_exposure(&level, &s->forget, k, a))
             return false;
         const Subjects of_level = { &level, NULL, true };
         const char *matched = arena_format(rows->arena, "exposure%lld_matching", (long long)exposure);

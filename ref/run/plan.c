@@ -46,8 +46,8 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     return true;
 }
 
-/* What the measures of attack.knowledge depend on besides; "" without them. */
-static const char *knowledge(const Settings *s, Arena *a, Error *e)
+/* All that a probe depends on only because of attack.knowledge, as text; "" where attack.knowledge is off. */
+static const char *knowledge_recipe(const Settings *s, Arena *a, Error *e)
 {
     MethodSettings general;
     Digest reverse = { "none" };
@@ -83,13 +83,13 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
         return false;
     const char *rounds = settings_part(&relearning.settings, IN_ROUNDS, a, e);
     c->method = list;
-    const char *further = knowledge(&r->settings, a, e);
+    const char *further = knowledge_recipe(&r->settings, a, e);
     c->probing = rounds && further ? arena_format(a, "relearning %s\n%s%s", relearning.settings.train_trainable, rounds, further) : NULL;
     return !e->failed;
 }
 
-/* A given model is identified by its digest, and a model that is to be trained by a recipe: its config, its stream of
- * samples and the model that it starts from. */
+/* A given model is identified by its digest. A model that the run trains is identified by its recipe: its config, its
+ * stream of samples and the model that it starts from. */
 static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
@@ -211,9 +211,9 @@ bool run_plan(Run *r, Error *e)
     const bool there = settings_input(s, "data.world", s->data_world, e) && world_read(&world, settings_path(s, s->data_world), a, e);
     if (there)
         r->plan.world = world;
-    const char *people = there ? world_path(&world, world.entities, a) : NULL;
-    if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
-        || !read_questions(r, &world, &c, e))
+    const char *entities_path = there ? world_path(&world, world.entities, a) : NULL;
+    if (!entities_path || !entities_read(&entities, entities_path, a, e) || !digest_file(entities_path, &c.entities, e)
+        || !method_configs(r, &c, e) || !read_questions(r, &world, &c, e))
         return false;
     questions_count(r, &entities);
     return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &world, &entities, a, e) || error_prefix(e, "%s", s->file))

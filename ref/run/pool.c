@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool runs each stage that is not finished in a process of this program. Of the stages that can start, it first
- * starts the one with the costliest chain of stages behind it. The processes share the threads; how many threads a
- * process gets does not change its results. */
+/* The pool runs each stage that is not finished in a process of its own. Of the stages that can start, it first starts
+ * the one with which the costliest chain of stages begins. The processes share the threads; how many threads a process
+ * gets does not change its results. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,9 +22,9 @@ typedef struct {
     RunTimes *times;
     State   *state;
     pid_t   *process;
-    int     *held;                       // threads
+    int     *held;                       // the threads that each running stage has
     double  *began, *chain;              // chain: the cost of the costliest chain of stages that begins with this one
-    int      free;
+    int      free;                       // the threads that no stage has
     char   **argv;
     int      argc;
 } Pool;
@@ -100,9 +100,9 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
 
 static bool start_all(Pool *p, Error *e)
 {
-    size_t waiting, k;
-    while (p->free > 0 && (k = next_stage(p, &waiting)) != NO_STAGE) {
-        int share = (int)((size_t)p->free / waiting);
+    size_t ready_count, k;
+    while (p->free > 0 && (k = next_stage(p, &ready_count)) != NO_STAGE) {
+        int share = (int)((size_t)p->free / ready_count);
         if (!start(p, k, share > 0 ? share : 1, e))
             return false;
     }

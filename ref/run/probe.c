@@ -20,14 +20,17 @@ typedef struct {
     Run *run;
     const Stage *stage;
     const Case *c;
-    const char *folder;                  // the stage's own
+    const char *folder;                  // of the stage
     Splits splits;
-    Questions asked[3], cloze, members;  // asked: about those to be forgotten, those retained, general ability
+    // asked: test questions about the entities to be forgotten, about the retained ones, and of general ability;
+    // members: the training questions about the entities to be forgotten
+    Questions asked[3], cloze, members;
     json_t *numbers;
     Arena arena;
 } Probe;
 
-/* n: the number of questions on which the metric was measured; 0: it needs the weights alone. */
+/* Adds a row to numbers.json. n: the number of questions on which the metric was measured; 0: the metric needs the
+ * weights alone. */
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value, size_t n)
 {
     json_t *number = value - value == 0 ? json_real(value) : json_null();
@@ -36,7 +39,7 @@ static bool number_add(Probe *p, const char *split, const char *modality, const 
         || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
 }
 
-/* Adds rows that were measured elsewhere to numbers.json. */
+/* Adds all these rows to numbers.json. */
 static bool numbers_take(Probe *p, const Rows *rows)
 {
     for (size_t k = 0; k < rows->count; k++) {
@@ -62,7 +65,7 @@ static bool open_probed(Probe *p, Session *x, Arena *a, Error *e)
     return ends && run_snapshot(p->run, p->run->plan.stage[p->stage->of].one, ends, last, ends[last].last, x, a, e);
 }
 
-/* Asks the model of the session the questions of `lists` lists, and writes the answers into the file `name`. */
+/* Puts the questions of which[0 … lists - 1] to the session's model, and writes the answers into the file `name`. */
 static bool ask(Probe *p, const Session *x, const char *name, const Questions *which, size_t lists, Depth depth,
                 Error *e)
 {
@@ -114,15 +117,16 @@ static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error 
     return true;
 }
 
+/* Measures what needs the model as it is, without an attack. */
 static bool as_it_is(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
     Session x = { .folder = NULL }, oracle = { .folder = NULL };
     const bool compared = p->stage->model != MODEL_ORACLE && p->c->oracle != NO_STAGE;
-    const Model *beside = compared ? &oracle.model : NULL;
+    const Model *oracle_or_null = compared ? &oracle.model : NULL;
     bool good = open_probed(p, &x, &a, e) && session_model(&x, e)
              && (!compared || session_reference(&oracle, run_model(p->run, MODEL_ORACLE, &a), &x, false, &a, e))
-             && membership_ask(p, &x, beside, e) && (!compared || distance_ask(p, &x, beside, e))
+             && membership_ask(p, &x, oracle_or_null, e) && (!compared || distance_ask(p, &x, oracle_or_null, e))
              && (!p->cloze.count || ask(p, &x, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
     session_close(&x);
     session_close(&oracle);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks a case whose requests have one adapter each, with a router that is never wrong. */
+/* Puts questions to the model of a case whose requests have one adapter each. A router that is never wrong chooses the
+ * adapter for each question. */
 #include "ref/run/run.h"
 
 /* Which of the requests 0 … last forgot the entity; last + 1: none did. */
@@ -19,8 +20,8 @@ typedef struct {
     Depth depth;
 } Routed;
 
-/* Asks the questions about the entities of request k; k = last + 1: about the entities that no request forgot. */
-static Result *ask_part(void *context, size_t k, const Questions *mine, Arena *a, Error *e)
+/* Asks the questions of part k: those about the entities of request k, and for k = last + 1 all other questions. */
+static Result *ask_part(void *context, size_t k, const Questions *questions, Arena *a, Error *e)
 {
     const Routed *x = context;
     const Run *r = x->run;
@@ -28,7 +29,7 @@ static Result *ask_part(void *context, size_t k, const Questions *mine, Arena *a
     const char *start = run_model(r, case_start(x->c), a);
     const bool opened = start && (k <= x->last ? run_snapshot(r, x->c, x->ends, k, x->ends[k].last, &who, a, e)
                                                : session_open(&who, &r->settings, start, MASK_ANSWER, a, e));
-    Result *answers = opened && session_model(&who, e) ? evaluate(&who.model, &who.reader, mine, x->depth, a, e) : NULL;
+    Result *answers = opened && session_model(&who, e) ? evaluate(&who.model, &who.reader, questions, x->depth, a, e) : NULL;
     session_close(&who);
     return answers;
 }
@@ -37,8 +38,8 @@ Result *run_ask_routed(const Run *r, const Case *c, const Splits *s, const Reque
                        Arena *a, Error *e)
 {
     Routed x = { r, c, ends, last, depth };
-    size_t *of = arena_array(a, q->count, sizeof *of);
-    for (size_t k = 0; of && k < q->count; k++)
-        of[k] = request_of(s, last, q->question[k].sample->entity);
-    return of ? evaluate_parts(q, of, last + 2, ask_part, &x, a, e) : NULL;
+    size_t *part = arena_array(a, q->count, sizeof *part);
+    for (size_t k = 0; part && k < q->count; k++)
+        part[k] = request_of(s, last, q->question[k].sample->entity);
+    return part ? evaluate_parts(q, part, last + 2, ask_part, &x, a, e) : NULL;
 }

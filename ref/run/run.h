@@ -3,8 +3,8 @@
  *
  * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which a
  * workflow engine calls to spread a run over machines); as many run side by side as there are threads. A finished stage
- * (it has a stage.json) is never run again. A process holds the lock of the stage that it works on, and only collecting
- * locks DIR. All functions return false on failure, and then `e` says why. */
+ * (it has a stage.json) is never run again. A process holds the lock of the stage that it works on; DIR itself is
+ * locked only while the results are collected. All functions return false on failure, and then `e` says why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
@@ -19,7 +19,7 @@ typedef struct { int64_t request, step; } Point;
 typedef struct {
     Settings settings;
     Plan     plan;
-    Dataset *group, general;             // the questions of each group (path NULL: no stage asks about it), the general ones
+    Dataset *group, general;             // the questions of each group (its path is NULL if no stage needs it), the general ones
     const char *out;
     bool     quiet, resume;
     Point    until;                      // a stage that trains stops at this kept checkpoint; step 0: it goes to its end
@@ -93,8 +93,9 @@ Result *run_ask_routed(const Run *r, const Case *c, const Splits *s, const Reque
                        Arena *a, Error *e);
 /* probe.c: the probe stage. */
 bool run_probe(Run *r, size_t stage, Error *e);
-/* rows.c: adds the metrics that are computed from the files of a probe stage, as rows like `row`. The rows of this
- * model begin at `first`; those of the oracle are oracle … oracle_end - 1 (none, if these are equal). */
+/* rows.c: adds the metrics that are computed from the files of a probe stage; `row` holds the columns that these rows
+ * share. The rows of this model begin at `first`; those of the oracle are oracle … oracle_end - 1 (none, if these are
+ * equal). */
 bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
                     size_t oracle_end, Arena *a, Error *e);
 /* marks.c: the test questions that are marked for reporting (sample.h, "use"); count 0: no question is marked. */

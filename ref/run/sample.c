@@ -33,8 +33,8 @@ uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sa
     return out;
 }
 
-/* With M units, m changed ones and N in the sample, C(M - m, N) / C(M, N) is a product of m factors:
- * (M - N) / M x (M - N - 1) / (M - 1) x … */
+/* C(units - changed, sample) / C(units, sample) is a product of `changed` factors:
+ * (units - sample) / units x (units - sample - 1) / (units - 1) x … */
 double audit_probability(size_t units, size_t changed, size_t sample)
 {
     double missed = 1;

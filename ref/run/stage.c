@@ -45,14 +45,14 @@ typedef struct {
     Run *run;
     const Stage *stage;
     const char *out;                     // folder of the results
-    Questions questions;                 // those about the group come first
+    Questions questions;                 // the first of_group are about the group, the others are general
     size_t of_group;
     const char *files[FILES_MAX];
     size_t file_count;
     Arena arena;
 } AnswerStage;
 
-/* How much is asked for: of the questions about the group, and of the general ones. */
+/* How much is measured: on the questions about the group, and on the general ones. */
 typedef struct { Depth group, general; } Depths;
 
 /* The answers to all questions in their order; NULL on failure. */
@@ -84,7 +84,7 @@ static bool keep(AnswerStage *x, const char *name, const Result *r, Error *e)
     return good;
 }
 
-/* Asks the opened session. The caller closes it. */
+/* Puts all questions to the model of the opened session, which the caller closes. */
 static bool ask(AnswerStage *x, Session *who, const char *name, Depths depth, Error *e)
 {
     Arena a = arena_make(e);
@@ -109,7 +109,7 @@ static bool ask_model(AnswerStage *x, Error *e)
 static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
-    Session of = { .folder = NULL };
+    Session session = { .folder = NULL };
     char name[64];
     const Depth end = request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
     const Depth between = x->run->settings.protocol_snapshot_every ? DEPTH_OPTIONS : DEPTH_EXACT;
@@ -117,8 +117,8 @@ static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const R
     snapshot_name((int64_t)request + 1, step, name);
     const bool good = case_routed(&x->run->plan, c)
         ? keep(x, name, run_ask_routed(x->run, c, s, ends, request, &x->questions, end, &a, e), e)
-        : run_snapshot(x->run, c, ends, request, step, &of, &a, e) && ask(x, &of, name, depth, e);
-    session_close(&of);
+        : run_snapshot(x->run, c, ends, request, step, &session, &a, e) && ask(x, &session, name, depth, e);
+    session_close(&session);
     arena_free(&a);
     return good;
 }

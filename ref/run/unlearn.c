@@ -32,7 +32,7 @@ typedef struct {
     Arena arena;
 } Job;
 
-/* The training questions about some entities. */
+/* Lists the open training questions about the entities of `whose`. */
 static bool choose(Job *j, const Dataset *from, const EntityList *whose, Chosen *out, Error *e)
 {
     *out = (Chosen){ .sample = arena_array(&j->arena, from->count, sizeof *out->sample) };
@@ -131,7 +131,8 @@ static bool reached(const Job *j, size_t request, int64_t step)
     return j->run->until.step && j->run->until.request == (int64_t)request + 1 && j->run->until.step == step;
 }
 
-/* Restores what an interrupted process had done of this request. */
+/* Restores what an interrupted process had done of this request. `before`: the step of the optimiser at which the
+ * request began. */
 static bool restore(Job *j, int64_t before, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -147,7 +148,7 @@ static bool restore(Job *j, int64_t before, Error *e)
 /* The stopping rule "accuracy": a request ends when the accuracy on its entities is at most protocol.stop.
  * The accuracy is measured after the steps that stop_after names, with the adapters merged into the weights,
  * as in the snapshot of that step. */
-static bool stop(Job *j, Error *e)
+static bool stop_at_accuracy(Job *j, Error *e)
 {
     Rounds *r = &j->rounds;
     const EntityList *whose = &j->splits.request[r->round];
@@ -168,28 +169,29 @@ static bool stop(Job *j, Error *e)
     return x != NULL;
 }
 
-static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
+/* Takes the steps of a request about `questions` questions; `logged` steps of earlier requests are in the log. */
+static bool take_steps(Job *j, int64_t questions, int64_t logged, Error *e)
 {
     Rounds *r = &j->rounds;
     const Plan *p = &j->run->plan;
     const int64_t every = j->m.settings.train_save_every ? j->m.settings.train_save_every : SAVE_EVERY;
     while (round_step(r, e)) {
-        if (!stop(j, e))
+        if (!stop_at_accuracy(j, e))
             return false;
-        bool point = r->done < r->steps && snapshot_after(p, j->c, questions, r->done);
+        bool snapshot_here = r->done < r->steps && snapshot_after(p, j->c, questions, r->done);
         log_step(j->log, logged + r->done, &r->trainer.stats);
-        if (point && !snapshot(j, r->round, r->done, false, e))
+        if (snapshot_here && !snapshot(j, r->round, r->done, false, e))
             return false;
-        if (!point && r->done < r->steps && r->done % every != 0 && !keeps(j, r->done, r->steps))
+        if (!snapshot_here && r->done < r->steps && r->done % every != 0 && !keeps(j, r->done, r->steps))
             continue;
         if (!checkpoint(j, e))
             return false;
         if (r->done < r->steps && (j->reached = reached(j, r->round, r->done)))
             return true;
     }
-    const int64_t kept = j->run->settings.protocol_checkpoints;
+    const int64_t kept_every = j->run->settings.protocol_checkpoints;
     // the method may have ended the request between two kept checkpoints
-    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))
+    if (r->stopped && kept_every && r->done % kept_every != 0 && !checkpoint(j, e))
         return false;
     if (r->diverged) {
         if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,
@@ -210,18 +212,18 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     const int64_t questions = entity_list_questions(&j->splits.request[request]);
     int64_t before = request && !r->plan.reset_optimiser ? r->trainer.optimiser.step : 0;
     r->plan.train.steps = request_steps(&j->run->plan, j->c, questions);
-    if (!round_begin(r, e) || !restore(j, before, e) || !stop(j, e))
+    if (!round_begin(r, e) || !restore(j, before, e) || !stop_at_accuracy(j, e))
         return false;
     if (!j->log && r->done == r->steps && r->steps)         // resumed after its last step: there is nothing to log
         *logged += r->steps;
-    else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !steps(j, questions, *logged, e))
+    else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !take_steps(j, questions, *logged, e))
         return false;
     else
         *logged += r->steps;
     if (j->reached)
         return true;
-    const int64_t whole = r->plan.train.steps, last = r->steps && !r->diverged ? r->steps : whole;
-    const char *why = r->diverged ? "diverged" : r->stopped ? "method" : last < whole ? "accuracy" : "budget";
+    const int64_t planned = r->plan.train.steps, last = r->steps && !r->diverged ? r->steps : planned;
+    const char *why = r->diverged ? "diverged" : r->stopped ? "method" : last < planned ? "accuracy" : "budget";
     j->ends[request] = (RequestEnd){ r->done, last, why };
     j->reached = reached(j, request, r->done);
     return round_end(r, e) && snapshot(j, request, last, true, e);

@@ -9,8 +9,9 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* What the rule of a stage requests from the engine. Measured on the shipped model (docs/many-machines.md): no stage
- * took more than 100 MB, and Stage.cost is in seconds of one core; another core may be four times slower. Weights,
+/* What the rule of a stage requests from the engine: MEGABYTES and PER_WEIGHT_FILE times the size of the weights' file;
+ * two threads, if Stage.cost is TWO_THREADS_FROM or more; MINUTES and TIMES_SLOWER times Stage.cost. On the shipped
+ * model (docs/many-machines.md), no stage took more than 100 MB, and Stage.cost is in seconds of one core. Weights,
  * gradients, two moments and a reference model take five times the size of the weights' file. */
 enum { MEGABYTES = 300, PER_WEIGHT_FILE = 6, TWO_THREADS_FROM = 60, MINUTES = 5, TIMES_SLOWER = 4 };
 
@@ -98,7 +99,7 @@ static bool snakefile(FILE *f, const Run *r, const char *program, const char *co
     Arena a = arena_make(&e);
     const long memory = megabytes(r);
     fputs(head, f);
-    fputs("WRITTEN = ", f);                             // an object of JSON is a dict of Python
+    fputs("WRITTEN = ", f);                             // the text of a JSON object is a dict in Python
     json_t *words = json_array();
     for (size_t k = 0; k < set->count; k++) {
         json_add(words, json_string("--set"));

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "ref/trace/trace_read.h"
 
-/* By id: whether a node of the forward phase is late. Such a node is made by a hook out of gradients: it reads a node
- * of the backward pass, or another late node. */
+/* For each node, by its id: whether it is late. A late node is one of the forward phase that a hook made out of
+ * gradients: it reads a node of the backward pass, or another late node. */
 static bool *find_late(const Tape *t, Arena *a)
 {
     bool *late = arena_zalloc(a, t->count + 1);
@@ -23,10 +23,10 @@ static Node *before_hooks(Node *n, const bool *late)
     while (n && n->op && late[n->id]) {
         Node *from = NULL;
         for (size_t i = 0; i < n->n_in; i++) {
-            const bool one = n->in[i]->phase == PHASE_BACKWARD || late[n->in[i]->id];
-            if (one && from)
+            const bool is_gradient = n->in[i]->phase == PHASE_BACKWARD || late[n->in[i]->id];
+            if (is_gradient && from)
                 return NULL;
-            from = one ? n->in[i] : from;
+            from = is_gradient ? n->in[i] : from;
         }
         n = from;
     }
@@ -60,12 +60,12 @@ void again_gradients(Tape *t, const json_t *root, Arena *a)
         if (!n->grad)
             continue;
         bool sum = n->grad->op && n->grad->phase == PHASE_BACKWARD && strcmp(n->grad->op->name, "sum_n") == 0;
-        Node **all = sum ? n->grad->in : &n->grad;
+        Node **terms = sum ? n->grad->in : &n->grad;
         size_t count = sum ? n->grad->n_in : 1;
         n->contributions = arena_array(a, count, sizeof *n->contributions);
         for (size_t i = 0; n->contributions && i < count; i++)
-            if (all[i]->phase == PHASE_FORWARD)
-                n->contributions[n->n_contributions++] = all[i];
+            if (terms[i]->phase == PHASE_FORWARD)
+                n->contributions[n->n_contributions++] = terms[i];
     }
 }
 
@@ -93,7 +93,7 @@ static Node *leaf_again(Tape *to, const Node *n)
     return strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad) : tape_input(to, n->name + 6, n->out);
 }
 
-/* Runs those nodes of a phase that are late, or those that are not (wants_late false). */
+/* Runs the nodes of a phase that are late (wants_late), or those that are not late. */
 static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase, const bool *late, bool wants_late)
 {
     to->phase = phase;

@@ -11,9 +11,9 @@
 /* Links each node of a tape of trace_read to the gradient that arrived at it, which "aliases" of trace.json names: sets
  * `grad` and `wants_grad`, and `contributions` to the gradients that the forward phase computed. */
 void again_gradients(Tape *t, const json_t *root, Arena *a);
-/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. In the backward pass, the
- * id of an old gradient gives the new gradient, and every other id NULL. Returns NULL if an operator refused its
- * inputs, and the error says so. */
+/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. Of the old nodes of the
+ * backward pass, only those that are a gradient have a new node; for the others there is NULL. Returns NULL if an
+ * operator refused its inputs, and the error says so. */
 Node **again_run(const Tape *t, Arena *a, Error *e);
 
 #endif

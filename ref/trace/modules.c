@@ -5,9 +5,10 @@
  *     {"module": "language_model.model.layers.0.mlp", "in": "t115", "grad.out": "grad.t123", "inputs": {}, "index": {},
  *      "answers": {"out": "t123", "grad.in": "t232", "grad.gate_proj.weight": "t231", …}}
  *
- * Every value is the name of a tensor in trace.safetensors. A weight is param.<module>.<name>. `inputs` are the other
- * leaves (tables, pictures, outputs of the reference model), and `index` has ids of rows, positions and segments. The
- * answers of the module "clip" are the clipped gradients; those of "optimiser" are the new weights and moments. */
+ * Every value is the name of a tensor in trace.safetensors. A weight is param.<module>.<name>. `inputs` are the leaves
+ * that are not weights (tables, pictures, outputs of the reference model), and `index` has ids of rows, positions and
+ * segments. The answers of the module "clip" are the clipped gradients; those of "optimiser" are the new weights and
+ * moments. */
 #include <string.h>
 #include "ref/trace/trace_file.h"
 #include "ref/trace/unit.h"
@@ -21,8 +22,8 @@ typedef struct {
     Error *error;
 } Modules;
 
-/* Adds the answer `name` of a module: node n of the step. Node m is its counterpart in the run of
- * the module alone: the same bits. */
+/* Adds the answer `name` of a module: the value of node n of the step. Node m is the same node in the run
+ * of the module alone, and must have the same bits. */
 static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name,
                    const Node *n, const Node *m)
 {

@@ -23,8 +23,8 @@ bool precision_find(const char *name, Precision *out)
 
 /* --- the table of casts --- */
 
-/* How an operator is treated under autocast: a product's operands and result are cast; what follows one keeps the
- * format of its operand. */
+/* How an operator is treated under autocast. PRODUCT: its operands and its result are cast. FOLLOWS: it follows a
+ * product and keeps the format of its operand. STAYS: it is computed in fp32. */
 typedef enum { STAYS, PRODUCT, FOLLOWS } Cast;
 
 static Cast cast_of(const Node *n)
@@ -42,7 +42,7 @@ static Cast cast_of(const Node *n)
 }
 
 /* The loss, from the logits on, and the optimiser are computed in fp32 whatever the precision is. */
-static bool full(const Node *n)
+static bool always_fp32(const Node *n)
 {
     return n->phase == PHASE_OPTIMISER || (n->phase == PHASE_FORWARD && (!*n->module || strcmp(n->module, "loss") == 0));
 }
@@ -56,18 +56,18 @@ static const Format formats[PRECISIONS] = { [PRECISION_TF32] = { 13, -126 }, [PR
 
 static bool casts_operands(Precision p, const Node *n)
 {
-    return p != PRECISION_FP32 && !full(n) && (p == PRECISION_BF16 || p == PRECISION_FP16 || cast_of(n) == PRODUCT);
+    return p != PRECISION_FP32 && !always_fp32(n) && (p == PRECISION_BF16 || p == PRECISION_FP16 || cast_of(n) == PRODUCT);
 }
 
 static bool casts_result(Precision p, const Node *n)
 {
-    return casts_operands(p, n) ? p != PRECISION_TF32 : p == PRECISION_BF16_MIXED && !full(n) && cast_of(n) == FOLLOWS;
+    return casts_operands(p, n) ? p != PRECISION_TF32 : p == PRECISION_BF16_MIXED && !always_fp32(n) && cast_of(n) == FOLLOWS;
 }
 
 /* --- the random part --- */
 
-/* Stochastic rounding: x becomes the next number of the format away from zero or towards it, by 32 random bits. A
- * number of the format stays. */
+/* Stochastic rounding: x becomes the next number of the format away from zero or towards it; 32 random bits decide
+ * which. A number of the format stays. */
 static float rounded_at_random(float x, Format f, uint32_t random)
 {
     int exponent;
@@ -87,7 +87,7 @@ static float rounded_at_random(float x, Format f, uint32_t random)
 }
 
 /* What random bits are used for. Each purpose has bits of its own. */
-typedef enum { ROUNDING, RESULT, REFERENCE, OPERAND } Purpose;          // of operand k: OPERAND + k
+typedef enum { ROUNDING, RESULT, REFERENCE, OPERAND } Purpose;          // OPERAND + k: for operand k
 typedef struct { uint32_t key[2]; } Stream;
 
 static Stream stream_of(Precision p, size_t run, size_t node, size_t purpose)
@@ -95,7 +95,7 @@ static Stream stream_of(Precision p, size_t run, size_t node, size_t purpose)
     return (Stream){ { (uint32_t)node, (uint32_t)(purpose * NOISE_RUNS + run) * PRECISIONS + (uint32_t)p } };
 }
 
-/* The four words of elements 4 i to 4 i + 3. */
+/* The random words for the elements 4 i to 4 i + 3 of a tensor. */
 static void draw(Stream s, size_t i, uint32_t out[4])
 {
     philox4x32((const uint32_t[4]){ (uint32_t)i, 0x6e6f6973, 0, 0 }, s.key, out);
@@ -111,7 +111,7 @@ static void cast_all(const float *x, float *y, size_t n, Format f, Stream s)
     }
 }
 
-/* Moves each finite y by up to its rounding e; a logit that a mask has made infinite stays. */
+/* Moves each finite y at random, by at most its rounding term e; a logit that a mask has made infinite stays. */
 static void add_rounding(float *y, const float *e, size_t n, Stream s)
 {
     for (size_t i = 0; i < n; i += 4) {
@@ -122,7 +122,7 @@ static void add_rounding(float *y, const float *e, size_t n, Stream s)
     }
 }
 
-/* y = x plus uniform noise with this root mean square, so that its largest value is sqrt(3) times as large. */
+/* y = x plus uniform noise whose root mean square is `rms`: it is drawn from [-sqrt(3) rms, sqrt(3) rms]. */
 static void add_uniform(const float *x, float *y, size_t n, double rms, Stream s)
 {
     for (size_t i = 0; i < n; i += 4) {
@@ -135,8 +135,8 @@ static void add_uniform(const float *x, float *y, size_t n, double rms, Stream s
 
 /* --- the rounding terms --- */
 
-/* The terms of the longest sum that an attention over segments {first query, queries, first key, keys} computes for one
- * element. */
+/* How many terms the longest sum has that an attention over segments {first query, queries, first key, keys} computes
+ * for one element. `group`: how many query heads share one key head. */
 static size_t attention_terms(const Node *n, bool over_keys, size_t group)
 {
     size_t most = 1;
@@ -147,7 +147,7 @@ static size_t attention_terms(const Node *n, bool over_keys, size_t group)
     return most;
 }
 
-/* The terms of the longest sum that an operator computes for one element; 1: it computes no sum. */
+/* How many terms the longest sum has that an operator computes for one element; 1: it computes no sum. */
 static size_t terms(const Node *n)
 {
     typedef enum { COLUMNS, ROWS, ALL, INPUTS, INNER, CHANNELS, KEYS, QUERIES } Terms;
@@ -176,11 +176,11 @@ static size_t terms(const Node *n)
     return 1;
 }
 
-/* For a sum of n terms, a bound allows n + 1 roundings of u, all in one direction. Random roundings add up to about
- * sqrt(n) u. Most implementations make a quarter of that, because they add in 4 to 16 lanes with smaller partial sums.
- * (Compared with PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every module;
- * with sqrt(n) itself it goes down to 0.03.) */
-static double at_random(double bound, size_t n)
+/* For a sum of n terms, a bound allows n + 1 roundings of half an ulp, all in one direction. Random roundings add up to
+ * about sqrt(n) of them. Most implementations make a quarter of that, because they add in 4 to 16 lanes with smaller
+ * partial sums. (Compared with PyTorch: with this quarter, the root mean square of PyTorch's error is between 0.1 and 3
+ * times the noise of every module; with sqrt(n) itself it goes down to 0.03 times the noise.) */
+static double typical_rounding(double bound, size_t n)
 {
     return n > 1 ? bound * (0.25 * sqrt((double)n) + 1) / ((double)n + 1) : bound;
 }
@@ -199,7 +199,7 @@ bool noise_open(NoiseModel *z, const Tape *tape, Arena *a, Error *e)
         if (!r || !out || !bound_rounding(n, out, a, e))
             return false;
         for (size_t i = 0; i < size; i++)
-            r[i] = (float)at_random(out[i], terms(n));
+            r[i] = (float)typical_rounding(out[i], terms(n));
         arena_release(a, m);
     }
     return z->rounding && !e->failed;
@@ -249,7 +249,8 @@ static void run_node(Run *r, const Node *n)
     arena_release(a, m);
 }
 
-static double distance(const Tensor *x, const Tensor *y, double *most)
+/* The mean square of the differences between two tensors; *most: the largest difference. */
+static double mean_square_difference(const Tensor *x, const Tensor *y, double *most)
 {
     double sum = 0;
     size_t n = shape_size(x->shape);
@@ -262,8 +263,8 @@ static double distance(const Tensor *x, const Tensor *y, double *most)
     return n ? sum / (double)n : 0;
 }
 
-/* Gives the outputs of a reference model the noise of the model's own outputs, which are the last result before them
- * with as many columns. */
+/* Gives the outputs of a reference model the noise of the model's own outputs. These are the last result before them
+ * that has as many columns. */
 static void run_reference(Run *r, const Node *n)
 {
     const Tape *t = r->z->tape;
@@ -271,8 +272,8 @@ static void run_reference(Run *r, const Node *n)
     double mean_square = 0, most;
     for (size_t k = n->id; k-- > 0;) {
         const Node *x = t->nodes[k];
-        if (x->op && x->phase == PHASE_FORWARD && !full(x) && shape_cols(x->out.shape) == shape_cols(n->out.shape)) {
-            mean_square = distance(&r->value[k], &x->out, &most);
+        if (x->op && x->phase == PHASE_FORWARD && !always_fp32(x) && shape_cols(x->out.shape) == shape_cols(n->out.shape)) {
+            mean_square = mean_square_difference(&r->value[k], &x->out, &most);
             break;
         }
     }
@@ -296,14 +297,15 @@ static void run_all(Run *r, Noise *noise)
             run_node(r, n);
         else
             continue;
-        noise[k].rms += distance(&r->value[k], &n->out, &most) / NOISE_RUNS;
+        // until noise_make takes the root, rms is the mean square
+        noise[k].rms += mean_square_difference(&r->value[k], &n->out, &most) / NOISE_RUNS;
         noise[k].most = most > noise[k].most ? most : noise[k].most;
     }
 }
 
 /* An update of Adam is nearly lr times the sign of the gradient, so noise can reverse the update of an element with a
  * small gradient. If a tensor has few such elements, perhaps none of the runs reverses one. So the noise is at least
- * that of one reversed element, if any element has a moment of at most 8 times its noise. With 8 significant bits the
+ * that of one reversed element, if any element has a moment of at most 8 times its noise. Rounding to 16 bits makes the
  * errors of different rows agree, so at those precisions the noise is at least that of one reversed element in 512. */
 static void add_turned_sign(const Node *n, Precision p, Noise *noise)
 {

@@ -91,8 +91,8 @@ static bool reference_make(Step *s, Arena *a, Error *e)
                         : s->request.reference != NULL;
 }
 
-/* Drops from s->used the samples that the step does not read: a phased step reads one list alone, and refusals may
- * take the place of the forget samples. */
+/* Drops from s->used the samples that the step does not read: with schedule = phased a step reads one list alone, and
+ * refusals may take the place of the forget samples. */
 static void keep_read(Step *s, const Unlearn *u)
 {
     size_t kept = 0;
@@ -112,7 +112,7 @@ bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
     return rest != NULL;
 }
 
-/* Refuses, before any file is read, a method or settings that do not make one whole step of one loss. */
+/* Checks, before any file is read, that the method and its settings make one whole step of one loss. */
 static bool is_one_step(const MethodSettings *m, Error *e)
 {
     if (!m->method->loss)

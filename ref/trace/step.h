@@ -7,13 +7,15 @@
  *     step_close(&s);
  *
  * Each line of the file gets a role:
- *   - If any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of these. The k-th
- *     refusal and the k-th alternate belong to the k-th forget line.
- *   - Otherwise, a method that forgets and retains retains the second half of the file (the smaller one, if they differ).
+ *   - If any line has the "group" forget, retain, refusal, alternate or forget_text, every line must have one of these.
+ *     The k-th refusal and the k-th alternate belong to the k-th forget line.
+ *   - Otherwise, if the method needs both forget and retain lines, the second half of the file is to be retained; with
+ * an
+ *     odd number of lines it is the smaller half.
  *   - Otherwise, all lines have the one role that the method needs.
- * If the file has no refusals, each forget question gets the answer REFUSAL; if it has no alternates, the
- * answer of the next forget line. The reference is the model in the folder `reference` or, if that is
- * NULL, the model before the step.
+ * If the file has no refusals, each forget question gets the answer REFUSAL. If it has no alternates, each forget
+ * question gets the answer of the next forget line, and the last question that of the first line. The reference is the
+ * model in the folder `reference` or, if that is NULL, the model before the step.
  *
  * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A
  * Step whose making failed must be closed as well. A Step must not be moved after step_make. */
@@ -28,7 +30,7 @@ typedef struct { const Sample *sample; const char *answer; Role role; } StepSamp
 typedef struct {
     Settings settings;               // the settings that were given
     const char *folder, *batch, *reference;
-    MethodSettings m;                // the settings in force; those given come before the preset's, and these before the method's
+    MethodSettings m;                // the settings in force: a given one, or else the preset's, or else the method's
     Session session, other;          // other: the reference, where one was given
     Dataset samples;
     StepSample *used;                // the samples that the step reads, in its order

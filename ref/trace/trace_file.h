@@ -3,12 +3,13 @@
  *
  * FOLDER/trace.safetensors holds what the operators read and wrote, bit for bit, and their index data:
  *     t<k>                         the result of node k
- *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf with
+ *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf
+ * with
  *                                  the same name is input.<name>.<k>
  *     index.t<k>                   the index data of node k
  *     grad.t<k>                    d loss / d t<k>
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step
- *     adam.m.<name>, adam.v.<name> its moments after the step; for SGD sgd.momentum.<name>
+ *     adam.m.<name>, adam.v.<name> the moments of a trainable tensor after the step; for SGD sgd.momentum.<name>
  *     loss
  * FOLDER/trace.json holds
  *     "nodes"     the nodes in order of execution
@@ -39,7 +40,7 @@ json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a,
 /* The name of a node's result in trace.safetensors. */
 const char *trace_name(const Tape *t, const Node *n, Arena *a);
 /* Writes the three files into the folder, which is made if it does not exist. `head` becomes the object
- * of trace.json; the call owns it. */
+ * of trace.json; trace_write frees it. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 
 #endif

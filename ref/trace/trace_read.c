@@ -73,13 +73,13 @@ static Phase phase_of(const char *name)
 }
 
 /* Reads a node, but not its inputs. Some of these are leaves, whose ids are those that no node of the file has. */
-static bool read_node(Reading *r, const json_t *one)
+static bool read_node(Reading *r, const json_t *entry)
 {
     const char *op, *module, *phase, *output;
     int64_t id;
-    if (!json_get_int(one, "id", &id, r->path, r->error) || !json_get_text(one, "op", &op, r->path, r->error)
-        || !json_get_text(one, "module", &module, r->path, r->error)
-        || !json_get_text(one, "phase", &phase, r->path, r->error) || !json_get_text(one, "output", &output, r->path, r->error))
+    if (!json_get_int(entry, "id", &id, r->path, r->error) || !json_get_text(entry, "op", &op, r->path, r->error)
+        || !json_get_text(entry, "module", &module, r->path, r->error)
+        || !json_get_text(entry, "phase", &phase, r->path, r->error) || !json_get_text(entry, "output", &output, r->path, r->error))
         return false;
     const Tensor *value = store_find(r->values, output);
     Node *n = arena_zalloc(r->arena, sizeof *n);
@@ -90,13 +90,13 @@ static bool read_node(Reading *r, const json_t *one)
         return false;
     *n = (Node){ .id = (size_t)id, .op = op_find(op), .module = module, .phase = phase_of(phase), .out = *value };
     r->tape->nodes[id] = n;
-    return read_attributes(r, n, json_object_get(one, "attrs"));
+    return read_attributes(r, n, json_object_get(entry, "attrs"));
 }
 
-static bool read_inputs(Reading *r, const json_t *one)
+static bool read_inputs(Reading *r, const json_t *entry)
 {
-    const json_t *inputs = json_object_get(one, "inputs");
-    Node *n = r->tape->nodes[json_integer_value(json_object_get(one, "id"))];
+    const json_t *inputs = json_object_get(entry, "inputs");
+    Node *n = r->tape->nodes[json_integer_value(json_object_get(entry, "id"))];
     n->n_in = json_array_size(inputs);
     n->in = arena_array(r->arena, n->n_in + 1, sizeof *n->in);
     for (size_t k = 0; n->in && k < n->n_in; k++) {

@@ -32,7 +32,7 @@ static bool clips(const Node *n)
             || strcmp(n->op->name, "scale_by") == 0);
 }
 
-/* The loss has no module path: the rows of the roles are taken out of the logits outside any module. */
+/* A node outside any module belongs to the loss, such as the one that takes the rows of a role out of the logits. */
 static const char *path_of(const Node *n) { return *n->module ? n->module : "loss"; }
 
 /* Whether the path is that of the module, or of a module inside it. */
@@ -87,24 +87,24 @@ static void add_forms(Units *to, const char *module)
 /* Finds the input and the output of a module; false if it has several inputs or several outputs. */
 static bool ends(Unit *u, const Tape *t)
 {
-    bool one = true;
+    bool single = true;
     for (size_t k = 0; k < t->count; k++) {
         Node *n = t->nodes[k];
         bool inside = unit_has(u, n);
         u->last = inside ? k : u->last;
         for (size_t i = 0; i < n->n_in && n->phase == PHASE_FORWARD; i++) {
             Node *x = n->in[i];
-            bool from = unit_has(u, x);
-            if (inside && !from && x->op) {
-                one &= !u->in || u->in == x;
+            bool x_inside = unit_has(u, x);
+            if (inside && !x_inside && x->op) {
+                single &= !u->in || u->in == x;
                 u->in = x;
-            } else if (!inside && from) {
-                one &= !u->out || u->out == x;
+            } else if (!inside && x_inside) {
+                single &= !u->out || u->out == x;
                 u->out = x;
             }
         }
     }
-    return one;
+    return single;
 }
 
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
@@ -123,10 +123,10 @@ bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
     }
     for (size_t k = 0; k < all.count; k++) {
         Unit u = all.list[k];
-        bool loss = strcmp(u.module, "loss") == 0, one = ends(&u, t);
+        bool loss = strcmp(u.module, "loss") == 0, single = ends(&u, t);
         if (strcmp(u.module, "clip") == 0 || strcmp(u.module, "optimiser") == 0)
             u.in = u.out = NULL;
-        else if (!one || (!u.out && !loss))
+        else if (!single || (!u.out && !loss))
             continue;
         size_t index = (*count)++;
         for (; index > 0
@@ -140,14 +140,14 @@ bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
 
 Node *unit_gradient(const Unit *u, const Node *x)
 {
-    Node *one = NULL;
+    Node *last = NULL;
     size_t count = 0;
     for (size_t k = 0; x && k < x->n_contributions; k++)
         if (below(u->module, path_of(x->contributions[k]))) {
-            one = x->contributions[k];
+            last = x->contributions[k];
             count++;
         }
-    return count == 0 ? NULL : count == x->n_contributions ? x->grad : count == 1 ? one : NULL;
+    return count == 0 ? NULL : count == x->n_contributions ? x->grad : count == 1 ? last : NULL;
 }
 
 bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Arena *a)

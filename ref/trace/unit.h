@@ -23,7 +23,7 @@ typedef struct {
     const char *module;              // its path on the Hub
     bool  parts;                     // it is made of other units; the gradients of the weights are left to these
     Node *in, *out;                  // nodes on the tape of the step; NULL: there is none, or there are many (clip, optimiser)
-    // the highest id of its nodes in the forward phase; for "optimiser", in the optimiser's phase
+    // the highest id of its nodes in the forward phase; for "clip" and "optimiser", in the optimiser's phase
     size_t last;
 } Unit;
 
@@ -37,7 +37,7 @@ typedef struct {
 
 /* Finds the units of a step in order of execution; a unit comes after its parts. False: memory ran out. */
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a);
-/* Whether the node is a forward node of the unit; for "optimiser", a node of the optimiser's phase. */
+/* Whether the node is a forward node of the unit; for "clip" and "optimiser", its node of the optimiser's phase. */
 bool unit_has(const Unit *u, const Node *n);
 /* Whether the module of that path computes the node, in any phase: forward, backward or update. */
 bool unit_spans(const char *module, const Node *n);

@@ -11,10 +11,11 @@
 #define ADAPTERS "train.trainable=llm lora.rank=3 lora.alpha=6"
 #define SELECTION "hidden_states[vision_feature_layer] without the class token, without post_layernorm"
 #define ATTENTION "causal, within each sample; half-split rotary positions; query head h reads key head h / group"
-#define EACH(id, module, gain, settings, definition, flags) \
+// BOTH: one form for each of the two tiny models
+#define BOTH_WITH_GAIN(id, module, gain, settings, definition, flags) \
     { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, \
     { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
-#define BOTH(id, module, settings, definition, flags) EACH(id, module, 1, settings, definition, flags)
+#define BOTH(id, module, settings, definition, flags) BOTH_WITH_GAIN(id, module, 1, settings, definition, flags)
 
 const BlockForm block_forms[] = {
     BOTH("vision_embeddings", VISION ".embeddings", "", "class token and patches of each picture (a convolution without bias), "
@@ -22,7 +23,7 @@ const BlockForm block_forms[] = {
     BOTH("vision_layernorm", VISION ".pre_layrnorm", "", "y = (x - mean) / sqrt(var + eps) g + b", "EpsOutsideSqrt"),
     BOTH("vision_attention", VISION ".encoder.layers.0.self_attn", "", "softmax(q k / sqrt(d)) v of each picture, with biases", ""),
     BOTH("vision_mlp", VISION ".encoder.layers.0.mlp", "", "fc2(quick_gelu(fc1 x))", "QuickGeluMissing"),
-    EACH("vision_layer", VISION ".encoder.layers.0", 0.25f, "", "x + self_attn(layer_norm1 x), then + mlp(layer_norm2 x)", ""),
+    BOTH_WITH_GAIN("vision_layer", VISION ".encoder.layers.0", 0.25f, "", "x + self_attn(layer_norm1 x), then + mlp(layer_norm2 x)", ""),
     { "vision_select.a", "tiny-llava-a", VISION, "", SELECTION, "LayerMinus1 ClsKept PostNormApplied", 1 },
     { "vision_select.b", "tiny-llava-b", VISION, "", SELECTION, "ClsKept PostNormApplied", 1 },
     BOTH("projector", "multi_modal_projector", "", "linear_2(gelu(linear_1 x)), gelu by erf", "GeluTanh"),
@@ -31,7 +32,7 @@ const BlockForm block_forms[] = {
     { "attention.a", "tiny-llava-a", DECODER ".self_attn", "", ATTENTION, "RopeInterleaved", 1 },
     { "attention.b", "tiny-llava-b", DECODER ".self_attn", "", ATTENTION, "GqaTiled RopeInterleaved", 1 },
     BOTH("swiglu", DECODER ".mlp", "", "down_proj(silu(gate_proj x) up_proj x)", ""),
-    EACH("decoder_layer", DECODER, 0.25f, "", "x + self_attn(input_layernorm x), then + mlp(post_attention_layernorm x)", ""),
+    BOTH_WITH_GAIN("decoder_layer", DECODER, 0.25f, "", "x + self_attn(input_layernorm x), then + mlp(post_attention_layernorm x)", ""),
     BOTH("lora_linear", DECODER ".self_attn.q_proj", ADAPTERS, "y = x W^T + alpha/r (x A^T) B^T", "LoraNoScale LoraATransposed"),
     BOTH("norm", "language_model.model.norm", "", "y = x / sqrt(mean x^2 + eps) w", ""),
     BOTH("lm_head", "language_model.lm_head", "", "y = x W^T", ""),
@@ -66,7 +67,7 @@ static bool draw_all(const Tape *t, Unit *u, const BlockForm *f, Arena *a)
     bool good = unit_leaves(t, u, &leaves, &count, a) && (!u->in || draw(u->in, f, "in", 1, a))
              && (!u->out->grad || draw(u->out->grad, f, "grad.out", 1, a));
     for (size_t k = 0; good && k < count; k++)
-        if (strstr(leaves[k]->name, ".lora_B.weight"))                 // B is zero at the start, and would hide A
+        if (strstr(leaves[k]->name, ".lora_B.weight"))                 // a B of zeros, as it is at the start, would hide A
             good = draw(leaves[k], f, leaves[k]->name, 0.25f, a);
         else if (f->gain != 1 && unit_weight(u, leaves[k]) && leaves[k]->out.shape.rank == 2)
             good = multiply(leaves[k], f->gain, a);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Block case: one module of a tiny model alone, forward and backward, on drawn inputs and upstream gradients.
  *
- * in.safetensors holds <module>@in, <module>@grad.out, and under their own full names the weights of the module, the
- * other leaves (pixels, rope.cos, rope.sin) and the index lists (positions, segments, ids). The rows are packed
- * samples: `segments` {first query, queries, first key, keys} replaces the padding mask of other implementations.
- * out.safetensors holds <module>@out, <module>@grad.in and <module>@grad.<weight>, each with bound.<name>. */
+ * in.safetensors holds <module>@in and <module>@grad.out. It also holds, each under its full name, the weights of the
+ * module, the other leaves (pixels, rope.cos, rope.sin) and the index lists (positions, segments, ids). The rows are
+ * packed samples: `segments` {first query, queries, first key, keys} replaces the padding mask of other
+ * implementations. out.safetensors holds <module>@out, <module>@grad.in and <module>@grad.<weight>, each with its
+ * bound, bound.<name>. */
 #ifndef PULSE_REF_VECTORS_CASE_BLOCK_H
 #define PULSE_REF_VECTORS_CASE_BLOCK_H
 

@@ -5,7 +5,7 @@
 #include "tensor/bounds/bound.h"
 #include "tensor/base/random.h"
 
-enum { V = 37, ROWS = 8 };
+enum { V = 37, ROWS = 8 };               // V: the size of the vocabulary; ROWS: at most so many in a role
 
 const LossForm loss_forms[] = {
     { "ga.default", "ga", "", "SumNotMean ShiftOff1 PadInMean", false, false },

@@ -2,7 +2,7 @@
 /* Loss case: one form of one method on given logits. The answers are the loss and its gradient with respect to the
  * logits, each with the bound of an fp32 implementation.
  *
- * A role (forget, retain, refusal, alternate) has R rows of V logits, in B samples. For each, in.safetensors holds
+ * A role of the method (forget, retain, …) has R rows of V logits, in B samples. For each role, in.safetensors holds
  *     z.<role>, z_ref.<role> [R, V]    the logits of the model, and of the reference model if the method has one
  *     labels.<role> [R]                -1: not supervised
  *     offsets.<role> [B + 1]           the rows of sample i are offsets[i] … offsets[i+1] - 1

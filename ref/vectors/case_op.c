@@ -13,8 +13,8 @@
 
 static const int32_t positions[] = { 0, 1, 2, 3, 4, 11, 12 };
 
-/* The inputs of the norms are small, so that eps matters. The moments of AdamW are those
- * of a first step, m = RN(0.1 g). */
+/* The inputs of the norms are small, so that eps matters. The moments of AdamW are as large
+ * as after a first step with gradients of about 0.01. */
 const OpForm op_forms[] = {
     { "gelu.default", "gelu", "GeluTanh", { VECTOR(97) }, { 2 }, { .f = { 0 } } },
     { "quick_gelu.default", "quick_gelu", "QuickGeluMissing", { VECTOR(97) }, { 2 }, { .f = { 0 } } },

@@ -25,7 +25,7 @@ const char *reject_expected_name(RejectExpected x)
     return names[x];
 }
 
-static bool is(const RejectForm *f, const char *reader)
+static bool has_reader(const RejectForm *f, const char *reader)
 {
     size_t n = strlen(reader);
     return strncmp(f->path, reader, n) == 0 && f->path[n] == '/';
@@ -68,9 +68,9 @@ bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e)
     *out = made_make(FILE_BYTES, a);
     if (!out->at)
         return false;
-    if (is(f, "png"))
+    if (has_reader(f, "png"))
         make_png(out, &f->png);
-    else if (is(f, "safetensors")) {
+    else if (has_reader(f, "safetensors")) {
         made_little(out, f->length ? (uint64_t)f->length : strlen(f->text), f->length < -8 ? 4 : 8);
         made_text(out, f->text);
         for (size_t k = 0; k < f->zeros; k++)
@@ -85,7 +85,7 @@ static bool read_text(const RejectForm *f, const char *path, Arena *a, Error *e)
     ModelConfig c;
     size_t n;
     const char *text = file_read(path, LIMIT_CONFIG, &n, a, e);
-    return text && (is(f, "config") ? config_parse(&c, text, n, path, e) : tokenizer_parse(text, n, path, a, e) != NULL);
+    return text && (has_reader(f, "config") ? config_parse(&c, text, n, path, e) : tokenizer_parse(text, n, path, a, e) != NULL);
 }
 
 bool reject_reads(const RejectForm *f, const char *path, Error *refusal)
@@ -95,14 +95,14 @@ bool reject_reads(const RejectForm *f, const char *path, Error *refusal)
     Dataset samples;
     Image picture;
     bool good;
-    if (is(f, "safetensors")) {
+    if (has_reader(f, "safetensors")) {
         if ((good = store_open(&store, path, &a, refusal)))
             store_close(&store);
-    } else if (is(f, "samples")) {
+    } else if (has_reader(f, "samples")) {
         if ((good = dataset_read(&samples, path, &a, refusal)))
             dataset_close(&samples);
     } else
-        good = is(f, "png") ? image_read(&picture, path, &a, refusal) : read_text(f, path, &a, refusal);
+        good = has_reader(f, "png") ? image_read(&picture, path, &a, refusal) : read_text(f, path, &a, refusal);
     arena_free(&a);
     return good;
 }

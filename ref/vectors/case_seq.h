@@ -28,7 +28,7 @@ typedef struct {
 } SeqCase;
 
 /* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and drawn anew for each `run`. At the
- * end the same amount is subtracted from the weights. size 0: nothing is added. */
+ * end of the run, xi size w is subtracted from the weight again. size 0: nothing is added. */
 typedef struct { double size; uint64_t run; } SeqShake;
 
 /* `folder` is the folder of the suite, with its models; `samples` is the path of samples.jsonl; `m` has the settings

@@ -30,42 +30,42 @@ static const struct { const char *at; size_t n; } texts[] = {
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-typedef struct { const void *at; size_t n; } Run;
+typedef struct { const void *at; size_t n; } List;
 
 /* Makes a matrix with one list in each row. A shorter row is filled up with bytes of the value `fill`. */
-static Tensor rows(const Run *run, size_t count, Dtype dtype, int fill, Arena *a)
+static Tensor rows(const List *list, size_t count, Dtype dtype, int fill, Arena *a)
 {
     size_t longest = 0, size = dtype_size(dtype);
     for (size_t k = 0; k < count; k++)
-        longest = run[k].n > longest ? run[k].n : longest;
+        longest = list[k].n > longest ? list[k].n : longest;
     Tensor t = { .shape = shape_of(2, count, longest), .dtype = dtype, .data = arena_array(a, count * longest, size) };
     for (size_t k = 0; t.data && k < count; k++) {
         memset(t.u8 + k * longest * size, fill, longest * size);
-        if (run[k].n)
-            memcpy(t.u8 + k * longest * size, run[k].at, run[k].n * size);
+        if (list[k].n)
+            memcpy(t.u8 + k * longest * size, list[k].at, list[k].n * size);
     }
     return t;
 }
 
-static Tensor lengths(const Run *run, size_t count, Arena *a)
+static Tensor lengths(const List *list, size_t count, Arena *a)
 {
     Tensor t = { .shape = shape_of(1, count), .dtype = I32, .i32 = arena_array(a, count, sizeof *t.i32) };
     for (size_t k = 0; t.i32 && k < count; k++)
-        t.i32[k] = (int32_t)run[k].n;
+        t.i32[k] = (int32_t)list[k].n;
     return t;
 }
 
 bool tok_case_make(const Tokenizer *t, LossCase *c, Arena *a, Error *e)
 {
-    Run text[TEXTS], ids[TEXTS], decoded[TEXTS];
+    List text[TEXTS], ids[TEXTS], decoded[TEXTS];
     for (size_t k = 0; k < TEXTS; k++) {
         TokenIds x = tokenizer_encode_bytes(t, texts[k].at, texts[k].n, TOKENIZER_SPECIAL, a, e);
         char *back = x.id ? tokenizer_decode(t, x.id, x.count, true, a, e) : NULL;
         if (!back)
             return false;
-        text[k] = (Run){ texts[k].at, texts[k].n };
-        ids[k] = (Run){ x.id, x.count };
-        decoded[k] = (Run){ back, strlen(back) };
+        text[k] = (List){ texts[k].at, texts[k].n };
+        ids[k] = (List){ x.id, x.count };
+        decoded[k] = (List){ back, strlen(back) };
     }
     *c = (LossCase){ .in = { { "text", rows(text, TEXTS, U8, 0, a) }, { "text.length", lengths(text, TEXTS, a) } }, .in_count = 2,
                      .out = { { "ids", rows(ids, TEXTS, I32, -1, a) }, { "decoded", rows(decoded, TEXTS, U8, 0, a) },

@@ -26,7 +26,7 @@ typedef struct {
     int colour;                // 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
     int filter;                // the kind of filter, the byte before each row; 0: no filter
 } PngForm;
-size_t png_row(const PngForm *f);                      // the bytes of a row, without its filter byte
+size_t png_row(const PngForm *f);                      // how many bytes a row has, without its filter byte
 void   png_begin(Made *m, const PngForm *f);           // the signature and the chunk IHDR
 void   png_chunk(Made *m, const char *kind, const void *data, size_t n);
 void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // the chunk IDAT; `rows` has no filter bytes

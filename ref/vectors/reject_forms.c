@@ -7,6 +7,8 @@
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first \
     "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
 #define FILE_(reader, name, ending, why) .path = reader "/" name ending, .reason = why
+// One file each. S, L: safetensors, where L states a length of the header; C: config.json; T: tokenizer.json; P: PNG;
+// J: samples.
 #define S(name, why, header, bytes) { FILE_("safetensors", name, ".safetensors", why), .text = header, .zeros = bytes }
 #define L(name, why, header, stated) { FILE_("safetensors", name, ".safetensors", why), .text = header, .length = stated }
 #define C(name, why, keys) { FILE_("config", name, ".json", why), .text = "{\"model_type\": \"llava\", " keys "}" }

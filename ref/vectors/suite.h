@@ -21,8 +21,8 @@
  * An entry is called "<case>/<name>"; for a step it is "<case>/t<k>" end to end, and "<case>/<module>@<answer>" for the
  * module alone.
  * wrong.safetensors holds the answers of implementations with a known mistake, as "<case>@<flag>/<tensor>" (made by
- * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one of
- * the small tensors of the whole step. Each case.json lists its mistakes. */
+ * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one
+ * of the small tensors of the whole step. Each case.json lists the mistakes that its case has answers of. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
 
@@ -42,7 +42,7 @@ typedef struct {
     const char *name;                // the first part of a case's path: "prep"
     const char *answers;             // the file of a case that holds its answers
     Judge judge;
-    bool optional;                   // answers are optional: only those present in GOT are judged
+    bool optional;                   // answers may be missing: only those are judged that the other implementation gave
 } SuiteKind;
 /* The kind that a path of a case, or of one of its files, begins with; NULL: the path begins with no kind. */
 const SuiteKind *suite_kind(const char *path);
@@ -60,7 +60,7 @@ typedef struct {
 /* The content of a case, before it is written. */
 typedef struct {
     const char *id, *flags;          // flags: the names of known mistakes, separated by blanks
-    const char *section, *definition;                  // the formula in one line, and the header that states it in full
+    const char *section, *definition;                  // the header that states the formula in full; the formula in one line
     // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
     const char *files;
     const Entry *in, *out;
@@ -83,15 +83,15 @@ bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, cons
 /* Adds the noise of a step whose trace is already in the suite. */
 bool suite_noise_step(Suite *s, const char *id);
 /* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again
- * from weights that are changed at random by a few units in the last place of the precision. This
- * replaces the roundings inside the run. */
+ * from weights that are changed at random by a few units in the last place of the precision. These
+ * changes stand for the roundings inside the run. */
 bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
                      const SeqCase *right);
 /* Writes noise.safetensors. */
 bool suite_noise_save(Suite *s);
 /* "below" of the manifest, which the caller owns: {"fp32": ["step/npo.adamw.b@BetaDecimal", …], …}. It lists for each
- * precision the known mistakes of steps that cannot be told from noise, because they change every answer too little.
- * Empty if the suite has no wrong.safetensors. */
+ * precision those mistakes, known for a step, that cannot be told from noise, because they change every answer too
+ * little. Empty if the suite has no wrong.safetensors. */
 json_t *suite_below(Suite *s);
 /* The words of "a b c" as a JSON list, which the caller owns. */
 json_t *word_list(const char *words);

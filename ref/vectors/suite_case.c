@@ -85,7 +85,7 @@ static bool write_tensors(Suite *s, const char *id, const char *name, const Entr
         && json_add(files, json_incref(json_array_get(s->files, json_array_size(s->files) - 1)));
 }
 
-/* Adds the files of a case that the manifest has already. */
+/* Appends to `files` the manifest's entries for those files of the case that `names` lists. */
 static void add_files(const Suite *s, const char *id, json_t *names, json_t *files)
 {
     size_t n = strlen(id);
@@ -99,14 +99,14 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         }
 }
 
-/* The answers of implementations with a known mistake to this case, from wrong.safetensors: an object for each
- * mistake, with its name ("flag"), the names of its tensors, and its loss if there is one among them. NULL: no
- * known mistake shows in this case. */
+/* What wrong.safetensors has for this case, the answers that implementations with a known mistake give: an object for
+ * each mistake, with its name ("flag"), the names of its tensors, and its loss if there is one among them. NULL: it has
+ * nothing for this case. */
 static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
 {
     Store s;
     char *path = arena_format(a, "%s/wrong.safetensors", folder), *start = arena_format(a, "%s@", id);
-    json_t *all = json_array(), *one = NULL;
+    json_t *all = json_array(), *mistake = NULL;
     if (!path || !start || !file_exists(path) || !store_open(&s, path, a, e))
         return json_decref(all), NULL;
     // the entries are sorted by name, so the answers of one mistake follow one another
@@ -118,16 +118,16 @@ static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Erro
             continue;
         char *flag = arena_format(a, "%.*s", (int)(slash - w->name - (ptrdiff_t)strlen(start)),
                                   w->name + strlen(start));
-        if (!one || strcmp(json_string_value(json_object_get(one, "flag")), flag) != 0)
-            json_add(all, one = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
-        describe(json_object_get(one, "tensors"), &(Entry){ slash + 1, w->tensor }, 1);
+        if (!mistake || strcmp(json_string_value(json_object_get(mistake, "flag")), flag) != 0)
+            json_add(all, mistake = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
+        describe(json_object_get(mistake, "tensors"), &(Entry){ slash + 1, w->tensor }, 1);
         if (strcmp(slash + 1, "loss") == 0) {
-            json_put(one, "loss", json_decimal(w->tensor.f32[0]));
-            json_put(one, "loss.hex", json_string(hex_double((double)w->tensor.f32[0], hex)));
+            json_put(mistake, "loss", json_decimal(w->tensor.f32[0]));
+            json_put(mistake, "loss.hex", json_string(hex_double((double)w->tensor.f32[0], hex)));
         }
     }
     store_close(&s);
-    return one ? all : (json_decref(all), NULL);
+    return mistake ? all : (json_decref(all), NULL);
 }
 
 bool suite_case(Suite *s, SuiteCase c)

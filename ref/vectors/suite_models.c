@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The three tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds,
- * a tokenizer, and samples about pictures that are not square. */
+/* The three tiny models of the suite and a reference model of each. Their weights are drawn from seeds. Each has a
+ * tokenizer, and samples about pictures that are not square. */
 #include <string.h>
 #include "model/arch.h"
 #include "model/image/image.h"
@@ -69,8 +69,8 @@ static ModelConfig tiny_b(void)
     return c;
 }
 
-/* The smallest model has one layer in the tower and one in the language model. With it, a step of
- * each of many methods stays small. */
+/* The smallest model has one layer in the tower and one in the language model. The steps of most
+ * methods are recorded on it, so that their files stay small. */
 static ModelConfig tiny_mini(void)
 {
     ModelConfig c = tiny_b();
@@ -81,9 +81,9 @@ static ModelConfig tiny_mini(void)
     return c;
 }
 
-/* Doubles every matrix of a model at the start of a training. With larger matrices no activation is nearly linear;
- * these are still small enough that no module multiplies errors until its bound is useless. */
-static void widen(Weights *w)
+/* Doubles every matrix of a new model. Then no activation is nearly linear, but the matrices are still so small that no
+ * module enlarges errors until its bound is useless. */
+static void double_matrices(Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)
         for (size_t i = 0; w->list[k].tensor.shape.rank > 1 && i < shape_size(w->list[k].tensor.shape); i++)
@@ -130,7 +130,7 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
     if (!at || !file_make_folder(at, e) || !tokenizer_train(at, words, sizeof words / sizeof *words, 0, e)
         || !special_ids(&c, arena_format(a, "%s/tokenizer.json", at), e) || !weights_make(&w, &c, seed, a, e))
         return false;
-    widen(&w);
+    double_matrices(&w);
     if (!weights_save(&w, &c, at, e) || !image_processor_write(&s, arena_format(a, "%s/preprocessor_config.json", at), e)
         || !pictures(arena_format(a, "%s/pictures.safetensors", at), a, e))
         return false;

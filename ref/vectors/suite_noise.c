@@ -72,7 +72,8 @@ bool suite_noise_step(Suite *s, const char *id)
     return good;
 }
 
-/* Adds the errors of one run to the noise of each answer. */
+/* Adds the errors of one run to the noise of each answer. Until suite_noise_seq takes the root, rms is the mean
+ * square. */
 static void add_run(const SeqCase *right, const SeqCase *run, Precision p, Noise (*noise)[PRECISIONS])
 {
     for (size_t k = 0; k < right->out_count; k++) {
@@ -92,7 +93,7 @@ bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *sam
                      const SeqCase *right)
 {
     // formats with equally many digits share their noise
-    static const struct { double size; Precision of, too; } shakes[] = {
+    static const struct { double size; Precision first, second; } shakes[] = {
         { 0x1p-20, PRECISION_FP32, PRECISION_FP32 }, { 0x1p-11, PRECISION_TF32, PRECISION_FP16 }, { 0x1p-8, PRECISION_BF16,
                 PRECISION_BF16_MIXED },
     };
@@ -102,13 +103,13 @@ bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *sam
             Arena own = arena_make(s->error);
             SeqCase c;
             if (seq_case_make(f, s->folder, samples, m, (SeqShake){ shakes[i].size, run + 1 }, &c, &own, s->error)) {
-                add_run(right, &c, shakes[i].of, noise);
+                add_run(right, &c, shakes[i].first, noise);
                 json_decref(c.steps);
             }
             arena_free(&own);
         }
         for (size_t k = 0; k < right->out_count; k++)
-            noise[k][shakes[i].too] = noise[k][shakes[i].of];
+            noise[k][shakes[i].second] = noise[k][shakes[i].first];
     }
     for (size_t k = 0; noise && k < right->out_count && !s->error->failed; k++) {
         for (Precision p = 0; p < PRECISIONS; p++)
@@ -133,16 +134,16 @@ typedef struct {
     Store values, wrong, noise;
 } Step;
 
-/* The right value of an answer of the step, and the noise by which an answer is judged. */
+/* The right value of an answer of the step; *noise: the noise by which this answer is judged. */
 static const Tensor *right_of(const Step *x, const char *answer, const Tensor **noise)
 {
     const char *at = strrchr(answer, '@'), *name = answer;
     const json_t *modules = json_object_get(x->root, "modules");
     for (size_t k = 0; at && k < json_array_size(modules); k++) {
-        const json_t *one = json_array_get(modules, k);
-        const char *path = json_string_value(json_object_get(one, "module"));
+        const json_t *module = json_array_get(modules, k);
+        const char *path = json_string_value(json_object_get(module, "module"));
         if (path && strlen(path) == (size_t)(at - answer) && strncmp(path, answer, strlen(path)) == 0)
-            name = json_string_value(json_object_get(json_object_get(one, "answers"), at + 1));
+            name = json_string_value(json_object_get(json_object_get(module, "answers"), at + 1));
     }
     if (!name)
         return NULL;
@@ -173,11 +174,11 @@ static void add_below(const Step *x, Precision p, json_t *to)
     for (size_t k = 0; start && k < x->wrong.count;) {
         const char *name = x->wrong.entries[k].name, *slash = strrchr(name, '/');
         size_t length = slash ? (size_t)(slash - name) : strlen(name);
-        bool mine = strncmp(name, start, strlen(start)) == 0 && slash, shown = false;
+        bool of_this_step = strncmp(name, start, strlen(start)) == 0 && slash, shown = false;
         for (; k < x->wrong.count && strncmp(x->wrong.entries[k].name, name, length) == 0 && x->wrong.entries[k].name[length] == (slash
                 ? '/' : 0); k++)
-            shown |= mine && seen(x, &x->wrong.entries[k], x->wrong.entries[k].name + length + 1, p);
-        if (mine && !shown)
+            shown |= of_this_step && seen(x, &x->wrong.entries[k], x->wrong.entries[k].name + length + 1, p);
+        if (of_this_step && !shown)
             json_add(to, json_stringn(name, length));
     }
 }

@@ -21,13 +21,14 @@ static const char characters[] =
 static const char whole_words[] =
     "_what _this _name _capital _country _colour _which _these _answer _world _tokens _image _in _café _naïve";
 
-static json_t *special(json_int_t id, const char *content, bool strip, bool is_special)
+static json_t *added_token(json_int_t id, const char *content, bool strip, bool is_special)
 {
     return json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", content, "single_word", 0, "lstrip", (int)strip,
                      "rstrip", (int)strip, "normalized", 0, "special", (int)is_special);
 }
 
-/* Reads the next word, leaves out its '+', and puts the mark for '_'. *cut becomes the offset at which the '+' was. */
+/* Reads the next word, leaves out its '+', and writes MARK for each '_'. *cut becomes the offset at which the '+'
+ * was. */
 static bool next(const char **at, char out[64], size_t *cut)
 {
     size_t n = 0;
@@ -98,9 +99,9 @@ json_t *tok_tokenizer(const char *id)
                               vocab, "merges", merged);
     if (words)
         json_put(model, "ignore_merges", json_true());
-    json_t *added = json_pack("[o, o, o, o, o, o]", special(0, "<unk>", false, true), special(1, "<s>", false, true),
-                              special(2, "</s>", false, true), special(n, "<image>", first, true),
-                              special(n + 1, "<pad>", false, true), special(n + 2, "Paris!", false, false));
+    json_t *added = json_pack("[o, o, o, o, o, o]", added_token(0, "<unk>", false, true), added_token(1, "<s>", false, true),
+                              added_token(2, "</s>", false, true), added_token(n, "<image>", first, true),
+                              added_token(n + 1, "<pad>", false, true), added_token(n + 2, "Paris!", false, false));
     json_t *post = json_pack("{s:s, s:[{s:{s:s, s:i}}, {s:{s:s, s:i}}], s:[], s:{s:{s:s, s:[i], s:[s]}}}", "type", "TemplateProcessing",
                              "single", "SpecialToken", "id", "<s>", "type_id", 0, "Sequence", "id", "A", "type_id", 0, "pair",
                              "special_tokens", "<s>", "id", "<s>", "ids", 1, "tokens", "<s>");

@@ -20,7 +20,7 @@ cd "$root" || exit 2
 pages=${*:-README.md docs/*.md}
 place=$(mktemp -d) || exit 2
 trap 'rm -rf "$place"' EXIT
-unset MAKEFLAGS MFLAGS                             # a page calls make as a reader does, not as a part of this one
+unset MAKEFLAGS MFLAGS                             # so that a page calls make as a reader does, not as a part of this make
 ran=0 failed=0 skipped=0 numpy=yes
 python3 -c 'import numpy' 2> /dev/null || numpy=
 echo "| page | line | kind | seconds | |"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# sysroot.sh ARCH FOLDER: unpacks Debian's libraries for another processor (arm64, s390x) into FOLDER, to link static.
+# sysroot.sh ARCH FOLDER: unpacks Debian's libraries for another processor (arm64, s390x) into FOLDER, for static links.
 # It needs no root and does not touch the system's own package lists: apt keeps its state in FOLDER.
 set -u
 arch=$1 folder=$2

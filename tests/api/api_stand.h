@@ -34,8 +34,8 @@ static inline void expect_refused(pulse_status status, pulse_status kind, const 
 }
 #define refused(words, call) expect_refused(call, PULSE_BAD_INPUT, words)
 
-/* The pulse_tensor of a tensor of tensor/. */
-static inline pulse_tensor of_tensor(Tensor t)
+/* A pulse_tensor with the dtype, the shape and the data of the library's tensor t. */
+static inline pulse_tensor pulse_tensor_of(Tensor t)
 {
     pulse_tensor x = { .dtype = (int32_t)t.dtype, .rank = t.shape.rank, .data = t.data };
     for (int i = 0; i < t.shape.rank; i++)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Each block of C in docs/api.md and docs/api-models.md compiles against pulse.h and the shared library, and prints what
-# the page says. The pages show each function. `bash tests/api/test_api.sh show` prints what the blocks print.
+# the page says. Each function of pulse.h is called in some block. `bash tests/api/test_api.sh show` prints the output
+# of the blocks instead.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 pages="docs/api.md docs/api-models.md" found=$tap_folder/found

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A user's program may have names that the library uses inside: its own stb_image, a function gemm, a variable ops.
+# A user's program may define names that the library uses inside: its own stb_image, a function gemm, a variable ops.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 if nm "$BUILD/libpulseref.so" 2> /dev/null | grep -qE ' U __(asan|tsan|ubsan)_'; then
@@ -11,7 +11,7 @@ found=$tap_folder/found
 cc=$(make -s compiler 2> /dev/null)
 
 # The same text is a C program and a C++ program.
-cat > "$tap_folder/stranger.c" <<'TEXT'
+cat > "$tap_folder/user.c" <<'TEXT'
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 #include <string.h>
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
     return !good;
 }
 TEXT
-cp "$tap_folder/stranger.c" "$tap_folder/stranger.cc"
+cp "$tap_folder/user.c" "$tap_folder/user.cc"
 cxx=${cc/#gcc/g++}
 cxx=${cxx/#clang/clang++}
 model=fixtures/vectors/v1/models/tiny-llava-a
@@ -67,15 +67,15 @@ links() { $1 -w -I. "$tap_folder/$2" ${3:-"$BUILD/libpulseref.so" "-Wl,-rpath,$P
 runs() { "$tap_folder/program" fixtures/vectors/v1/prep/crop.wide/picture.png $model/preprocessor_config.json; }
 archive="$BUILD/libpulseref.a $(make -s needed)"
 
-check "a C program links the shared library beside its own gemm, ops, json_parse and stb_image" links "$cc -std=c11" stranger.c
-check "it runs" runs
-check "a C program links the archive beside them" links "$cc -std=c11" stranger.c "$archive"
-check "it runs" runs
+check "a C program links the shared library beside its own gemm, ops, json_parse and stb_image" links "$cc -std=c11" user.c
+check "that program runs" runs
+check "a C program links the archive beside the same names" links "$cc -std=c11" user.c "$archive"
+check "that program runs" runs
 if ${cxx%% *} --version > /dev/null 2>&1; then
-    check "a C++ program links the shared library beside them" links "$cxx -std=c++17" stranger.cc
-    check "it runs" runs
-    check "a C++ program links the archive beside them" links "$cxx -std=c++17" stranger.cc "$archive"
-    check "it runs" runs
+    check "a C++ program links the shared library beside the same names" links "$cxx -std=c++17" user.cc
+    check "that program runs" runs
+    check "a C++ program links the archive beside the same names" links "$cxx -std=c++17" user.cc "$archive"
+    check "that program runs" runs
 else
     skip "a C++ program links the library" "there is no ${cxx%% *}"
 fi

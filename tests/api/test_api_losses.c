@@ -11,7 +11,7 @@
 
 /* --- losses --- */
 
-static const Tensor *of_case(const Entry *list, size_t n, const char *name, Role r)
+static const Tensor *case_tensor(const Entry *list, size_t n, const char *name, Role r)
 {
     char full[64];
     snprintf(full, sizeof full, "%s.%s", name, role_name(r));
@@ -23,9 +23,9 @@ static const Tensor *of_case(const Entry *list, size_t n, const char *name, Role
 
 static pulse_part part_of(const LossCase *c, Role r)
 {
-    const Tensor *z = of_case(c->in, c->in_count, "z", r), *ref = of_case(c->in, c->in_count, "z_ref", r);
-    const Tensor *labels = of_case(c->in, c->in_count, "labels", r),
-        *offsets = of_case(c->in, c->in_count, "offsets", r);
+    const Tensor *z = case_tensor(c->in, c->in_count, "z", r), *ref = case_tensor(c->in, c->in_count, "z_ref", r);
+    const Tensor *labels = case_tensor(c->in, c->in_count, "labels", r),
+        *offsets = case_tensor(c->in, c->in_count, "offsets", r);
     return (pulse_part){ .role = (int32_t)r, .rows = (int64_t)z->shape.dim[0], .vocabulary = (int64_t)z->shape.dim[1],
                          .samples = (int64_t)offsets->shape.dim[0] - 1, .logits = z->f32, .reference = ref ? ref->f32 : NULL,
                          .labels = labels->i32, .offsets = offsets->i32, .gradient = tensor_f32(&arena, z->shape).f32 };
@@ -55,13 +55,13 @@ static void every_form_of_every_loss_has_the_recorded_bits(void **state)
         float loss;
         assert_true(loss_case_make(&loss_forms[f], &c, &arena, &error));
         for (Role r = 0; r < ROLE_COUNT; r++)
-            if (of_case(c.in, c.in_count, "z", r))
+            if (case_tensor(c.in, c.in_count, "z", r))
                 parts[n++] = part_of(&c, r);
         expect_ok(pulse_loss(ctx, loss_forms[f].method, parts, n, hyper, settings_of(loss_forms[f].variants, hyper),
                              &loss));
         assert_memory_equal(&loss, c.out[0].tensor.f32, sizeof loss);
         for (size_t k = 0; k < n; k++) {
-            const Tensor *want = of_case(c.out, c.out_count, "dz", (Role)parts[k].role);
+            const Tensor *want = case_tensor(c.out, c.out_count, "dz", (Role)parts[k].role);
             const Shape shape = shape_of(2, (size_t)parts[k].rows, (size_t)parts[k].vocabulary);
             const Tensor zero = tensor_zeros(&arena, shape);          // for a role of which only the labels are read
             expect_tensor(tensor_view(parts[k].gradient, shape), want ? *want : zero, "%s dz.%s", loss_forms[f].id,
@@ -89,7 +89,7 @@ static void every_record_of_a_method_says_what_it_needs(void **state)
 
 enum { SLOTS = 2, STEPS = 3, SIZE = 53 };
 
-typedef struct { const char *kind; OptimiserKind is; float momentum; } Kind;
+typedef struct { const char *word; OptimiserKind kind; float momentum; } Kind;
 
 static const Kind kinds[] = { { "adamw", OPTIMISER_ADAMW, 0 }, { "adam", OPTIMISER_ADAM, 0 }, { "sgd", OPTIMISER_SGD, 0.9f },
                               { "sgd", OPTIMISER_SGD, 0 } };
@@ -101,12 +101,12 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
     (void)state;
     const Shape shape[SLOTS] = { shape_of(2, (size_t)7, (size_t)SIZE), shape_of(1, (size_t)SIZE) };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const pulse_setting settings[] = { { "kind", kinds[k].kind }, { "lr", "1e-2" }, { "weight_decay", "0.1" },
+        const pulse_setting settings[] = { { "kind", kinds[k].word }, { "lr", "1e-2" }, { "weight_decay", "0.1" },
                                            { "max_norm", "0.5" }, { "steps", "3" },
                                            { "schedule", "cosine" }, { "warmup", "1" },
                                            { "momentum", kinds[k].momentum > 0 ? "0.9" : "0" } };
         const OptimiserConfig config = {
-            .kind = kinds[k].is,
+            .kind = kinds[k].kind,
             .schedule = { SCHEDULE_COSINE, 1e-2f, 0, 1, 1, STEPS },
             .beta1 = 0.9f,
             .beta2 = 0.98f,
@@ -147,11 +147,11 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
             assert_memory_equal(&norm, &o.norm, sizeof norm);
             assert_memory_equal(&lr, &o.lr, sizeof lr);
             for (size_t s = 0; s < SLOTS; s++) {
-                expect_tensor(mine[s], theirs[s], "%s: weights %zu after step %d", kinds[k].kind, s, (int)step);
-                if (kinds[k].is != OPTIMISER_SGD || kinds[k].momentum > 0)
-                    expect_tensor(m[s], o.slots[s].m, "%s: moment %zu", kinds[k].kind, s);
-                if (kinds[k].is != OPTIMISER_SGD)
-                    expect_tensor(v[s], o.slots[s].v, "%s: second moment %zu", kinds[k].kind, s);
+                expect_tensor(mine[s], theirs[s], "%s: weights %zu after step %d", kinds[k].word, s, (int)step);
+                if (kinds[k].kind != OPTIMISER_SGD || kinds[k].momentum > 0)
+                    expect_tensor(m[s], o.slots[s].m, "%s: moment %zu", kinds[k].word, s);
+                if (kinds[k].kind != OPTIMISER_SGD)
+                    expect_tensor(v[s], o.slots[s].v, "%s: second moment %zu", kinds[k].word, s);
             }
             assert_true(progress.step == o.step && progress.power1 == o.beta1_power && progress.power2 == o.beta2_power);
             arena_free(&own);

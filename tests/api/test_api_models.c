@@ -33,7 +33,7 @@ static const Form forms[] = {
     { "rmu", "train.trainable=full optimiser.kind=sgd", { { "train.trainable", "full" }, { "optimiser.kind", "sgd" } }, 2, NULL },
     { "npo", "train.trainable=full", { { "train.trainable", "full" } }, 1, "-reference" },
     { "dpo", "train.trainable=proj+llm", { { "train.trainable", "proj+llm" } }, 1, NULL },
-    // these methods need adapters that are zero at first, or keep a number from step to step
+    // the three methods below need adapters that are zero at first, or keep a number from step to step
     { "o3", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
     { "smfa", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
     { "pdu", "train.trainable=llm unlearn.dual_warmup=0", { { "train.trainable", "llm" }, { "dual_warmup", "0" } }, 2, NULL },
@@ -66,7 +66,7 @@ static void expect_same(const pulse_result *got, const char *name, Tensor want)
     pulse_tensor value;
     if (pulse_result_find(ctx, got, name, &value) != PULSE_OK)
         fail_msg("%s", pulse_error_text(ctx));
-    const pulse_tensor like = of_tensor(want);
+    const pulse_tensor like = pulse_tensor_of(want);
     assert_int_equal(value.dtype, like.dtype);
     assert_memory_equal(value.dims, like.dims, (size_t)like.rank * sizeof *like.dims);
     if (memcmp(value.data, want.data, tensor_bytes(want)) != 0)
@@ -172,7 +172,7 @@ static void a_forward_pass_gives_logits_hidden_states_and_every_module(void **st
         for (int64_t k = 0; k <= s.session.config.text.num_hidden_layers; k++)
             expect_same(got, arena_format(&arena, "hidden_states.%lld", (long long)k), f.hidden[k]->out);
         for (size_t k = 0; k < count; k++)
-            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {   // this unit is only the embedding
+            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {   // this module's unit is only the embedding
                 expect_same(got, units[k].module, units[k].out->out);
                 seen++;
             }
@@ -235,7 +235,7 @@ static void a_model_gives_its_config_and_its_parameters(void **state)
     assert_null(model);
 }
 
-/* Writes an adapter of rank 1 on one linear map, with PEFT's names. All entries of A are 1, all of B are `b`. */
+/* Writes an adapter of rank 1 on one linear map, with PEFT's names. All entries of its A are 1, those of its B `b`. */
 static const char *adapter_write(const char *name, const char *module, size_t in, size_t out, float b)
 {
     const char *folder = arena_text(&arena, scratch("%s", name)), *prefix = "base_model.model.";
@@ -280,7 +280,7 @@ static void several_adapters_are_added(void **state)
         expect_ok(pulse_score(ctx, model, &one, 1, &got));
         if (n != 2)
             assert_true((got.nll == want.nll) == (n == 0));
-        else {      // W x + s - s differs from W x only by rounding errors
+        else {      // W x + s - s differs from W x only by rounding errors (s: what the first adapter adds)
             expect_ok(pulse_model_parameter(ctx, model, pulse_model_parameters(model) - 1, &name, &value));
             assert_string_equal(name, arena_format(&arena, "%s.lora_B.2.weight", module));
             assert_true(fabsf(got.nll - want.nll) < 1e-3f);
@@ -328,20 +328,20 @@ static void texts_prompts_and_pictures_are_those_of_the_library(void **state)
     expect_ok(pulse_processor_open(ctx, arena_format(&arena, "%s/preprocessor_config.json", folders[0]), &p));
     expect_ok(pulse_processor_size(ctx, p, &width, &height));
     const size_t pixels = 3 * width * height;
-    float *of_file = arena_array(&arena, pixels, sizeof(float)), *of_rgb = arena_array(&arena, pixels, sizeof(float));
+    float *from_file = arena_array(&arena, pixels, sizeof(float)), *from_rgb = arena_array(&arena, pixels, sizeof(float));
     ImageProcessor processor;
     Image image;
     assert_true(image_processor_read(&processor, arena_format(&arena, "%s/preprocessor_config.json", folders[0]), &error));
     assert_true(image_read(&image, picture, &arena, &error));
     float *expected = arena_array(&arena, pixels, sizeof(float));
     assert_true(image_preprocess(expected, &image, &processor, &arena, &error));
-    expect_ok(pulse_pixels_file(ctx, p, picture, of_file, pixels));
-    assert_memory_equal(of_file, expected, pixels * sizeof(float));
-    expect_ok(pulse_pixels_rgb(ctx, p, image.rgb, image.width, image.height, of_rgb, pixels));
-    assert_memory_equal(of_rgb, expected, pixels * sizeof(float));
-    refused("room for 5", pulse_pixels_file(ctx, p, picture, of_file, 5));
-    refused("PNG", pulse_pixels_bytes(ctx, p, "no picture", 10, of_file, pixels));
-    refused("0 x 3", pulse_pixels_rgb(ctx, p, image.rgb, 0, 3, of_rgb, pixels));
+    expect_ok(pulse_pixels_file(ctx, p, picture, from_file, pixels));
+    assert_memory_equal(from_file, expected, pixels * sizeof(float));
+    expect_ok(pulse_pixels_rgb(ctx, p, image.rgb, image.width, image.height, from_rgb, pixels));
+    assert_memory_equal(from_rgb, expected, pixels * sizeof(float));
+    refused("room for 5", pulse_pixels_file(ctx, p, picture, from_file, 5));
+    refused("PNG", pulse_pixels_bytes(ctx, p, "no picture", 10, from_file, pixels));
+    refused("0 x 3", pulse_pixels_rgb(ctx, p, image.rgb, 0, 3, from_rgb, pixels));
     pulse_processor_close(p);
 }
 

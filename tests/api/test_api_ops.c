@@ -24,7 +24,7 @@ static OpCall call_of(const Node *n)
     OpCall c = { .n_in = n->n_in, .index = n->attrs.index, .n_index = n->attrs.index_count };
     assert_in_range(n->n_in, 1, INPUTS_MOST);
     for (size_t k = 0; k < n->n_in; k++)
-        c.in[k] = of_tensor(n->in[k]->out);
+        c.in[k] = pulse_tensor_of(n->in[k]->out);
     for (size_t k = 0; k < OP_FLOATS && n->op->floats[k]; k++)
         c.attributes[c.n_attributes++] = (pulse_attribute){ n->op->floats[k], (double)n->attrs.f[k] };
     for (size_t k = 0; k < OP_REALS && n->op->reals[k]; k++)
@@ -54,7 +54,7 @@ static void every_operator_gives_the_bits_and_the_shape_of_the_tape(void **state
             pulse_tensor out = { .data = mine.data };
             expect_ok(pulse_op_shape(ctx, ARGUMENTS(c, n->op->name), &out));
             assert_ptr_equal(out.data, mine.data);
-            const pulse_tensor want = of_tensor(mine);
+            const pulse_tensor want = pulse_tensor_of(mine);
             assert_memory_equal(&out, &want, sizeof out);
             expect_ok(pulse_op(ctx, ARGUMENTS(c, n->op->name), &out));
             expect_tensor(mine, n->out, "%s of %s through pulse.h", n->op->name, op_cases[k].name);
@@ -84,7 +84,7 @@ static void weights_of_16_bits_are_widened_exactly(void **state)
 {
     (void)state;
     float x[6] = { 1, 2, 3, 4, 5, 6 }, wide[3] = { 1, -0.5f, 3 }, y[2], want[2];
-    uint16_t w[3] = { 0x3f80, 0xbf00, 0x4040 };                       // the same three as BF16
+    uint16_t w[3] = { 0x3f80, 0xbf00, 0x4040 };                       // the numbers of `wide` as BF16
     pulse_tensor in[] = { { PULSE_F32, 2, { 2, 3 }, x }, { PULSE_BF16, 2, { 1, 3 }, w } },
         out = { PULSE_F32, 2, { 2, 1 }, y };
     expect_ok(pulse_op(ctx, "linear", in, 2, NULL, 0, NULL, 0, &out));
@@ -107,7 +107,7 @@ static void the_bound_is_that_of_the_tape(void **state)
         const float **bounds;
         OpCall c = call_of(y);
         Tensor mine = tensor_f32(&b.arena, y->out.shape), off = tensor_f32(&b.arena, y->out.shape);
-        const pulse_tensor out = of_tensor(mine), bound = of_tensor(off);
+        const pulse_tensor out = pulse_tensor_of(mine), bound = pulse_tensor_of(off);
         pulse_status status = pulse_op_bound(ctx, ARGUMENTS(c, y->op->name), &out, &bound);
         if (y->op->bound) {
             with_bound++;

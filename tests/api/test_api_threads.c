@@ -10,7 +10,7 @@
 
 enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, NUMBERS = ROWS * COLS + ROWS + 320 + 2 };
 
-/* A thread and its results: operators, a forward pass of the shared model, a loss, a generated token. */
+/* A thread and its results: of two operators, of a forward pass of the shared model, a loss, a generated token. */
 typedef struct {
     pthread_t thread;
     const pulse_model *model;
@@ -60,9 +60,9 @@ static bool model_and_loss(pulse_context *c, const pulse_model *model, float *to
     return good;
 }
 
-static void *work(void *of)
+static void *work(void *worker)
 {
-    Worker *w = of;
+    Worker *w = worker;
     w->good = true;
     for (int k = 0; k < ROUNDS && w->good; k++) {
         pulse_context *c;
@@ -103,7 +103,7 @@ static int child(const pulse_model *model, const float *want)
     float old[ROWS * COLS + ROWS];
     fresh.model = model;
     fresh.threads = 2;
-    alarm(60);                                                         // ends a child in a deadlock
+    alarm(60);                                                         // kills the child if it is in a deadlock
     work(&fresh);
     return !fresh.good || memcmp(fresh.number, want, sizeof fresh.number) != 0
         || !operators(ctx, old) || memcmp(old, want, sizeof old) != 0;
@@ -118,7 +118,7 @@ static void a_forked_child_computes_the_same_bits(void **state)
     expect_ok(pulse_model_open(ctx, FOLDER, NULL, &model));
     parent.model = model;
     parent.threads = 2;
-    work(&parent);                                                     // now the team has started its threads
+    work(&parent);                                                     // now the team has threads, which fork() does not copy
     assert_true(parent.good);
     pid_t pid = fork();
     assert_true(pid >= 0);

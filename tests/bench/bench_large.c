@@ -165,12 +165,12 @@ static int task_run(const ModelConfig *c, const char *folder, const char *task)
     return good ? 0 : 2;
 }
 
-/* The present memory of a process that is not mapped from a file, in bytes. */
-static double anonymous(pid_t of)
+/* The memory that a process has at this moment, without the pages that are mapped from files, in bytes. */
+static double anonymous_memory(pid_t process)
 {
     char path[64], line[256];
     long kilobytes = 0;
-    snprintf(path, sizeof path, "/proc/%ld/status", (long)of);
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)process);
     FILE *f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f))
         sscanf(line, "RssAnon: %ld kB", &kilobytes);
@@ -189,7 +189,7 @@ static bool watched(const ModelConfig *c, const char *folder, const char *task)
     if (child == 0)
         _exit(task_run(c, folder, task));
     while (child > 0 && waitpid(child, &status, WNOHANG) == 0) {
-        const double now_used = anonymous(child);
+        const double now_used = anonymous_memory(child);
         most = now_used > most ? now_used : most;
         usleep(20000);
     }

@@ -2,8 +2,9 @@
 /* The processor time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) and of a step of
  * grad_diff, at the shipped model's size and on samples of the same lengths.
  *
- * The steps alternate; the medians of their ratios are printed. Every method is measured twice: in the first epoch, in
- * which a frozen reference is run on each sample, and after it, when the reference's outputs are cached. Methods whose
+ * All methods take their steps in turn; the medians of the ratios of their times are printed. Every method is measured
+ * twice: in the first epoch, in which a frozen reference is run on each sample, and after it, when the reference's
+ * outputs are cached. Methods whose
  * forget and retain steps alternate read the samples of one role in a step. The arguments are names of methods; without
  * arguments, all methods with steps are measured. */
 #include <stdio.h>
@@ -49,7 +50,7 @@ static size_t count = GRAD_DIFF;
 
 static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[3 * SAMPLES];          // a third to forget, a third to retain, a third with other answers to the first
+static BatchSample sample[3 * SAMPLES];          // a third to forget, a third to retain, a third to forget with other answers
 static Error error;
 static Arena arena;
 

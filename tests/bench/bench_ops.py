@@ -21,7 +21,7 @@ def turned(x, flag):
     return x.T if flag else x
 
 
-# Each takes the operator's integers and its operands, and returns a function without arguments.
+# Each twin takes the operator's integers n and its operands, and returns a function without arguments that runs it.
 TWINS = {
     "linear": lambda n, x, w, b=None: lambda: F.linear(x, w, b),
     "matmul": lambda n, a, b: lambda: turned(a, n[0]) @ turned(b, n[1]),
@@ -88,9 +88,9 @@ def main():
         if len(rest) > 2 and rest[0].isdigit():
             ours[name] = float(rest[1])
         print(line + (f"   {theirs[name]:9.3f}   {ours[name] / theirs[name]:6.2f}" if name in theirs else ""))
-    there, back = attention()
+    their_forward, their_backward = attention()
     print(f"attention with its backward pass: ours {sum(v for k, v in ours.items() if k.startswith('attention')):.3f} ms, "
-          f"PyTorch's fused {there + back:.3f} ms ({there:.3f} forward)")
+          f"PyTorch's fused {their_forward + their_backward:.3f} ms ({their_forward:.3f} forward)")
 
 
 main()

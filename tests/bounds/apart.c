@@ -14,7 +14,7 @@
 #include "tests/bounds/measured.h"
 #include "tests/bounds/probe.h"
 
-enum { BITS = 700 };
+enum { BITS = 700 };                                         // the precision of MPFR's numbers
 
 static void beyond(const char *what, double error, double bound)
 {
@@ -43,6 +43,8 @@ static void estimate_table(Table t, int tier)
     free(s);
 }
 
+/* The error of the estimate k of a table. The estimates are in the order of pairs, then of positions from 1, and the
+ * cosine is before the sine. */
 static double table_error(Table t, size_t k, Estimate one)
 {
     const size_t i = k / 2 / (t.positions - 1), pos = k / 2 % (t.positions - 1) + 1;
@@ -62,8 +64,8 @@ static double table_error(Table t, size_t k, Estimate one)
     return error;
 }
 
-/* For some hundred entries of each table, calls f with the whole bound and with the bound without its part b. Returns
- * the largest value of f. */
+/* For about 400 estimates of each table, calls f with the estimate's error, its whole bound, and the rest: the bound
+ * without the part b. Returns the largest value of f. */
 static double over_tables(size_t b, double (*f)(double error, double whole, double rest))
 {
     double most = -1;
@@ -102,9 +104,9 @@ static double excess_of(double error, double whole, double rest)
 bool is_probed(void)
 {
     estimate_table(tables[2], 1);
-    const bool told = probe_count() > 0;
+    const bool reported = probe_count() > 0;
     probe_keep(0);
-    return told;
+    return reported;
 }
 
 /* --- The norm of a line: the squares are added one after the other, and all but the first are rounded away. --- */
@@ -118,7 +120,7 @@ static double norm_excess(void)
     static double scratch[LINE + 1];
     x[0] = 1;
     for (size_t k = 1; k < 2 * LINE; k++)
-        x[k] = 0x1.6a09ep-27f;                               // its square is just below u
+        x[k] = 0x1.6a09ep-27f;                               // its square is just below 2^-53
     const Side s = side_make((Lines){ x, F32, 1, LINE, 1, 2 }, 0, 1, scratch);
     const double squares = (LINE - 1) * (double)x[1] * (double)x[1];
     return (s.norm[0] - 1) - squares / 2;                    // sqrt(1 + q) = 1 + q / 2 to within q^2, here 2^-82
@@ -128,14 +130,15 @@ static double norm_least_scale(size_t b)
 {
     const double whole = norm_excess();
     probe_scale(b, 0);
-    const double none = norm_excess();
+    const double without = norm_excess();
     probe_scale(b, 1);
-    return -none / (whole - none);
+    return -without / (whole - without);
 }
 
 /* --- Freivalds' check of a right product: proportional lines, whose terms are rounded away one by one. --- */
 
-/* Whether a product is refused. Every line of b is +-a, with the signs of the check, so all columns' errors add up. */
+/* Whether the check refuses this right product. Every line of b is +-a, with the signs of the check, so all columns'
+ * errors add up. */
 static bool is_refused(void)
 {
     enum { ROWS = 8, COLUMNS = KERNEL_COLS, TERMS = STRIP_DEPTH };
@@ -161,9 +164,9 @@ static double freivalds_least_scale(size_t b)
     if (is_refused())
         beyond("Freivalds' check", 1, 1);
     for (int k = 0; k < 30; k++) {
-        const double half = (low + high) / 2;
-        probe_scale(b, half);
-        *(is_refused() ? &low : &high) = half;
+        const double middle = (low + high) / 2;
+        probe_scale(b, middle);
+        *(is_refused() ? &low : &high) = middle;
     }
     probe_scale(b, 1);
     return high;
@@ -171,24 +174,25 @@ static double freivalds_least_scale(size_t b)
 
 /* --- all of these bounds --- */
 
-static bool is(size_t b, const char *name) { return strcmp(bound_records[b].name, name) == 0; }
+static bool is_named(size_t b, const char *name) { return strcmp(bound_records[b].name, name) == 0; }
 
 const char *apart_name(size_t b)
 {
-    return is(b, "norm_raised") ? "norms of lines" : is(b, "freivalds") ? "Freivalds' check" : "RoPE tables";
+    return is_named(b, "norm_raised") ? "norms of lines" : is_named(b, "freivalds") ? "Freivalds' check" : "RoPE tables";
 }
 
 bool apart_knows(size_t b)
 {
-    return strncmp(bound_records[b].name, "angle", 5) == 0 || is(b, "norm_raised") || is(b, "freivalds");
+    return strncmp(bound_records[b].name, "angle", 5) == 0 || is_named(b, "norm_raised") || is_named(b, "freivalds");
 }
 
 double apart_least_scale(size_t b)
 {
-    return is(b, "norm_raised") ? norm_least_scale(b) : is(b, "freivalds") ? freivalds_least_scale(b) : over_tables(b, least_of);
+    return is_named(b, "norm_raised") ? norm_least_scale(b)
+         : is_named(b, "freivalds") ? freivalds_least_scale(b) : over_tables(b, least_of);
 }
 
 bool apart_exceeds(size_t b)
 {
-    return is(b, "norm_raised") ? norm_excess() < 0 : is(b, "freivalds") ? is_refused() : over_tables(b, excess_of) > 0;
+    return is_named(b, "norm_raised") ? norm_excess() < 0 : is_named(b, "freivalds") ? is_refused() : over_tables(b, excess_of) > 0;
 }

@@ -3,8 +3,8 @@
  *
  *     bounds_measure                    prints the table of docs/bounds.md
  *     bounds_measure --record FILE      does so, and writes hard cases for each bound and each rule for ties to FILE
- *     bounds_measure --check FILE       checks that every case of FILE has the right result, and a wrong one as soon as
- *                                       the bound or the rule that it is for is made wrong
+ *     bounds_measure --check FILE       checks of every case of FILE that its result is right, and that this changes
+ *                                       when the bound or the rule that the case is for is made wrong
  *     bounds_measure --floats NAME=SCALE FUNCTION     prints for which of all 2^32 floats a function is wrong
  *                                       if the bound NAME is multiplied by SCALE
  *
@@ -30,7 +30,7 @@ typedef struct {
     double least;                // the least scale that covers all errors seen
     char   op[32];
     int    pattern;
-    size_t terms;                // elements of the largest operand
+    size_t terms;                // elements of the largest operand, or the number of operands if there are many
     char  *line, *worst;         // the smallest case that half of `least` gets wrong; the case with the largest error
 } Found;
 
@@ -109,7 +109,7 @@ static void remember(Found *f, const char *catches, const Hard *h, Tensor right,
         free(text);
 }
 
-static void kill_bound(Hard *h, size_t b)
+static void find_case_of_bound(Hard *h, size_t b)
 {
     char catches[64];
     const double scale = bounds[b].least > 0 ? bounds[b].least / 2 : 0;
@@ -124,7 +124,7 @@ static void kill_bound(Hard *h, size_t b)
         remember(&bounds[b], catches, h, right, wrong);
 }
 
-static void kill_tie(Hard *h, size_t t)
+static void find_case_of_tie(Hard *h, size_t t)
 {
     char catches[64];
     snprintf(catches, sizeof catches, "~%s", tie_records[t].name);
@@ -140,7 +140,8 @@ static void kill_tie(Hard *h, size_t t)
     }
 }
 
-/* Draws operands. The first pass measures bounds; in the second pass, bounds and ties are made wrong. */
+/* Draws the operands of one call. The first pass measures the bounds with them; the second pass makes bounds and rules
+ * for ties wrong, one at a time, and remembers the call if its result changes. */
 static void draw(const char *op, int pattern, uint64_t seed, bool second)
 {
     Hard h;
@@ -152,13 +153,13 @@ static void draw(const char *op, int pattern, uint64_t seed, bool second)
     for (size_t b = 0; b < bound_records_count; b++)
         if (belongs(op, bound_records[b].operators) && !apart_knows(b)) {
             if (second)
-                kill_bound(&h, b);
+                find_case_of_bound(&h, b);
             else
                 measure(&h, pattern, b, &errors);
         }
     for (size_t t = 0; t < tie_records_count && second; t++)
         if (!ties[t].line)
-            kill_tie(&h, t);
+            find_case_of_tie(&h, t);
 }
 
 static void search(const char *only)
@@ -229,8 +230,8 @@ static bool same(Tensor a, Tensor b)
     return a.data && shape_equal(a.shape, b.shape) && memcmp(a.f32, b.f32, tensor_bytes(a)) == 0;
 }
 
-/* Makes the bound or the rule that the case is for wrong, or right again. Returns the index of the bound, SIZE_MAX for
- * a rule for ties, and SIZE_MAX - 1 for neither. */
+/* `catches` names a bound or a rule for ties (hard.h): makes it wrong, or right again. Returns the index of the bound,
+ * SIZE_MAX for a rule for ties, and SIZE_MAX - 1 for neither. */
 static size_t set_wrong(const char *catches, bool wrong)
 {
     const size_t length = strcspn(catches, "=");
@@ -247,6 +248,7 @@ static size_t set_wrong(const char *catches, bool wrong)
     return SIZE_MAX - 1;
 }
 
+/* Whether the case shows that something is wrong now: another result than `want`, or an error beyond the bound b. */
 static bool is_seen(const Hard *h, size_t b, Tensor want)
 {
     if (h->op == NULL)

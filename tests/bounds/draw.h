@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the patterns of operands (inputs.h): random numbers and tensors, and operands of element-wise
+/* What the patterns of operands (inputs.h) are made of: random numbers and tensors, and operands of element-wise
  * operators. */
 #ifndef PULSE_TESTS_BOUNDS_DRAW_H
 #define PULSE_TESTS_BOUNDS_DRAW_H
@@ -9,6 +9,7 @@
 #include "tests/bounds/hard.h"
 #include "tests/support/check.h"
 
+/* inputs_pattern_name says what each pattern is. */
 typedef enum { GAUSSIAN, WIDE, CANCEL, FEW, LOSERS, LARGE, LONG, EQUAL, HAIR, TUNED, TUNED_LOSERS, SUBNORMAL,
                MILLION } Pattern;
 
@@ -18,11 +19,10 @@ static inline float gaussian(uint64_t *s)
     return (float)(uniform(s) + uniform(s) + uniform(s) + uniform(s) - 2) * 1.7f;
 }
 /* A Gaussian number times a random power of two, from 2^-spread to 2^spread. */
-static inline float size_of(uint64_t *s, int spread)
+static inline float any_size(uint64_t *s, int spread)
 {
     return gaussian(s) * ldexpf(1, (int)check_below(s, 2 * (size_t)spread + 1) - spread);
 }
-
 
 static inline Tensor floats(Arena *a, const float *x, size_t n)
 {
@@ -46,8 +46,8 @@ static inline Tensor constant(Arena *a, float x, Shape shape)
     return t;
 }
 
-/* draw_rounding: axpy, momentum, affine_rows, linear, lora_merge, rope. draw_step: sgd, adam_m, adam_v, adamw.
- * draw_clip: clip_factor. draw_scalar: functions of one number. */
+/* Like inputs_make, for these operators. draw_rounding: axpy, momentum, affine_rows, linear, lora_merge, rope.
+ * draw_step: sgd, adam_m, adam_v, adamw. draw_clip: clip_factor. draw_scalar: functions of one number. */
 bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_clip(Hard *h, int pattern, uint64_t *s, Arena *a);

@@ -19,7 +19,7 @@ static void hair(uint64_t *s, float *a, float *b, float *c)
 
 bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
-    float x = size_of(s, 10), y = size_of(s, 10), c = size_of(s, 10);
+    float x = any_size(s, 10), y = any_size(s, 10), c = any_size(s, 10);
     if (pattern == HAIR)
         hair(s, &x, &y, &c);
     else if (pattern == CANCEL)
@@ -58,15 +58,17 @@ bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 
 /* --- Steps of an optimiser. --- */
 
+/* p, m and v are the operands of adamw. For sgd, the second operand m is the gradient. For adam_m and adam_v, the first
+ * operand p is the moment, and the second operand m is the gradient. */
 bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
-    float p = size_of(s, 10), m = size_of(s, 10), v = fabsf(size_of(s, 10)), *f = h->attrs.f;
+    float p = any_size(s, 10), m = any_size(s, 10), v = fabsf(any_size(s, 10)), *f = h->attrs.f;
     double *d = h->attrs.d;
     if (pattern > CANCEL && pattern != HAIR)
         return false;
     h->n_in = 2;
     if (strcmp(op, "sgd") == 0) {
-        f[SGD_LR] = fabsf(size_of(s, 4));
+        f[SGD_LR] = fabsf(any_size(s, 4));
         f[SGD_DECAY] = check_random(s) & 1 ? 0 : 0.1f;
         if (pattern == CANCEL)
             m = (float)(p * (1 - (double)f[SGD_LR] * f[SGD_DECAY]) / f[SGD_LR]);
@@ -80,13 +82,13 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         f[0] = betas[check_below(s, 5)];
         double g = (1 - (double)f[0]) * (square ? (double)m * m : (double)m);
         p = pattern == CANCEL ? -(float)(g / f[0]) : p;
-        if (pattern == HAIR && square)                       // g^2 is a midpoint, and b v is far below 2^-53
+        if (pattern == HAIR && square)                       // the gradient's square is a midpoint, beta2 p is far below 2^-53
             f[0] = 0x1p-60f, m = 1 + 0x1p-12f, p = check_random(s) & 1 ? 2 : 0.5f;
-        else if (pattern == HAIR)                            // b m + (1 - b) g = g - 2^-24 (1 - 2^-33)
+        else if (pattern == HAIR)                            // beta1 p + (1 - beta1) m = m - 2^-24 (1 - 2^-33)
             f[0] = (1 - 0x1p-11f) * 0x1p-24f, m = 1 + 0x1p-23f, p = -0x1p-11f - 0x1p-23f;
     } else {
         h->n_in = 3;
-        f[ADAM_LR] = fabsf(size_of(s, 4));
+        f[ADAM_LR] = fabsf(any_size(s, 4));
         f[ADAM_EPS] = check_random(s) & 1 ? 1e-8f : 0;
         f[ADAM_DECAY] = check_random(s) & 1 ? 0 : 0.1f;
         d[ADAM_C1] = 1 - pow(0.9, 1 + (double)check_below(s, 9)),
@@ -125,9 +127,9 @@ bool draw_scalar(Hard *h, int pattern, uint64_t *s, Arena *a)
     if (pattern > WIDE && pattern != HAIR && pattern != SUBNORMAL)
         return false;
     for (int k = 0; k < 8; k++)
-        x[k] = pattern == WIDE ? size_of(s, 6)
+        x[k] = pattern == WIDE ? any_size(s, 6)
              : pattern == SUBNORMAL ? (float)(1 + 2 * (int)check_below(s, 2000) - 2000) * 0x1p-149f : 4 * gaussian(s);
-    for (size_t k = 0; k < HARDEST && pattern == HAIR; k++) // eight of these six operands
+    for (size_t k = 0; k < HARDEST && pattern == HAIR; k++) // eight operands, drawn from these six
         if (strcmp(hardest[k].name, h->op->name) == 0)
             for (int j = 0; j < 8; j++)
                 x[j] = float_from(hardest[k].bits[check_below(s, 6)]);
@@ -141,7 +143,7 @@ bool draw_scalar(Hard *h, int pattern, uint64_t *s, Arena *a)
 
 bool draw_clip(Hard *h, int pattern, uint64_t *s, Arena *a)
 {
-    float norm = fabsf(size_of(s, 10)), most = (float)(norm * 0.9 * uniform(s));
+    float norm = fabsf(any_size(s, 10)), most = (float)(norm * 0.9 * uniform(s));
     if (pattern != GAUSSIAN && pattern != TUNED)
         return false;
     if (pattern == TUNED)

@@ -32,7 +32,8 @@ typedef struct {
 /* Runs the operator; the result is in memory of `a`. It has no data if the call fails, for instance in an audit. */
 Tensor hard_run(const Hard *h, Arena *a);
 
-/* The exact value of element i of the result. With 700 bits y is exact if the operands are within 2^-60 … 2^60. */
+/* The value of element i of the result, by MPFR. If y has 700 bits and the operands are within 2^-60 … 2^60, sums and
+ * products are exact. */
 void hard_exact(mpfr_t y, const Hard *h, size_t i);
 /* The float that is nearest to this value. */
 float hard_nearest(const Hard *h, size_t i);

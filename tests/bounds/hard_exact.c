@@ -11,7 +11,7 @@
 enum { BITS = 700, REGISTERS = 8 };
 
 static mpfr_t r[REGISTERS];             // intermediate results; plus() overwrites r[7]
-static const Hard *of;                  // the case that is being computed
+static const Hard *call;                // the case that is being computed
 
 static void ready(void)
 {
@@ -21,8 +21,8 @@ static void ready(void)
     made = true;
 }
 
-static double x(size_t k, size_t i) { return of->in[k].f32[i]; }
-static size_t size(size_t k)        { return shape_size(of->in[k].shape); }
+static double x(size_t k, size_t i) { return call->in[k].f32[i]; }
+static size_t size(size_t k)        { return shape_size(call->in[k].shape); }
 
 /* y += a b c */
 static void plus(mpfr_t y, double a, double b, double c)
@@ -48,7 +48,7 @@ static void sum(mpfr_t y, size_t i)
 static void mean(mpfr_t y, size_t i)
 {
     sum(y, i);
-    mpfr_div_ui(y, y, (unsigned long)of->attrs.n[MEAN_N], MPFR_RNDN);
+    mpfr_div_ui(y, y, (unsigned long)call->attrs.n[MEAN_N], MPFR_RNDN);
 }
 
 static void square_sum(mpfr_t y, size_t i)
@@ -68,21 +68,21 @@ static void square_norm(mpfr_t y, size_t i)
 static void column_sum(mpfr_t y, size_t i)
 {
     zero(y);
-    for (size_t k = i; k < size(0); k += of->in[0].shape.dim[1])
+    for (size_t k = i; k < size(0); k += call->in[0].shape.dim[1])
         plus(y, x(0, k), 1, 1);
 }
 
 static void column_dot(mpfr_t y, size_t i)
 {
     zero(y);
-    for (size_t k = i; k < size(0); k += of->in[0].shape.dim[1])
+    for (size_t k = i; k < size(0); k += call->in[0].shape.dim[1])
         plus(y, x(0, k), x(1, k), 1);
 }
 
 static void sum_n(mpfr_t y, size_t i)
 {
     zero(y);
-    for (size_t k = 0; k < of->n_in; k++)
+    for (size_t k = 0; k < call->n_in; k++)
         plus(y, x(k, i), 1, 1);
 }
 
@@ -102,7 +102,7 @@ static void linear(mpfr_t y, size_t i)
     zero(y);
     for (size_t k = 0; k < size(0); k++)
         plus(y, x(0, k), x(1, i * size(0) + k), 1);
-    if (of->n_in > 2)
+    if (call->n_in > 2)
         plus(y, x(2, i), 1, 1);
 }
 
@@ -110,7 +110,7 @@ static void lora_merge(mpfr_t y, size_t i)
 {
     zero(y);
     for (size_t k = 0; k < size(1); k++)
-        plus(y, x(1, k), x(2, k * size(0) + i), of->attrs.f[LORA_MERGE_S]);
+        plus(y, x(1, k), x(2, k * size(0) + i), call->attrs.f[LORA_MERGE_S]);
     plus(y, x(0, i), 1, 1);
 }
 
@@ -128,7 +128,7 @@ static void softmax_grad(mpfr_t y, size_t i)
 static void axpy(mpfr_t y, size_t i)
 {
     zero(y);
-    plus(y, of->attrs.f[AXPY_S], x(1, i), 1);
+    plus(y, call->attrs.f[AXPY_S], x(1, i), 1);
     plus(y, x(0, i), 1, 1);
 }
 
@@ -150,7 +150,7 @@ static void rope(mpfr_t y, size_t i)
 static void momentum(mpfr_t y, size_t i)
 {
     zero(y);
-    plus(y, of->attrs.f[MOMENTUM_MOMENTUM], x(0, i), 1);
+    plus(y, call->attrs.f[MOMENTUM_MOMENTUM], x(0, i), 1);
     plus(y, x(1, i), 1, 1);
 }
 
@@ -161,14 +161,14 @@ static void clip_factor(mpfr_t y, size_t i)
     (void)i;
     mpfr_set_d(y, x(0, 0) * 1e6, MPFR_RNDN);                 // 24 + 20 bits: exact
     mpfr_add_ui(y, y, 1, MPFR_RNDN);
-    mpfr_d_div(y, of->attrs.f[CLIP_FACTOR_MAX_NORM] * 1e6, y, MPFR_RNDN);
+    mpfr_d_div(y, call->attrs.f[CLIP_FACTOR_MAX_NORM] * 1e6, y, MPFR_RNDN);
     if (mpfr_cmp_ui(y, 1) > 0)
         mpfr_set_ui(y, 1, MPFR_RNDN);
 }
 
 static void sgd(mpfr_t y, size_t i)
 {
-    const double lr = of->attrs.f[SGD_LR], decay = of->attrs.f[SGD_DECAY];
+    const double lr = call->attrs.f[SGD_LR], decay = call->attrs.f[SGD_DECAY];
     zero(y);
     plus(y, x(0, i), 1, 1);
     plus(y, x(1, i), -lr, 1);
@@ -177,7 +177,7 @@ static void sgd(mpfr_t y, size_t i)
 
 static void adam_m(mpfr_t y, size_t i)
 {
-    const double b = of->attrs.f[ADAM_M_BETA1];
+    const double b = call->attrs.f[ADAM_M_BETA1];
     zero(y);
     plus(y, b, x(0, i), 1);
     plus(y, x(1, i), 1, 1);
@@ -186,7 +186,7 @@ static void adam_m(mpfr_t y, size_t i)
 
 static void adam_v(mpfr_t y, size_t i)
 {
-    const double b = of->attrs.f[ADAM_V_BETA2], g = x(1, i);
+    const double b = call->attrs.f[ADAM_V_BETA2], g = x(1, i);
     zero(y);
     plus(y, b, x(0, i), 1);
     plus(y, g, g, 1);
@@ -195,7 +195,7 @@ static void adam_v(mpfr_t y, size_t i)
 
 static void adamw(mpfr_t y, size_t i)
 {
-    const Attrs *a = &of->attrs;
+    const Attrs *a = &call->attrs;
     mpfr_set_d(r[0], x(2, i), MPFR_RNDN);
     mpfr_div_d(r[0], r[0], a->d[ADAM_C2], MPFR_RNDN);
     mpfr_sqrt(r[0], r[0], MPFR_RNDN);
@@ -209,7 +209,7 @@ static void adamw(mpfr_t y, size_t i)
 
 /* --- rows --- */
 
-/* r0 = the sum of e^(x_k - x_i) over all k except `without`; SIZE_MAX leaves out none */
+/* r[0] = the sum of e^(x_k - x_i) over all k except `without`; SIZE_MAX leaves out none */
 static void powers(size_t i, size_t without)
 {
     zero(r[0]);
@@ -239,12 +239,12 @@ static void log_softmax(mpfr_t y, size_t i)
 static void nll(mpfr_t y, size_t i)
 {
     (void)i;
-    log_softmax(y, (size_t)of->index[0]);
+    log_softmax(y, (size_t)call->index[0]);
     mpfr_neg(y, y, MPFR_RNDN);
 }
 
-/* Moments of a row: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of dn (x - r2)) / r3. `dn` is
- * the gradient of the normalised row; it is the second operand of a backward pass. */
+/* Moments of a row x, in r2 = r[2] to r5: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of
+ * dn (x - r2)) / r3. `dn` is the gradient of the normalised row, the second operand of a backward pass. */
 static void moments(bool centred, bool backward)
 {
     const unsigned long n = size(0);
@@ -266,7 +266,7 @@ static void moments(bool centred, bool backward)
         mpfr_add(r[3], r[3], r[0], MPFR_RNDN);
     }
     mpfr_div_ui(r[3], r[3], n, MPFR_RNDN);
-    mpfr_add_d(r[3], r[3], of->attrs.f[NORM_EPS], MPFR_RNDN);
+    mpfr_add_d(r[3], r[3], call->attrs.f[NORM_EPS], MPFR_RNDN);
     mpfr_div_ui(r[5], r[5], n, MPFR_RNDN);
     mpfr_div(r[5], r[5], r[3], MPFR_RNDN);
 }
@@ -311,7 +311,7 @@ bool hard_knows(const char *op)
 void hard_exact(mpfr_t y, const Hard *h, size_t i)
 {
     ready();
-    of = h;
+    call = h;
     for (size_t k = 0; k < FORMULAS; k++)
         if (strcmp(formulas[k].name, h->op->name) == 0) {
             formulas[k].value(y, i);

@@ -19,6 +19,7 @@ const char *inputs_pattern_name(int pattern)
 
 bool inputs_are_short(int pattern) { return pattern != MILLION; }
 
+/* The number of draws for each round: larger if a draw takes little time. */
 static long weight(const char *op, int pattern)
 {
     if (strcmp(op, "clip_factor") == 0)
@@ -77,7 +78,7 @@ static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
     if (pattern == MILLION)
         n = TERMS_MAX;
     for (size_t k = 0; k < n; k++) {
-        terms[k] = pattern == WIDE || pattern == FEW ? size_of(s, 30) : pattern == EQUAL ? 0.3f
+        terms[k] = pattern == WIDE || pattern == FEW ? any_size(s, 30) : pattern == EQUAL ? 0.3f
                  : pattern == LARGE ? (k % 2 ? -1.0f : 1.0f) * 0x1p20f + gaussian(s) : gaussian(s);
         if (pattern == SUBNORMAL)
             terms[k] = (float)((int)check_below(s, 4001) - 2000) * 0x1p-149f;
@@ -98,7 +99,8 @@ static void roots(float *b, size_t n)
     }
 }
 
-/* Numbers whose squares are 1, 2^-24 less a multiple of 64 u, and then terms that are rounded away. */
+/* Numbers whose squares are 1, 2^-24 less a multiple of 64 u, and then l terms that are rounded away. With `root`, two
+ * more numbers make the root of the sum of squares, not this sum, close to the midpoint 1 + 2^-24. */
 static size_t squares(uint64_t *s, bool root, size_t l)
 {
     const double share = 0.26 + 0.22 * uniform(s);
@@ -169,7 +171,7 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
         h->in[1] = matrix(a, terms, 1, n);
         h->in[2] = constant(a, 0, h->in[1].shape);
         for (size_t k = 0; k < n && pattern != LOSERS; k++)
-            h->in[2].f32[k] = size_of(s, 20);
+            h->in[2].f32[k] = any_size(s, 20);
     } else if (strcmp(op, "linear") == 0) {
         if (n > 256 && !million)
             return false;
@@ -210,7 +212,7 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     if (pattern == FEW || pattern == LOSERS || pattern == HAIR || pattern == SUBNORMAL)
         return false;
     for (size_t k = 0; k < n; k++) {
-        x[k] = pattern == WIDE ? size_of(s, 12) : pattern == LARGE ? (k % 2 ? -1e4f : 1e4f) + gaussian(s) : gaussian(s) + level;
+        x[k] = pattern == WIDE ? any_size(s, 12) : pattern == LARGE ? (k % 2 ? -1e4f : 1e4f) + gaussian(s) : gaussian(s) + level;
         dn[k] = gaussian(s) + level_dn;
     }
     if (million && *op == 'r' && check_below(s, 2))
@@ -245,8 +247,8 @@ static bool softmax(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     if (pattern == FEW || pattern == LOSERS || pattern == HAIR || pattern == TUNED_LOSERS || pattern == SUBNORMAL)
         return false;
     for (size_t k = 0; k < n; k++)
-        x[k] = pattern == CANCEL ? size_of(s, 30) : spread * gaussian(s);
-    // a logit far below one with other low bits, so that their difference is rounded
+        x[k] = pattern == CANCEL ? any_size(s, 30) : spread * gaussian(s);
+    // x[1] is far below x[0] and has other low bits, so that their difference is rounded
     if (pattern == LARGE)
         x[0] = 0x1p-24f * gaussian(s), x[1] = -100 * (float)uniform(s), n = 2;
     if (pattern == TUNED)

@@ -30,12 +30,12 @@ static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
     probe_keep(tier);
     Tensor y = hard_run(h, a);
     tier_force = 0;
-    const size_t n = y.data ? shape_size(y.shape) : 0, told = probe_count();
+    const size_t n = y.data ? shape_size(y.shape) : 0, reported = probe_count();
     // some elements were decided without this tier, so the estimates cannot be assigned to elements
-    if (tier == 2 && told != n)
+    if (tier == 2 && reported != n)
         return e;
-    for (size_t k = 0; k < CHECKED && k < n && k < told; k++) {
-        e.at[e.count] = k < 2 ? k : which % (n < told ? n : told);
+    for (size_t k = 0; k < CHECKED && k < n && k < reported; k++) {
+        e.at[e.count] = k < 2 ? k : which % (n < reported ? n : reported);
         e.one[e.count] = probe_at(e.at[e.count]);
         e.count++;
     }
@@ -87,7 +87,7 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* If the audit refuses a product, its estimates were reported nevertheless. */
+/* hard_run may fail because the audit refuses a product; the estimates were reported before. */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

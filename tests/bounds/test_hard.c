@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, and these are the
- * nearest floats by MPFR. build/probe/test_hard is linked with a library that reports its estimates; it also checks
+/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, which MPFR confirms
+ * as the nearest floats. build/probe/test_hard is linked with a library that reports its estimates; it also checks
  * that no error of an estimate is beyond its bound. */
 #include "tests/support/stand.h"
 
@@ -46,7 +46,7 @@ static void expect_recorded(const Line *l)
         return;
     const size_t n = shape_size(l->want.shape);
     const OpClass kind = l->hard.op->kind;
-    const int last = kind == CLASS_C || kind == CLASS_D ? 1 : 2;    // these have no exact tier after double-double
+    const int last = kind == CLASS_C || kind == CLASS_D ? 1 : 2;    // these classes have no exact tier after double-double
     for (int forced = 0; forced <= last; forced++) {
         tier_force = forced;
         Tensor got = hard_run(&l->hard, &arena);

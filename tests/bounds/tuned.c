@@ -13,7 +13,7 @@ static double uniform(uint64_t *s) { return (double)(check_random(s) >> 11) * 0x
 /* The largest float that is at most y. */
 static float below(const mpfr_t y) { return mpfr_get_flt(y, MPFR_RNDD); }
 
-/* y becomes the midpoint below it, moved by some u or u^2 (u = 2^-53) to a random side. */
+/* y becomes the midpoint of floats next below it, moved by some u or u^2 (u = 2^-53) to a random side. */
 static void to_midpoint(uint64_t *s, mpfr_t y)
 {
     float f = below(y), next = nextafterf(f, -INFINITY);
@@ -56,9 +56,9 @@ size_t tuned_softmax(uint64_t *s, float *x, bool log)
     x[1] = x[0] - 60 - (float)(26 * uniform(s));
     mpfr_set_d(e, (double)x[1], MPFR_RNDN);
     mpfr_sub_d(e, e, (double)x[0], MPFR_RNDN);
-    mpfr_exp(e, e, MPFR_RNDN);                               // e^d of the second logit
+    mpfr_exp(e, e, MPFR_RNDN);                               // e^(x[1] - x[0])
     if (log) {
-        // to_midpoint takes the midpoint below, so that the sum is first raised by more than the spacing of floats
+        // to_midpoint takes the midpoint below, so the value is first raised by more than the spacing of floats
         mpfr_log1p(m, e, MPFR_RNDN);
         mpfr_mul_d(m, m, 1 + 0x1p-21, MPFR_RNDN);
         to_midpoint(s, m);
@@ -144,7 +144,7 @@ static void fill_products(mpfr_t rest, const float *x, float *y, size_t from, si
     mpfr_clear(q);
 }
 
-/* p0 is small, so that the error of the sum is small compared with the rounding of the result. */
+/* p[0] is small, so that the error of the sum is small compared with the rounding of the result. */
 size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
 {
     mpfr_t m;
@@ -155,7 +155,7 @@ size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
         p[k] = 1, dp[k] = 0;
     mpfr_set_d(m, (double)p[0] * (double)dp[0] * (1 - 0x1p-12 * uniform(s)), MPFR_RNDN);
     to_midpoint(s, m);
-    mpfr_div_d(m, m, (double)p[0], MPFR_RNDN);               // dp0 - sum of dp p
+    mpfr_div_d(m, m, (double)p[0], MPFR_RNDN);               // dp[0] - sum of dp p
     mpfr_d_sub(m, (double)dp[0], m, MPFR_RNDN);
     mpfr_sub_d(m, m, (double)p[0] * (double)dp[0], MPFR_RNDN);
     fill_products(m, p, dp, 1, 5);
@@ -163,28 +163,29 @@ size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
     return 8;
 }
 
-/* dx_1 = (dn_1 - x_1 P / (C V)) / sqrt V with P = sum dn x and C V = sum x^2. The last dn tune P. */
+/* dx[1] = (dn[1] - x[1] p / squares) / sqrt(squares / cols), with p = the sum of all dn x and squares = the sum of all
+ * x^2. dn[2] to dn[6] tune p. */
 size_t tuned_norm_dx(uint64_t *s, float *x, float *dn, size_t lost)
 {
     const bool lose = lost > 0;
     const size_t cols = lose ? 8 * lost : 16;
-    mpfr_t m, area, p, root;
-    mpfr_inits2(BITS, m, area, p, root, (mpfr_ptr)0);
+    mpfr_t m, squares, p, root;
+    mpfr_inits2(BITS, m, squares, p, root, (mpfr_ptr)0);
     memset(x, 0, cols * sizeof *x);
     memset(dn, 0, cols * sizeof *dn);
-    mpfr_set_zero(area, 1);
+    mpfr_set_zero(squares, 1);
     mpfr_set_zero(p, 1);
     for (size_t k = 0; k < cols; k++) {
         if (lose && k % 8 == 0)
             x[k] = k ? 0x1.6a09ep-27f : 1, dn[k] = k ? -0x1.6a09ep-27f : 1 + 0x1p-23f;
         else if (k < 8 || !lose)
             x[k] = k > 1 && k < 7 ? 0x1p-10f : (float)(uniform(s) - 0.5), dn[k] = k > 1 && k < 7 ? 0 : (float)(uniform(s) - 0.5);
-        mpfr_add_d(area, area, (double)x[k] * (double)x[k], MPFR_RNDN);
+        mpfr_add_d(squares, squares, (double)x[k] * (double)x[k], MPFR_RNDN);
         mpfr_add_d(p, p, (double)x[k] * (double)dn[k], MPFR_RNDN);
     }
-    mpfr_div_ui(root, area, cols, MPFR_RNDN);
+    mpfr_div_ui(root, squares, cols, MPFR_RNDN);
     mpfr_rec_sqrt(root, root, MPFR_RNDN);
-    mpfr_div(m, p, area, MPFR_RNDN);
+    mpfr_div(m, p, squares, MPFR_RNDN);
     mpfr_mul_d(m, m, -(double)x[1], MPFR_RNDN);
     mpfr_add_d(m, m, (double)dn[1], MPFR_RNDN);
     mpfr_mul(m, m, root, MPFR_RNDN);
@@ -192,10 +193,10 @@ size_t tuned_norm_dx(uint64_t *s, float *x, float *dn, size_t lost)
     mpfr_div(m, m, root, MPFR_RNDN);
     mpfr_d_sub(m, (double)dn[1], m, MPFR_RNDN);
     mpfr_div_d(m, m, (double)x[1], MPFR_RNDN);
-    mpfr_mul(m, m, area, MPFR_RNDN);
+    mpfr_mul(m, m, squares, MPFR_RNDN);
     mpfr_sub(m, m, p, MPFR_RNDN);
     fill_products(m, x, dn, 2, 7);
-    mpfr_clears(m, area, p, root, (mpfr_ptr)0);
+    mpfr_clears(m, squares, p, root, (mpfr_ptr)0);
     return cols;
 }
 
@@ -205,9 +206,9 @@ void tuned_clip(uint64_t *s, float *norm, float *most)
         uint64_t bits = check_random(s);
         *norm = 1 + (float)(bits & 0x7fffff) * 0x1p-23f;
         *most = (1 + (float)(bits >> 24 & 0x7fffff) * 0x1p-23f) * (bits >> 63 ? 0.5f : 0.25f);
-        double v = (double)*most / ((double)*norm + 1e-6), half = v * 0x1p25, off;
-        half = v < 0.25 ? v * 0x1p26 : v < 0.5 ? v * 0x1p25 : v * 0x1p24;     // scaled so that floats are the integers
-        off = fabs(half - floor(half) - 0.5);
+        double v = (double)*most / ((double)*norm + 1e-6), scaled = v * 0x1p25, off;
+        scaled = v < 0.25 ? v * 0x1p26 : v < 0.5 ? v * 0x1p25 : v * 0x1p24;     // scaled so that floats are the integers
+        off = fabs(scaled - floor(scaled) - 0.5);
         if (off < 0x1p-28)
             return;
     }

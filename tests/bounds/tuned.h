@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operands whose exact result is within a few u = 2^-53, or u^2, of a midpoint of two floats, on a random side. Only
- * the last few operands are not random: MPFR chooses them one after another, so that each removes the distance that
+/* Operands whose exact result is within a few u = 2^-53, or u^2, of a midpoint of two floats, on a random side. Only a
+ * few operands are not random: MPFR chooses them one after another, so that each removes the distance that
  * the previous one left. */
 #ifndef PULSE_TESTS_BOUNDS_TUNED_H
 #define PULSE_TESTS_BOUNDS_TUNED_H
@@ -12,13 +12,14 @@
 /* Logits: the softmax of x[1] is tuned or, with `log`, the log_softmax of x[0]. Returns the number of logits. */
 size_t tuned_softmax(uint64_t *seed, float *x, bool log);
 /* A row, without eps: the rmsnorm of x[0] is tuned. The squares of `lost` other numbers are rounded away when they are
- * added. Returns the length of the row: 8 for each lost number, or at most 36 if none is lost. */
+ * added. Returns the length of the row: 8 lost, or 16 to 35 if `lost` is 0. */
 size_t tuned_norm(uint64_t *seed, float *x, size_t lost);
-/* A row of rmsnorm_dx: the last elements of dn tune the result of element 1. */
+/* A row of rmsnorm_dx: dn[2] to dn[6] tune the result of element 1. `lost` as for tuned_norm; the length is 16 if it
+ * is 0. */
 size_t tuned_norm_dx(uint64_t *seed, float *x, float *dn, size_t lost);
 /* Numbers: the root of the sum of their squares is tuned. */
 size_t tuned_squares(uint64_t *seed, float *x);
-/* A row of softmax_grad: the last elements of dp tune the gradient of p[0]. */
+/* A row of softmax_grad: dp[1] to dp[4] tune the result of element 0. */
 size_t tuned_softmax_grad(uint64_t *seed, float p[8], float dp[8]);
 /* Finds by trial a norm and a max_norm with max_norm / (norm + 10^-6) near a midpoint. */
 void tuned_clip(uint64_t *seed, float *norm, float *max_norm);

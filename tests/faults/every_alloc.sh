@@ -27,8 +27,8 @@ for c in "$@"; do
     (cd "$work/$c" && PULSE_FAULT_COUNT=$work/count PULSE_FAULT_EVERY=$work/every LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > stdout) &&
         diff -r -x timing.json "$work/alone" "$work/$c" || exit 2
     # Lines "end PROCESS TREE" have the hashes of undisturbed processes, with which the others are compared.
-    awk '$1 == "end" { tree[$2] = $3; next } { n[NR] = $1; code[NR] = $2; told[NR] = $3; left[NR] = $4; of[NR] = $5 }
-        END { for (k in n) if (!(code[k] == 2 && told[k] || code[k] == 0 && left[k] == tree[of[k]])) print n[k], code[k] }' "$work/every/all" |
+    awk '$1 == "end" { tree[$2] = $3; next } { n[NR] = $1; code[NR] = $2; told[NR] = $3; left[NR] = $4; process[NR] = $5 }
+        END { for (k in n) if (!(code[k] == 2 && told[k] || code[k] == 0 && left[k] == tree[process[k]])) print n[k], code[k] }' "$work/every/all" |
         sort -n > "$work/wrong"
     while read -r n code; do
         echo "wrong: $c allocation $n: exit code $code; $(tail -n 1 "$work/every/$n.err" 2> /dev/null | cut -c 1-200)"

@@ -48,7 +48,7 @@ extern void *__libc_memalign(size_t alignment, size_t n);
 
 enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
 
-static atomic_long of_process, *seen = &of_process, at;
+static atomic_long of_process, *seen = &of_process, at;   // the calls seen, of this process or of all; the call that fails
 static atomic_bool begun;
 static _Thread_local bool inside;
 static FILE *sites;
@@ -137,13 +137,13 @@ static unsigned long long tree_sum;
 /* Hashes names and bytes, in any order, but not durations, nor the partial files and locks that a failure may leave. */
 static int sum_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
 {
-    static const char *const apart[] = { ".part-", ".lock", "timing.json" };
+    static const char *const skipped[] = { ".part-", ".lock", "timing.json" };
     unsigned long long hash = hash_bytes(0xcbf29ce484222325u, path, strlen(path));
     unsigned char bytes[1 << 14];
     ssize_t n;
     (void)st, (void)walk;
-    for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
-        if (strstr(path, apart[k]))
+    for (size_t k = 0; k < sizeof skipped / sizeof *skipped; k++)
+        if (strstr(path, skipped[k]))
             return 0;
     const int fd = kind == FTW_F ? open(path, O_RDONLY) : -1;
     while (fd >= 0 && (n = read(fd, bytes, sizeof bytes)) > 0)
@@ -162,7 +162,7 @@ static unsigned long long tree_hash(void)
     return tree_sum;
 }
 
-/* Redirects every file of the working folder that is open for writing to the same file of the copy. */
+/* Every file of the working folder that is open for writing is replaced by the same file of the copy. */
 static void redirect_files(const off_t *offset)
 {
     char link[64], path[PATH_MAX], buffer[PATH_MAX];
@@ -201,7 +201,7 @@ static void enter_copy(long n, const off_t *offset)
 }
 
 /* Whether standard error of child n has an error sentence; if so, its file is removed. */
-static bool told(long n)
+static bool has_sentence(long n)
 {
     char path[PATH_MAX], line[4096];
     bool found = false;
@@ -216,7 +216,7 @@ static bool told(long n)
     return found;
 }
 
-static void tell(const char *format, ...)
+static void add_line(const char *format, ...)
 {
     char path[PATH_MAX];
     va_list rest;
@@ -232,7 +232,7 @@ static void tell(const char *format, ...)
 /* Forks a child in which allocation n fails, and waits for its end. Returns true in the child, false in the parent. */
 static bool forked(long n)
 {
-    off_t offset[FILES];                                  // a child shares the offsets of open files
+    off_t offset[FILES];                                  // a child shares the offsets of open files with its parent
     char path[PATH_MAX];
     int status = 0;
     inside = true;
@@ -250,7 +250,8 @@ static bool forked(long n)
     for (int fd = 0; fd < FILES; fd++)
         if (offset[fd] >= 0)
             lseek(fd, offset[fd], SEEK_SET);
-    tell("%ld %d %d %llx %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), told(n), *left, (int)getpid());
+    add_line("%ld %d %d %llx %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), has_sentence(n), *left,
+             (int)getpid());
     snprintf(path, sizeof path, "%s/%ld.tree", every, n);
     nftw(path, remove_one, 16, FTW_PHYS | FTW_DEPTH);
     inside = false;
@@ -259,7 +260,8 @@ static bool forked(long n)
 
 /* --- The allocations --- */
 
-static bool lost(void)
+/* Counts an allocation. Returns whether it must fail. */
+static bool is_to_fail(void)
 {
     if (!begun || inside)
         return false;
@@ -272,15 +274,15 @@ static bool lost(void)
     return true;
 }
 
-void *malloc(size_t n)                            { return lost() ? NULL : __libc_malloc(n); }
-void *calloc(size_t n, size_t size)               { return lost() ? NULL : __libc_calloc(n, size); }
-void *realloc(void *p, size_t n)                  { return lost() ? NULL : __libc_realloc(p, n); }
-void *memalign(size_t alignment, size_t n)        { return lost() ? NULL : __libc_memalign(alignment, n); }
-void *aligned_alloc(size_t alignment, size_t n)   { return lost() ? NULL : __libc_memalign(alignment, n); }
+void *malloc(size_t n)                            { return is_to_fail() ? NULL : __libc_malloc(n); }
+void *calloc(size_t n, size_t size)               { return is_to_fail() ? NULL : __libc_calloc(n, size); }
+void *realloc(void *p, size_t n)                  { return is_to_fail() ? NULL : __libc_realloc(p, n); }
+void *memalign(size_t alignment, size_t n)        { return is_to_fail() ? NULL : __libc_memalign(alignment, n); }
+void *aligned_alloc(size_t alignment, size_t n)   { return is_to_fail() ? NULL : __libc_memalign(alignment, n); }
 
 int posix_memalign(void **p, size_t alignment, size_t n)
 {
-    void *q = lost() ? NULL : __libc_memalign(alignment, n);
+    void *q = is_to_fail() ? NULL : __libc_memalign(alignment, n);
     if (q)
         *p = q;
     return q ? 0 : ENOMEM;
@@ -323,7 +325,7 @@ __attribute__((destructor)) static void end(void)
     if (*tree)
         *left = tree_hash();
     else if (every)
-        tell("end %d %llx\n", (int)getpid(), tree_hash());
+        add_line("end %d %llx\n", (int)getpid(), tree_hash());
     if (sites)
         fclose(sites);
 }

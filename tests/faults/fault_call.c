@@ -10,11 +10,11 @@
  *     tear   half of a write is made, and the group is ended before its next call of any kind
  *     power  as kill; then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync,
  *            as in a power cut. New names are kept
- *     names  as power; also, every new name below that folder is undone (of a file, of a folder, by a rename), if the
- *            folder in which the name is was not synced afterwards
+ *     names  as power; also, every new name below that folder (of a new file, of a new folder, or from a rename) is
+ *            undone, unless the folder that has the name was synced afterwards
  *     int    the group gets SIGINT, as by Ctrl-C, and the call is made
  *     term   only the command's first process gets SIGTERM, and the call is made
- *     hup    the same with SIGHUP
+ *     hup    as term, but with SIGHUP
  *
  * If the command never reaches call N, it ends normally; then `power` and `names` cut the power right after its end.
  *
@@ -128,8 +128,8 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 {
     static unsigned long from, to, words[STACK_WORDS];
     unsigned long long hash = 0xcbf29ce484222325u;
-    const struct iovec into = { words, sizeof words }, of = { (void *)stack, sizeof words };
-    const ssize_t n = process_vm_readv(who, &into, 1, &of, 1, 0);
+    const struct iovec into = { words, sizeof words }, source = { (void *)stack, sizeof words };
+    const ssize_t n = process_vm_readv(who, &into, 1, &source, 1, 0);
     if (!to && !code_of(who, &from, &to))
         return 0;
     for (size_t k = 0, depth = 0; n > 0 && k < (size_t)n / sizeof *words && depth < SITE_DEPTH; k++)
@@ -144,8 +144,8 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* New names below the folder, of files and folders that were made or renamed, whose own folder was not synced since.
  * If a rename replaced a file, this file is kept as FOLDER.kept-NUMBER. `from` is "" for a new file or folder. */
-static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } given[NAMES_MAX];
-static int given_count;
+static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } new_name[NAMES_MAX];
+static int new_name_count;
 
 static const char *kept_name(int number)
 {
@@ -158,9 +158,9 @@ static const char *kept_name(int number)
 static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
 {
     char text[PATH_MAX] = "", link[64], folder[PATH_MAX] = "";
-    const struct iovec into = { text, sizeof text - 1 }, of = { (void *)(uintptr_t)address, sizeof text - 1 };
+    const struct iovec into = { text, sizeof text - 1 }, source = { (void *)(uintptr_t)address, sizeof text - 1 };
     snprintf(link, sizeof link, "/proc/%d/cwd", (int)who);
-    if (process_vm_readv(who, &into, 1, &of, 1, 0) <= 0 || (*text != '/' && readlink(link, folder, sizeof folder - 1) < 0)
+    if (process_vm_readv(who, &into, 1, &source, 1, 0) <= 0 || (*text != '/' && readlink(link, folder, sizeof folder - 1) < 0)
         || snprintf(path, PATH_MAX, "%s%s%s", folder, *folder ? "/" : "", text) >= PATH_MAX)
         abort();
 }
@@ -169,25 +169,25 @@ static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
 static void note_name(pid_t who, unsigned long long from, unsigned long long to)
 {
     const char *below = getenv("PULSE_FAULT_FOLDER");
-    const int n = given_count;
+    const int n = new_name_count;
     char folder[PATH_MAX];
     struct stat st;
     if (!below)
         return;
     if (n == NAMES_MAX)
         abort();
-    *given[n].from = 0;
-    path_of(who, to, given[n].to);
+    *new_name[n].from = 0;
+    path_of(who, to, new_name[n].to);
     if (from)
-        path_of(who, from, given[n].from);
-    snprintf(folder, sizeof folder, "%s", given[n].to);
+        path_of(who, from, new_name[n].from);
+    snprintf(folder, sizeof folder, "%s", new_name[n].to);
     *strrchr(folder, '/') = 0;
-    if (strncmp(given[n].to, below, strlen(below)) != 0 || stat(folder, &st) || (!from && access(given[n].to, F_OK) == 0))
+    if (strncmp(new_name[n].to, below, strlen(below)) != 0 || stat(folder, &st) || (!from && access(new_name[n].to, F_OK) == 0))
         return;
-    given[n].device = st.st_dev;
-    given[n].folder = st.st_ino;
-    given[n].kept = from && link(given[n].to, kept_name(n)) == 0;
-    given_count++;
+    new_name[n].device = st.st_dev;
+    new_name[n].folder = st.st_ino;
+    new_name[n].kept = from && link(new_name[n].to, kept_name(n)) == 0;
+    new_name_count++;
 }
 
 static void note_names(pid_t who, const struct user_regs_struct *r)
@@ -206,9 +206,9 @@ static void note_names(pid_t who, const struct user_regs_struct *r)
 
 static void note_folder_sync(const struct stat *folder)
 {
-    for (int k = 0; k < given_count; k++)
-        if (given[k].device == folder->st_dev && given[k].folder == folder->st_ino)
-            *given[k].to = 0;
+    for (int k = 0; k < new_name_count; k++)
+        if (new_name[k].device == folder->st_dev && new_name[k].folder == folder->st_ino)
+            *new_name[k].to = 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
@@ -219,11 +219,11 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static void undo_names(void)
 {
-    for (int k = given_count - 1; k >= 0; k--)
-        if (*given[k].to && !*given[k].from)
-            nftw(given[k].to, remove_one, 16, FTW_PHYS | FTW_DEPTH);
-        else if (*given[k].to && rename(given[k].to, given[k].from) == 0 && given[k].kept)
-            rename(kept_name(k), given[k].to);
+    for (int k = new_name_count - 1; k >= 0; k--)
+        if (*new_name[k].to && !*new_name[k].from)
+            nftw(new_name[k].to, remove_one, 16, FTW_PHYS | FTW_DEPTH);
+        else if (*new_name[k].to && rename(new_name[k].to, new_name[k].from) == 0 && new_name[k].kept)
+            rename(kept_name(k), new_name[k].to);
 }
 
 static struct { ino_t file; off_t size; } synced[SYNCED_MAX];
@@ -250,6 +250,7 @@ static void note_sync(pid_t who, int fd)
     synced[k].size = st.st_size;
 }
 
+/* Cuts a file to the size that it had at its last fsync. */
 static int lose(const char *path, const struct stat *st, int kind, struct FTW *walk)
 {
     off_t size = 0;

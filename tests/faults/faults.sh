@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: disturbs small commands, with one fault at a time, for SECONDS and
 # with at most MOST faults (0: no limit). The faults:
-#   the n-th system call of a kind fails, is cut short or is killed, or the power is cut there (fault_call.c);
+#   the n-th system call of a kind fails or is cut short, or there the command is killed or the power is cut
+#   (fault_call.c);
 #   the power is cut right after the end of the command;
-#   an allocation fails, in any process of the command: the first and the last of each place (every_alloc.sh does all).
+#   an allocation fails, in any process of the command: the first and the last of each place in the code
+#   (every_alloc.sh does all).
 # After each fault, one of three things must hold:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   the exit code is 2, standard error has a sentence, and the same command, given again, makes the undisturbed files;
@@ -84,7 +86,7 @@ for c in $commands; do
     awk -v c="$c" '{ print c, "alloc", $1, $2 }' "$work/sites"
 done > "$work/calls"
 awk -v x=$((seed % 100000 + 1)) -v only="${FAULT_ACTIONS:-}" '
-    { of = $1 " " $2 " " $4; calls[NR] = $1 " " $2 " " $3; site[NR] = of; if (!(of in first)) first[of] = NR; last[of] = NR }
+    { place = $1 " " $2 " " $4; calls[NR] = $1 " " $2 " " $3; site[NR] = place; if (!(place in first)) first[place] = NR; last[place] = NR }
     END {
         for (k = 1; k <= NR; k++) {
             part = first[site[k]] == k ? 1 : last[site[k]] == k ? 2 : 3

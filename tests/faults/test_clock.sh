@@ -30,7 +30,7 @@ for c in train unlearn run; do
             clock $how "${line[@]}" > "$tap_folder/out-$how" 2> "$tap_folder/shown" && same $c $c-$how && shown
         }
         check "$c with the clock \"$how\" writes the same files" under
-        [ $c != run ] || check "its durations with the clock \"$how\" are not negative" lasted $how
+        [ $c != run ] || check "the durations of $c with the clock \"$how\" are not negative" lasted $how
     done
 done
 

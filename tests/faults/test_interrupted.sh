@@ -44,7 +44,7 @@ done
 told() { ends 2 "$PULSE" list ops >&- 2> "$tap_folder/told" && [ "$(grep -c '^pulse-ref: standard output ' "$tap_folder/told")" = 1 ]; }
 check "a closed stdout is reported if results should go there" told
 
-# Two at once: one ends with 0; the other with 0, or with 2 and a sentence. The files are those of one command.
+# Two commands at once: one ends with 0; the other with 0, or with 2 and a sentence. The files are those of one command.
 twice() {
     local first status=0
     rm -rf "$tap_folder/twice"
@@ -58,6 +58,6 @@ twice() {
     same "$1" twice
 }
 for c in train run unlearn; do
-    check "$c, started twice at once in one folder, makes the files of one" twice $c
+    check "$c, started twice at once in one folder, makes the files of one command" twice $c
 done
 finish

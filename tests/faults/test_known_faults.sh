@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Faults that an earlier version did not handle: it reported success with wrong files, no sentence, or a false one.
+# Faults that an earlier version did not handle: it reported success although files were wrong, or it printed no
+# sentence or a false one.
 . tests/support/tap.sh
 . tests/faults/small.sh
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive

@@ -16,7 +16,7 @@ import pulse  # noqa: E402
 from support import VECTORS, cases, check, finish, load, raises, same_bits, save  # noqa: E402
 
 F = np.float32
-RECORDS = {name: f for name, f in pulse.ops().items()}
+OPERATORS = {name: f for name, f in pulse.ops().items()}
 
 
 def texts(rows, lengths):
@@ -26,8 +26,8 @@ def texts(rows, lengths):
 # --- recorded answers ---
 
 def attributes_of(name, attrs, index):
-    """The attributes of a recorded node, with its index data under the name of the operator's record."""
-    wanted = [p.name for p in RECORDS[name].__signature__.parameters.values() if p.kind == p.KEYWORD_ONLY]
+    """The attributes of a recorded node, with its index data under the name that the operator's record gives them."""
+    wanted = [p.name for p in OPERATORS[name].__signature__.parameters.values() if p.kind == p.KEYWORD_ONLY]
     given = {k: float.fromhex(attrs[k + ".hex"]) if k + ".hex" in attrs else attrs[k] for k in wanted if k in attrs and not isinstance(attrs[k], str)}
     return {**given, **{k: index for k in wanted if isinstance(attrs.get(k), str)}}
 
@@ -35,7 +35,7 @@ def attributes_of(name, attrs, index):
 def op_cases():
     for folder, case in cases("op"):
         t = load(folder + "in.safetensors")
-        inputs = [t[p.name] for p in RECORDS[case["op"]].__signature__.parameters.values() if p.kind != p.KEYWORD_ONLY and p.name in t]
+        inputs = [t[p.name] for p in OPERATORS[case["op"]].__signature__.parameters.values() if p.kind != p.KEYWORD_ONLY and p.name in t]
         attrs = attributes_of(case["op"], case["attrs"], t.get("index"))
         want = load(folder + "out.safetensors")
         same_bits(pulse.op(case["op"], *inputs, **attrs), want["y"])
@@ -185,7 +185,7 @@ def steps():
 
 
 def a_method_keeps_its_numbers():
-    """pdu without its forget term is L = a CE(retain). a begins as 1, and each step adds RN(2 CE). The weights do not change."""
+    """pdu without its forget term is L = a CE(retain). Its factor a begins as 1; each step adds 2 CE, rounded. No weight changes."""
     model = pulse.Model(VECTORS + "models/tiny-llava-mini")
     samples = [s for s in batch_of(model, "batch.jsonl") if s.role in ("forget", "retain")]
     keys = {"optimiser.lr": 1e-30, "optimiser.weight_decay": 0, "train.trainable": "llm"}
@@ -253,12 +253,12 @@ def packed_or_alone():
 # --- operators, bounds, optimiser ---
 
 def documented():
-    for name, f in RECORDS.items():
+    for name, f in OPERATORS.items():
         assert f.__name__ == name and len(f.__doc__) > 40 and f.__signature__.parameters, name
-    assert "[N, C] -> [N, C]" in RECORDS["layernorm"].__doc__ and "labels" in str(RECORDS["nll"].__signature__)
+    assert "[N, C] -> [N, C]" in OPERATORS["layernorm"].__doc__ and "labels" in str(OPERATORS["nll"].__signature__)
     out, sys.stdout = sys.stdout, io.StringIO()
     try:
-        help(RECORDS["softmax"])
+        help(OPERATORS["softmax"])
         assert "softmax(z, /)" in sys.stdout.getvalue()
     finally:
         sys.stdout = out
@@ -315,7 +315,7 @@ def optimiser():
 
 
 def threads():
-    """Each of two threads gives the bits of one."""
+    """Two threads at once both give the bits of a thread alone."""
     rng = np.random.default_rng(5)
     x, w = rng.standard_normal((64, 96), F), rng.standard_normal((80, 96), F)
     want, failures = pulse.op("linear", x, w), []
@@ -428,15 +428,15 @@ def a_small_limit():
 
 
 check("the version names the soname and the definition of the bits", lambda: "libpulseref.so.0 spec 1" in pulse.version() and pulse.engine() != "")
-check("every recorded operator and its bounds", op_cases)
-check("every node of the recorded steps, by pulse.op alone", trace_nodes)
-check("the shapes of the records are those of the recorded steps", shapes_are_true)
-check("every recorded loss and its gradients", loss_cases)
+check("pulse.op and pulse.bound give every recorded result and its bounds", op_cases)
+check("pulse.op alone gives every node of the recorded steps", trace_nodes)
+check("the shapes in the operators' records are those of the recorded steps", shapes_are_true)
+check("pulse.loss gives every recorded loss and its gradients", loss_cases)
 check("rows without a label have no effect on a loss", unsupervised_rows)
-check("every recorded text, encoded and decoded", tokenizer_cases)
-check("every recorded prompt and mask", mask_cases)
-check("every recorded picture, from its file, its bytes and its array", picture_cases)
-check("every recorded step, with all its numbers; a result is invalid after the next step", steps)
+check("pulse.Tokenizer encodes and decodes every recorded text", tokenizer_cases)
+check("pulse.Tokenizer.prompt gives every recorded prompt and mask", mask_cases)
+check("pulse.Processor gives every recorded picture, from its file, its bytes and its array", picture_cases)
+check("a trainer gives every recorded step with all its numbers; a result is invalid after the next step", steps)
 check("a forward pass agrees with its operators, with the score and with the answer", forward)
 check("samples give the same bits packed together and alone", packed_or_alone)
 check("a method keeps its numbers from step to step", a_method_keeps_its_numbers)
@@ -446,7 +446,7 @@ check("assert_close accepts correct results and no others, at fp32 and bf16", cl
 check("bfloat16 is rounded to nearest even, and read as it is", bf16)
 check("arrays that offer __array__ or __dlpack__ are read in place", other_arrays)
 check("the optimiser's steps are those of its operators", optimiser)
-check("two threads at once give the bits of one", threads)
+check("two threads at once give the bits of a thread alone", threads)
 check("after fork() the child gives the same bits", after_fork)
 for what, part, call in REFUSED:
     check("refused: " + what, lambda: raises("bad input", part, call))

@@ -104,7 +104,7 @@ def fed():
 KNOWN = {k: k for k in ("GeluTanh", "QuickGeluMissing", "GqaTiled", "GateUpSwapped", "ChannelsSwapped", "RopeTheta", "NpoOneOverBeta", "NpoSign",
                         "SumNotMean", "KlReversed", "LoraNoScale", "LoraScaleTwice", "ClipMissing", "ClipPerTensor", "DecayCoupled")}
 KNOWN.update(RmsNormPlusOne="NormPlusOne", VisionSoftmaxScale="VisionScaleMissing")
-C = 6                                                     # of bf16-mixed (ref/trace/tolerance.h)
+C = 6                                                     # the factor C of bf16-mixed in ref/trace/tolerance.h
 
 
 def run_planted(name, autocast):
@@ -117,7 +117,8 @@ def run_planted(name, autocast):
 
 
 def effect(name):
-    """The mistake's largest effect: made at fp32, the root mean square of wrong - right over the noise of bf16-mixed."""
+    """The mistake's largest effect, with which the step is run at fp32: the root mean square of wrong - right, divided by the
+    noise of bf16-mixed."""
     step, _, _, _ = run_planted(name, False)
     _, findings, _ = pulse_capture.verdict(step.trace, OUT, PULSE, "bf16-mixed")
     return max(f["ratio"] for f in findings if f["verdict"] in ("WITHIN", "OUTSIDE") and isinstance(f.get("ratio"), float))
@@ -148,7 +149,7 @@ def planted(autocast):
 
 
 # --- what does not fit ---
-def stranger():
+def other_ids():
     step = Step("ga", B, FOLDER.name, FULL)
     model, other = step.open()
     with pulse_capture.step(model, OUT, step.trace, program=PULSE, update=False) as s:
@@ -207,7 +208,7 @@ def padded_left():
         assert s.report(file=nowhere) == 0 and not s.notes, (s.notes, outside(s.findings)[:5])
 
 
-check("names of the three layouts, of PEFT and of wrappers are one", layouts)
+check("the names of three layouts, of PEFT and of wrappers are translated to those of one layout", layouts)
 for precision, cast in (("fp32", False), ("bf16 autocast", True)):
     for method, model, settings in (("ga", A, FULL), ("npo", B, FULL), ("ga_klr", A, LORA), ("dpo", B, LORA)):
         check("a step of %s is within, hooked and at the ends, at %s" % (method, precision),
@@ -217,7 +218,7 @@ check("no false alarm on varied steps at fp32", lambda: no_false_alarm(False))
 check("no false alarm on varied steps under bf16 autocast", lambda: no_false_alarm(True))
 check("planted mistakes are outside at fp32", lambda: planted(False))
 check("planted mistakes are outside under bf16 autocast, or are printed", lambda: planted(True))
-check("a pass of other ids is refused with the line of the call", stranger)
+check("a pass of other ids is refused with the line of the call", other_ids)
 check("a step without its update is outside", no_update)
 check("other names of modules are mapped, or refused with a sentence", other_names)
 check("a batch of all roles that is padded on the left is within", padded_left)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: jax
-"""pulse_capture_jax.py on a plain LLaVA in JAX: steps of GA and NPO are within, in their modules and end tensors; a mistake
-is outside."""
+"""pulse_capture_jax.py on a plain LLaVA in JAX: for steps of GA and NPO, the tensors of modules and those at the end are within
+their bounds; a mistake is outside."""
 import json
 import os
 import subprocess
@@ -72,7 +72,7 @@ def wrong():
     assert status == 1 and first["first"] == "hooked.language_model.lm_head@grad.out", first
 
 
-def stranger():
+def unknown_module():
     s = capture.Step(FOLDER.name + "/npo", FOLDER.name + "/got.safetensors", program=PULSE)
     s.tap("language_model.model.layers.9.mlp", jnp.zeros((2, 3)))
     try:
@@ -86,5 +86,5 @@ def stranger():
 check("a step of GA is within, hooked and at the ends, under jit", lambda: right("ga", ga, True))
 check("a step of NPO is within, without jit", lambda: right("npo", npo, False))
 check("half of NPO's loss is outside, first at the gradient of the logits", wrong)
-check("a module that the trace does not have is refused", stranger)
+check("a module that the trace does not have is refused", unknown_module)
 finish()

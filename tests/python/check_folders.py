@@ -68,11 +68,11 @@ with tempfile.TemporaryDirectory() as scratch:
     with open(scratch + "/t.ini", "w") as f:
         f.write(f"[data]\nworld = {WORLD}\nstream = one.jsonl\n[model]\npath = saved\n[train]\nsteps = 1\ntrainable = multi_modal_projector.**\n")
     trained = subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/out", "--quiet"], capture_output=True, text=True)
-    check("it can be trained further " + trained.stderr.strip(), trained.returncode == 0)
+    check("that folder can be trained further " + trained.stderr.strip(), trained.returncode == 0)
     again = LlavaForConditionalGeneration.from_pretrained(scratch + "/out")
     check("transformers opens what train wrote, and computes the same", close(nll(scratch + "/out"), their_nll(again)))
     processor = AutoProcessor.from_pretrained(scratch + "/out")
-    check("its processor has the patch size", getattr(processor, "patch_size", None) == 8)
+    check("the processor in what train wrote has the patch size", getattr(processor, "patch_size", None) == 8)
 
     settings = {
         "plain": dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]),
@@ -107,7 +107,7 @@ with tempfile.TemporaryDirectory() as scratch:
         model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), own).eval()
         ours = nll(saved, "--adapter", own, "--unmerged")
         check(f"PEFT {peft.__version__} opens the adapter that unlearn wrote: {trained}", close(ours, their_nll(model)) and ours != plain)
-    # A step of SGD of a new adapter, from the same start, beside the first one, which is live and frozen.
+    # One step of SGD trains a second adapter, while the first adapter is applied but frozen: by pulse-ref and by PEFT.
     def train(out, *more):
         subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/" + out, "--quiet", "--set", "train.trainable=llm", "--set",
                         "optimiser.kind=sgd", "--set", "optimiser.lr=0.5", "--set", "optimiser.max_norm=0", "--set", "lora.alpha=32",
@@ -120,7 +120,7 @@ with tempfile.TemporaryDirectory() as scratch:
     model.load_adapter(start, adapter_name="second")
     model.base_model.set_adapter(["first", "second"])
     processor = AutoProcessor.from_pretrained(VANILLA)
-    prompt, answer = (processor.tokenizer(text, return_tensors="pt", add_special_tokens=first).input_ids for text, first in
+    prompt, answer = (processor.tokenizer(text, return_tensors="pt", add_special_tokens=special).input_ids for text, special in
                       (("USER: what is the capital of france ? ASSISTANT:", True), (" paris</s>", False)))
     labels = torch.cat([torch.full_like(prompt, -100), answer], 1)
     model(input_ids=torch.cat([prompt, answer], 1), labels=labels).loss.backward()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""The recorded cases, computed with PyTorch and transformers (fixtures/pytorch/answers.py): operators, losses, modules and a
-fed step are within their bounds, and verify names the two mistakes that answers.py can make."""
+"""The recorded cases, computed with PyTorch and transformers (fixtures/pytorch/answers.py): operators, losses, modules, and the
+modules of a step, fed with recorded inputs, are within their bounds. verify names the two mistakes that answers.py can make."""
 import json
 import os
 import subprocess

@@ -115,8 +115,8 @@ def honest():
 
 
 check("the wheel has at most 5 MB", small)
-check("it holds the module, the libraries and their licences", complete)
-check("it has the same bytes when it is made again", same_bytes)
+check("the wheel holds the module, the libraries and their licences", complete)
+check("the wheel has the same bytes when it is made again", same_bytes)
 check("pip installs it without an index beside numpy, and its engine is built in", installs)
 check("a loader that hides the system's copies refuses the checkout's library", hides)
 check("under that loader the wheel passes every check of the binding", passes_hidden)

@@ -3,9 +3,9 @@
 
     recompute_trace.py FOLDER [OP ...]
 
-It needs numpy and mpmath, and shares no code with the program. Sums of fp32 products are correctly rounded by math.fsum;
-everything else is computed by mpmath with 160 bits. If the binary64 result lies midway between two floats, the exact value
-decides, so nothing is rounded twice. Prints a line for each node that differs, and then ends with 1."""
+It needs numpy and mpmath, and shares no code with the program. RN(x) is the float nearest to x. Sums of fp32 products are
+correctly rounded by math.fsum; everything else is computed by mpmath with 160 bits. If the binary64 result lies midway
+between two floats, the exact value decides, so nothing is rounded twice. Prints a line for each node that differs, and then ends with 1."""
 import json, math, struct, sys
 from fractions import Fraction
 import numpy as np

@@ -77,7 +77,7 @@ def simnpo(forget, h):
     return -h["gamma"] * 2 / h["beta"] * F.logsigmoid(h["beta"] * mean - h["delta"]).mean()
 
 
-LOSSES = {                                                 # r: by role
+LOSSES = {                                                 # r: {role: Role}; h: the hyper-parameters
     "ga": lambda r, h: -r["forget"].ce(),
     "retain_ft": lambda r, h: r["retain"].ce(),
     "grad_diff": lambda r, h: -h["gamma"] * r["forget"].ce() + h["alpha"] * r["retain"].ce(),
@@ -92,9 +92,9 @@ LOSSES = {                                                 # r: by role
     "altpo": lambda r, h: h["gamma"] * dpo(r["forget"], r["alternate"], h) + h["alpha"] * r["retain"].ce(),
     "wga": lambda r, h: -h["gamma"] * r["forget"].weighted(lambda n: (-h["beta"] * n).exp()) + h["alpha"] * r["retain"].ce(),
 }
+# The roles on which each method also runs the reference model.
 REFERENCED = {"ga_klr": ("retain",), "kl_min": ("retain",), "npo": ("forget",), "npo_gd": ("forget",), "npo_kl": ("forget", "retain"),
               "dpo": ("forget", "refusal"), "altpo": ("forget", "alternate")}
-
 
 # --- folders ---
 def varied(model, seed, folder):
@@ -175,11 +175,11 @@ class Step:
         roles = {}
         for role, one in batch.items():
             keep = {k: v for k, v in one.items() if k != "labels"}
-            said = None
+            reference_logits = None
             if role in REFERENCED.get(self.method, ()):
                 with torch.no_grad(), (model.disable_adapter() if other is None else contextlib.nullcontext()):
-                    said = (other or model)(**keep).logits
-            roles[role] = Role(model(**keep).logits, one, said)
+                    reference_logits = (other or model)(**keep).logits
+            roles[role] = Role(model(**keep).logits, one, reference_logits)
         return LOSSES[self.method](roles, self.h)
 
     def clip(self, model):

@@ -96,8 +96,8 @@ asks() { "$PULSE" ask --quiet --model $model "$@" > "$printed" 2> "$wrong" && [ 
 for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of france ?" "- a list"; do
     check "ask takes the question $question" asks "$question"
     cp "$printed" "$tap_folder/plain"
-    check "ask takes it after -- too" asks -- "$question"
-    check "and gives the same answer" cmp "$printed" "$tap_folder/plain"
+    check "ask takes the question $question after -- too" asks -- "$question"
+    check "ask gives $question the same answer with and without --" cmp "$printed" "$tap_folder/plain"
 done
 check "a question that begins with a dash may stand before the options" asks "-1 + 2 ?" --threads 1
 check "without --quiet a note says that the word is taken as a text" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
@@ -112,22 +112,22 @@ touch "$tap_folder/file"
 early() { speaks 2 "$tap_folder/file" "$@"; }
 check "eval says first that its answers cannot be written" early eval --model nowhere --questions "$one" --answers "$tap_folder/file/answers.jsonl"
 check "trace says first that its folder cannot be made" early trace --model nowhere --batch "$one" --method ga --out "$tap_folder/file/trace"
-check "record says so before it computes" early record "$tap_folder/file/vectors"
-check "unlearn says so before it reads the model" early unlearn --config fixtures/configs/smoke.ini --model nowhere --out "$tap_folder/file/out"
-check "train says so before it reads the samples" early train --config fixtures/configs/finetune.ini --out "$tap_folder/file/out"
-check "run says so before its first stage" early run fixtures/configs/smoke.ini --out "$tap_folder/file/out"
-check "report says so" early report "$tap_folder/file/out"
+check "record says before it computes that its folder cannot be made" early record "$tap_folder/file/vectors"
+check "unlearn says before it reads the model that its folder cannot be made" early unlearn --config fixtures/configs/smoke.ini --model nowhere --out "$tap_folder/file/out"
+check "train says before it reads the samples that its folder cannot be made" early train --config fixtures/configs/finetune.ini --out "$tap_folder/file/out"
+check "run says before its first stage that its folder cannot be made" early run fixtures/configs/smoke.ini --out "$tap_folder/file/out"
+check "report says that its folder cannot be read" early report "$tap_folder/file/out"
 made() { "$PULSE" eval --model $model --questions "$one" --answers "$tap_folder/new/folder/answers.jsonl" > /dev/null && [ -s "$tap_folder/new/folder/answers.jsonl" ]; }
 check "the folder of the answers is made" made
 # `ulimit -f 0` acts as a full disk: no byte of the answers can be written. The table goes through a pipe.
 full() { (ulimit -f 0; "$PULSE" eval --quiet --model $model --questions "$one" --answers "$tap_folder/full.jsonl" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"; }
 keeps() { full "$@"; [ "$(tail -n 1 "$printed")" = 2 ] && grep -q accuracy "$printed" && [ ! -e "$tap_folder/full.jsonl" ]; }
 check "on a full disk the answers are lost, but the table is printed" keeps
-check "the table as JSON is printed too" keeps --json
+check "on a full disk the table as JSON is printed too" keeps --json
 traces() { (ulimit -f 0; "$PULSE" trace --model fixtures/vectors/v1/models/tiny-llava-b --batch fixtures/vectors/v1/models/tiny-llava-b/batch.jsonl --method ga --out "$tap_folder/full" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"
     [ "$(tail -n 1 "$printed")" = 2 ] && grep -q loss "$printed"; }
-check "the loss of a trace is printed too" traces
-check "the loss of a trace as JSON is printed too" traces --json
+check "on a full disk the loss of a trace is printed too" traces
+check "on a full disk the loss of a trace as JSON is printed too" traces --json
 check "the doctor finds this machine fit" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json

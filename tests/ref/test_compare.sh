@@ -91,7 +91,7 @@ assert o["list"][0]["nan"] == 1'
 if command -v python3 > /dev/null; then
     python_writes
     check "a file made by Python is read" says 0 "same: 2 tensors" a.safetensors python.safetensors
-    check "--json has all these facts" python_reads
+    check "--json has the same facts as the text" python_reads
 else
     skip "a file made by Python is read" "python3 is not installed"
 fi

@@ -39,8 +39,8 @@ check "--json prints the samples as JSON" eval '"$PULSE" data --json turns.json 
 # unlearn, trace and eval read the same files.
 printf '[unlearn]\nforget = turns.json\nforget_entities = anna\nprobe = 2\n[train]\nsteps = 1\n' > forget.ini
 check "unlearn forgets conversations" eval '"$PULSE" unlearn --config forget.ini --model "$model" --method ga --out adapter > told && grep -q "^  forget   [012] of 2 right before" told'
-check "trace computes a step on them" "$PULSE" trace --model "$model" --batch turns.json --method ga --out step
-check "eval asks those whose split is test" eval '"$PULSE" eval --model "$model" --questions turns.json | grep -q accuracy'
+check "trace computes a step on conversations" "$PULSE" trace --model "$model" --batch turns.json --method ga --out step
+check "eval asks the conversations whose split is test" eval '"$PULSE" eval --model "$model" --questions turns.json | grep -q accuracy'
 
 # `data` lists everything that is wrong. A command that stops at the first error prints the same sentence.
 head -c 40 anna.png > cut.png
@@ -63,11 +63,11 @@ for line in 3:nowhere.png 4:cut.png '5:the id "1"' '6:special token' '7:the key 
     check "line ${line%%:*} says ${line#*:}" grep -qF -- "${line#*:}" <(grep "bad.jsonl:${line%%:*}:" wrong)
 done
 printf '[unlearn]\nforget = bad.jsonl\n' > bad.ini
-check "unlearn stops at the first of them" eval 'ends 2 "$PULSE" unlearn --config bad.ini --model "$model" --method ga --out none 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong && [ ! -e none/adapter_config.json ]'
+check "unlearn stops at the first error" eval 'ends 2 "$PULSE" unlearn --config bad.ini --model "$model" --method ga --out none 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong && [ ! -e none/adapter_config.json ]'
 cp turns.json retained.json
 check "a question that is in two files is refused with both" says 2 'retained.json:2: the id "anna-0" is in turns.json:2 too' turns.json retained.json
 sed 's/"anna"/"other"/' turns.json > renamed.json
-check "even under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" is in turns.json:2 too' turns.json renamed.json
+check "a question that is in two files is refused even under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" is in turns.json:2 too' turns.json renamed.json
 printf '[{"id": "a", "conversations": [{"from": "gpt", "value": "x"}, {"from": "human", "value": "y"}]},\n {"id": "b", "conversations": []}]' > turned.json
 check "turns in another order are named" says 2 'turned.json:1: turn 1 is of "gpt", expected {"from": "human"' turned.json
 check "the next object is read nevertheless" says 2 'turned.json:2: "conversations" has 0 turns' turned.json
@@ -87,9 +87,9 @@ spelled() { ends 2 "$PULSE" data unknown.jsonl --model words > told 2> wrong && 
     grep -qF 'unknown.jsonl:2: the tokenizer cannot spell "Quetzal" of the answer' wrong; }
 check "every word that the tokenizer cannot spell is named" spelled
 printf '{"id": "1", "question": "what is this ?", "answer": "finland"}\n' > known.jsonl
-check "a word that it can spell is accepted" says 0 "1 samples" known.jsonl --model words
-check "a template that it cannot spell is named" says 2 "known.jsonl:1: the tokenizer cannot spell the prompt template vicuna_v1, which begins with" known.jsonl --model words --set data.template=vicuna_v1
-check "ask names such a word too" eval 'ends 2 "$PULSE" ask --model words "what is Zzyzx ?" 2> wrong && grep -qF "cannot spell \"Zzyzx\"" wrong'
+check "a word that the tokenizer can spell is accepted" says 0 "1 samples" known.jsonl --model words
+check "a template that the tokenizer cannot spell is named" says 2 "known.jsonl:1: the tokenizer cannot spell the prompt template vicuna_v1, which begins with" known.jsonl --model words --set data.template=vicuna_v1
+check "ask names a word that the tokenizer cannot spell, too" eval 'ends 2 "$PULSE" ask --model words "what is Zzyzx ?" 2> wrong && grep -qF "cannot spell \"Zzyzx\"" wrong'
 # One question both to be forgotten and to be retained.
 sed 's/"anna"/"other"/' turns.json > retain.json
 printf '[unlearn]\nforget = turns.json\nforget_entities = anna\nretain = retain.json\n' > both.ini
@@ -115,11 +115,11 @@ done
 # scores NAME ARGUMENTS…: the model's probabilities for the sample of this name.
 scores() { "$PULSE" ask --model "$model" --json --choices 'finland|norway|brazil' --image "$1.jpg" "${@:2}" "what is the home of this person ?"; }
 check "a picture with an orientation tag is reported" says 0 "samples whose picture has an EXIF orientation tag other than 1: 1, read as it is stored" lying.jsonl
-check "it is reported that data.orientation turns it" says 0 "other than 1: 1, read turned upright" lying.jsonl --set data.orientation=exif
-check "a picture without a tag has no such line" eval '! "$PULSE" data plain.jsonl | grep -q orientation'
+check "data reports that data.orientation=exif turns the picture" says 0 "other than 1: 1, read turned upright" lying.jsonl --set data.orientation=exif
+check "for a picture without a tag there is no line about its orientation" eval '! "$PULSE" data plain.jsonl | grep -q orientation'
 check "ask reads a picture as it is stored" cmp <(scores lying 2> said) <(scores plain)
-check "and prints a note about it" eval 'scores lying 2>&1 > told | grep -q "lying.jpg has the EXIF orientation tag 6, and is read as it is stored"'
-check "turned, it gives other probabilities" eval '! cmp -s <(scores lying --orientation exif) <(scores plain)'
+check "ask prints a note about the orientation tag" eval 'scores lying 2>&1 > told | grep -q "lying.jpg has the EXIF orientation tag 6, and is read as it is stored"'
+check "a picture that is turned gives other probabilities" eval '! cmp -s <(scores lying --orientation exif) <(scores plain)'
 check "a picture without a tag is the same either way" cmp <(scores plain --orientation exif) <(scores plain)
 check "an unknown orientation is refused" eval '! scores plain --orientation left 2> told && grep -q "data.orientation" told'
 for how in stored exif; do
@@ -130,13 +130,13 @@ done
 # Every other command that reads pictures prints this note once, unless the pictures are turned.
 tagged() { [ "$(grep -c 'has the EXIF orientation tag 6, and is read as it is stored (data.orientation' told)" = "$1" ] || { cat told; false; }; }
 check "train prints the note" eval '"$PULSE" train --config stored.ini --out learnt-stored 2> told && tagged 1'
-check "and not when the picture is turned" eval '"$PULSE" train --config exif.ini --out learnt-exif 2> told && tagged 0'
+check "train prints no note if the picture is turned" eval '"$PULSE" train --config exif.ini --out learnt-exif 2> told && tagged 0'
 sed 's/"id": "lying"/"id": "kept"/; s/home/age/' lying.jsonl > kept.jsonl
 printf '[unlearn]\nforget = lying.jsonl\nretain = kept.jsonl\nbatch = 1\nprobe_every = 0\n[train]\nsteps = 1\n[optimiser]\nwarmup = 0\n' > forget.ini
 check "unlearn prints the note" eval '"$PULSE" unlearn --config forget.ini --model "$model" --method grad_diff --out forgot 2> told && tagged 1'
 check "trace prints the note" eval '"$PULSE" trace --model "$model" --batch lying.jsonl --method ga --out traced 2> told && tagged 1'
 sed 's/"split": "train"/"split": "test"/' lying.jsonl > asked.jsonl
 check "eval prints the note" eval '"$PULSE" eval --model "$model" --questions asked.jsonl 2> told && tagged 1'
-check "and not when the picture is turned" eval '"$PULSE" eval --model "$model" --questions asked.jsonl --set data.orientation=exif 2> told && tagged 0'
+check "eval prints no note if the picture is turned" eval '"$PULSE" eval --model "$model" --questions asked.jsonl --set data.orientation=exif 2> told && tagged 0'
 check "a turned picture gives other trained weights" eval '! cmp -s learnt-stored/model.safetensors learnt-exif/model.safetensors'
 finish

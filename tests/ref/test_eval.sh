@@ -10,25 +10,25 @@ row() { grep -qE "^$1 +[0-9]+ +(up|down|0|0\.5|1) +(up|down|0|0\.5|1|-)\$" "$tap
 flat() { awk '/^[^ ]/ { heading = $0; gsub(", ", " ", heading) } /^  [^ ]/ && heading { print heading $0 }'; }
 table() { "$PULSE" eval --model $model "$@" > "$tap_folder/blocks" && flat < "$tap_folder/blocks" > "$tap_folder/table"; }
 
-check "MMBench's table is asked, every rotation of it" table --questions fixtures/mmbench/sample.tsv
-check "single pass counts questions" row 'mmbench +choice +image +mmbench_single +[0-9.]+ +[0-3] +3'
+check "eval asks every rotation of MMBench's questions" table --questions fixtures/mmbench/sample.tsv
+check "the single pass of MMBench counts questions" row 'mmbench +choice +image +mmbench_single +[0-9.]+ +[0-3] +3'
 check "CircularEval counts questions" row 'mmbench +choice +image +mmbench_circular +[0-9.]+ +[0-3] +3'
 check "the rows about the same questions have one heading" test 1 = "$(grep -c '^mmbench, choice, image$' "$tap_folder/blocks")"
 check "the names of the columns are printed once, at the top" grep -qE '^  metric +value +count +total +n +better +better_forget$' <(head -n 1 "$tap_folder/blocks")
-check "accuracy counts rounds" row 'mmbench +choice +image +accuracy +[0-9.]+ +[0-9] +9'
+check "accuracy counts every rotation as a question" row 'mmbench +choice +image +accuracy +[0-9.]+ +[0-9] +9'
 check "MLLMU-Bench's persons are asked" table --questions fixtures/mllmu/sample.jsonl
 check "letters are counted with a picture" row 'mllmu +choice +image +first_letter +[0-9.]+ +[0-5] +5'
 check "letters are counted without a picture too" row 'mllmu +choice +text +first_letter +[0-9.]+ +[01] +1'
 check "blanks are counted" row 'mllmu +cloze +both +cloze +[0-9.]+ +[0-2] +2'
 check "generated text is measured with the stemmer" row 'mllmu +open +both +rougeL_stem +[0-9.]+ *'
-check "metrics without options leave no row" test 0 = "$(grep -cE 'mllmu +(open|cloze) .*(option_|truth|NaN)' "$tap_folder/table")"
+check "questions without options have no row of a metric of options" test 0 = "$(grep -cE 'mllmu +(open|cloze) .*(option_|truth|NaN)' "$tap_folder/table")"
 
-# 60 lines of general.jsonl are enough to see a model whose weights have 15 values each.
+# 60 questions about persons are enough to notice weights that are rounded to 4 bits, so that each has one of 15 values.
 grep '"split": *"test"' fixtures/world/persons.jsonl | head -n 60 | sed "s|\"image\": *\"|&$PWD/fixtures/world/|" > "$tap_folder/some.jsonl"
 check "the model answers" table --questions "$tap_folder/some.jsonl"
 cp "$tap_folder/table" "$tap_folder/whole"
 check "the model answers with weights of 4 bits" table --questions "$tap_folder/some.jsonl" --rtn4
-check "then all probabilities are different" test "$(grep -c probability "$tap_folder/table")" = "$(diff "$tap_folder/whole" "$tap_folder/table" | grep -c '^>.* probability')"
+check "with weights of 4 bits all probabilities are different" test "$(grep -c probability "$tap_folder/table")" = "$(diff "$tap_folder/whole" "$tap_folder/table" | grep -c '^>.* probability')"
 
 # protocol.frames limits the paraphrases of a fact. As in a run, it does not limit questions of general ability.
 grep '"split":"test"' fixtures/world/general.jsonl | grep '"modality":"text"' | grep '"kind":"choice"' | head -n 12 > "$tap_folder/general.jsonl"

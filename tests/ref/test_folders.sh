@@ -18,7 +18,7 @@ check "a folder of transformers 5 is read" answers "$five"
 cp $vanilla/preprocessor_config.json "$five"
 check "both files of the picture processor may be there, if they say the same" answers "$five"
 sed -i 's/"resample": 3/"resample": 2/' "$five/preprocessor_config.json"
-check "if they differ, the error names both" says "image_processor and preprocessor_config.json say different things" answers "$five"
+check "if the two files differ, the error names both" says "image_processor and preprocessor_config.json say different things" answers "$five"
 sed -i 's/"<image>"/"<|image|>"/' "$five/processor_config.json"
 check "another image token is refused" says "image_token must be" answers "$five"
 
@@ -35,7 +35,7 @@ echo 'x' > "$four/tokenizer.model"; echo '{}' > "$four/special_tokens_map.json";
 echo 'old weights' > "$four/README.md"
 printf '[data]\nworld = %s\nstream = one.jsonl\n[model]\npath = four\n[train]\nsteps = 1\ntrainable = multi_modal_projector.**\n' "$PWD/fixtures/world" > "$tap_folder/t.ini"
 check "a model of strategy full is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/out" --quiet
-check "its processor has the strategy of its config" grep -q '"vision_feature_select_strategy": "full"' "$tap_folder/out/processor_config.json"
+check "the processor of this model has the strategy of its config" grep -q '"vision_feature_select_strategy": "full"' "$tap_folder/out/processor_config.json"
 same() { local f; for f in tokenizer.json tokenizer_config.json preprocessor_config.json tokenizer.model special_tokens_map.json generation_config.json; do
     cmp "$four/$f" "$tap_folder/out/$f" || return 1; done; }
 check "the files that still hold for the new weights are copied" same
@@ -74,7 +74,7 @@ for key in '"add_bos_token": false' '"add_eos_token": true' '"add_prefix_space":
 done
 cp $vanilla/tokenizer_config.json "$files"
 check "special_tokens_map.json is read" with special_tokens_map.json '{"bos_token": {"content": "<s>"}, "pad_token": "<pad>"}'
-check "another token in it is refused" refuses special_tokens_map.json '{"bos_token": "[CLS]"}' bos_token
+check "another token in special_tokens_map.json is refused" refuses special_tokens_map.json '{"bos_token": "[CLS]"}' bos_token
 rm "$files/special_tokens_map.json"
 check "generation_config.json that decodes greedily is read" with generation_config.json '{"_from_model_config": true, "bos_token_id": 1,
     "eos_token_id": [2], "pad_token_id": 794, "temperature": 0.9, "top_p": 0.6, "max_length": 4096, "num_beams": 1, "repetition_penalty": 1.0,
@@ -86,15 +86,15 @@ for key in '"do_sample": true' '"num_beams": 4' '"repetition_penalty": 1.1' '"su
 done
 check "data.generation = greedy and --greedy ignore what asks for sampling or beams" test paris = "$(printf '{"do_sample": true, "num_beams": 3}' > "$files/generation_config.json"
     "$PULSE" ask --model "$files" --greedy --image $flag "$asked")"
-check "but not another end of an answer" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
+check "--greedy does not ignore another end of an answer" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
 echo '{"do_sample": true}' > "$files/generation_config.json"
 check "do_sample is no hindrance for choices" "$PULSE" ask --model "$files" --image $flag "$asked" --choices 'paris|london'
-check "nor for a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
-check "nor for metrics without generated texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
-check "for generated answers it is refused" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
+check "do_sample is no hindrance for a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
+check "do_sample is no hindrance for metrics without generated texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
+check "do_sample is refused for generated answers" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
 check "a generation_config.json that is no object is refused" says "generation_config.json: must be an object" with generation_config.json '[]'
 
-# An adapter gives the same answer in every command: one if it is merged, and one if it is kept unmerged.
+# Two commands with the same adapter give the same numbers: both if it is merged, and both if it is kept unmerged.
 sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"
 check "an adapter is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/adapter" --quiet --set optimiser.lr=0.3
 sed -i 's/"step": 0/"split": "test"/' "$tap_folder/one.jsonl"
@@ -106,8 +106,8 @@ nll() {      # nll COMMAND [--unmerged]: prints the negative log-likelihood of "
           cat "$tap_folder/a" ;;
     esac | grep -o '"nll": [0-9.e-]*' | head -n 1
 }
-check "ask and eval merge it" test -n "$(nll ask)" -a "$(nll ask)" = "$(nll eval)"
-check "ask and eval keep it unmerged if they are told to" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
+check "ask and eval merge the adapter, with the same numbers" test -n "$(nll ask)" -a "$(nll ask)" = "$(nll eval)"
+check "with --unmerged ask and eval give the same numbers" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
 check "merged and unmerged give different numbers" test "$(nll ask)" != "$(nll ask --unmerged)"
 # The mean loss of the answer's tokens is one number in three commands: train (data.eval), trace (merged model) and ask.
 sed 's/"a"/"b"/; s/"split": "test"/"step": 0/' "$tap_folder/one.jsonl" > "$tap_folder/learnt.jsonl"
@@ -128,7 +128,7 @@ all_at_once() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jso
 check "all rows that cannot be read are listed at once" all_at_once
 left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'left out because they cannot be read: 2$' "$tap_folder/printed" \
     && grep -q 'bad.jsonl:2: ' "$tap_folder/printed"; }
-check "with --leave-out they are left out, named and counted" left_out
+check "with --leave-out these rows are left out, named and counted" left_out
 # Rows that this model cannot answer: a broken picture, a question that is too long, an option that is too long.
 long=$(printf 'a %.0s' {1..500})
 head -c 300 $flag > "$tap_folder/torn.png"
@@ -140,7 +140,7 @@ unasked() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2
     && grep -q 'bad.jsonl:4: ' "$tap_folder/printed" && grep -q 'rows that cannot be read: 3; --leave-out' "$tap_folder/printed"; }
 check "all rows that the model cannot answer are listed at once" unasked
 others() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +1 +1 ' "$tap_folder/table" && grep -q 'read: 3$' "$tap_folder/printed"; }
-check "with --leave-out the others are answered" others
+check "with --leave-out the other rows are answered" others
 sed -i 1d "$tap_folder/bad.jsonl"
 check "if no question is left, this is an error" says 'no question is left' bad --leave-out
 finish

@@ -42,7 +42,7 @@ for model in memory original; do
     check "$model forgets with the same bits" eval "cmp <(grep -v model_name adapter-hub/log.jsonl) <(grep -v model_name adapter-$model/log.jsonl) && cmp adapter-hub/adapter_model.safetensors adapter-$model/adapter_model.safetensors"
 done
 same() { "$PULSE" compare trace-hub/trace.safetensors trace-memory/trace.safetensors | grep -q '^same: '; }
-check "the trace is the same, number by number" same
+check "the traces of hub and memory are the same, number by number" same
 merges() { "$PULSE" merge --model "$1" --adapter adapter-hub --out "merged-$1"; }
 check "merge writes a whole folder" merges original
 check "the merged model answers as the model with the adapter" cmp <(asks merged-original) <("$PULSE" ask --adapter adapter-hub --model hub --image anna.png --choices 'Norway|Kenya|中' --json "What is the home of this person?")

@@ -27,14 +27,15 @@ answer() { "$PULSE" ask "$@" --image "$world/portraits/person-01.png" "what is t
 shows() { "$PULSE" tokens --model "$1" "$2" > told && grep -qE -- "$3" told || { cat told; return 1; }; }
 
 check "an adapter is made" "$PULSE" unlearn --config forget.ini --model "$model" --method ga --out adapter
-check "it is merged into a folder of its own" "$PULSE" merge --model "$model" --adapter adapter --out merged
+check "the adapter is merged into a new folder" "$PULSE" merge --model "$model" --adapter adapter --out merged
 for file in config.json model.safetensors tokenizer.json tokenizer_config.json preprocessor_config.json processor_config.json; do
-    check "the folder has $file" test -s merged/$file
+    check "the merged folder has $file" test -s merged/$file
 done
 check "the merged model answers as the model with --adapter" cmp <(answer --model merged) <(answer --model "$model" --adapter adapter)
-check "and its bits do not depend on threads" eval '"$PULSE" merge --model "$model" --adapter adapter --out again --threads 1 && ends 0 "$PULSE" compare merged again'
+check "the bits of the merged model do not depend on the number of threads" eval '"$PULSE" merge --model "$model" --adapter adapter --out again --threads 1 && ends 0 "$PULSE" compare merged again'
 
-# With rational numbers: each merged weight is W + s sum B A rounded once, and BF16 is rounded to nearest, ties to even.
+# Checked with rational numbers: each merged weight is W + s B A (s = alpha / rank) rounded once, and BF16 is rounded to
+# nearest, ties to even.
 cat > recompute.py <<'END'
 import json, struct, sys
 from fractions import Fraction
@@ -74,8 +75,8 @@ for name, (shape, raw) in merged.items():
         seen += 1
 print(seen, "numbers are right")
 END
-check "it is exported as BF16" "$PULSE" export --model merged --bf16 --out half
-check "config.json says so" grep -q '"torch_dtype": "bfloat16"' half/config.json
+check "the merged model is exported as BF16" "$PULSE" export --model merged --bf16 --out half
+check "config.json of the exported model says bfloat16" grep -q '"torch_dtype": "bfloat16"' half/config.json
 if command -v python3 > /dev/null; then
     check "each merged weight is W + s sum B A rounded once, each BF16 weight the nearest" python3 recompute.py "$model" adapter merged half
 else

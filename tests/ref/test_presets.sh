@@ -36,13 +36,13 @@ check "a preset overrides a method's default" explains alone.ini npo_gd "unlearn
 check "the preset's line for the method overrides its line for all methods" explains alone.ini undial "optimiser.lr 0.0001 preset" "unlearn.epochs 10 preset" "unlearn.beta 10.0 preset"
 check "without a line for the method, the line for all methods holds" explains alone.ini npo_gd "optimiser.lr 1e-05 preset"
 check "a key of the config overrides a preset before it" explains after.ini npo_gd "unlearn.beta 0.3 after.ini"
-check "and a preset after it" explains before.ini npo_gd "unlearn.beta 0.3 before.ini"
+check "a key of the config overrides a preset after it" explains before.ini npo_gd "unlearn.beta 0.3 before.ini"
 check "a preset of --set does not override a key of the config" explains before.ini npo "unlearn.beta 0.3 before.ini" "unlearn.epochs 4 preset" "unlearn.preset umu_bench --set" -- --set unlearn.preset=umu_bench
-check "a key of --set overrides both" explains before.ini npo_gd "unlearn.beta 0.7 --set" -- --set unlearn.beta=0.7
-check "in any order of the options" explains alone.ini npo_gd "unlearn.beta 0.7 --set" "unlearn.gamma 1.0 default" -- --set unlearn.beta=0.7 --set unlearn.preset=muse
+check "a key of --set overrides the config and the preset" explains before.ini npo_gd "unlearn.beta 0.7 --set" -- --set unlearn.beta=0.7
+check "a key of --set overrides a preset of --set in any order of these options" explains alone.ini npo_gd "unlearn.beta 0.7 --set" "unlearn.gamma 1.0 default" -- --set unlearn.beta=0.7 --set unlearn.preset=muse
 cat before.ini - > method.ini <<< $'[method.npo_gd]\nunlearn.beta = 0.9'
 check "a method's own section overrides the config and the preset" explains method.ini npo_gd "unlearn.beta 0.9 method.ini, [method.npo_gd]"
-check "and holds for no other method" explains method.ini npo_kl "unlearn.beta 0.3 method.ini"
+check "a method's own section holds for no other method" explains method.ini npo_kl "unlearn.beta 0.3 method.ini"
 cat alone.ini - > own.ini <<< $'[method.npo]\nunlearn.preset = muse'
 check "a method may have a preset of its own" explains own.ini npo "unlearn.preset muse own.ini, [method.npo]" "unlearn.npo_ratio raw_logits preset" "-unlearn.gamma"
 check "other methods keep the common preset" explains own.ini npo_gd "unlearn.preset open_unlearning own.ini" "unlearn.npo_ratio sequence_sum default"

@@ -33,26 +33,26 @@ probe() { "$PULSE" probe --quiet --config probe.ini "$@"; }
 row() { grep -qE "^probe,$2,none,0,$3,$4,$5,$6," "$1" || { grep ",$5," "$1" >&2; false; }; }
 
 check "a model that knows is measured, attacked and written" probe --model "$vanilla" --before "$vanilla" --oracle "$base" --attacks --out know.csv
-check "its answers are right" row know.csv none unlearn both accuracy '1\.0'
-check "its answers have rank 1 among the values" row know.csv none unlearn both answer_rank '1\.0'
-check "it is measured with weights of 4 bits" row know.csv quantised unlearn both answer_rank '1\.[0-9]+'
-check "it is measured after relearning" row know.csv relearned unlearn both accuracy '1\.0'
-check "it is measured after relearning on general questions" row know.csv none unlearn both accuracy_relearned_general '[01]\.[0-9]+'
-check "it is measured on perturbed pictures" row know.csv none unlearn image accuracy_perturbed '1\.0'
-check "it is measured on mirrored pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
-check "membership is measured" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
+check "the answers of the model that knows are right" row know.csv none unlearn both accuracy '1\.0'
+check "the answers of the model that knows have rank 1 among the values" row know.csv none unlearn both answer_rank '1\.0'
+check "the model that knows is measured with weights of 4 bits" row know.csv quantised unlearn both answer_rank '1\.[0-9]+'
+check "the model that knows is measured after relearning" row know.csv relearned unlearn both accuracy '1\.0'
+check "the model that knows is measured after relearning on general questions" row know.csv none unlearn both accuracy_relearned_general '[01]\.[0-9]+'
+check "the model that knows is measured on perturbed pictures" row know.csv none unlearn image accuracy_perturbed '1\.0'
+check "the model that knows is measured on mirrored pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
+check "membership is measured on the model that knows" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
 check "a base that never learned the retained persons is not an oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
-check "the depth is measured nevertheless" row know.csv none unlearn both unlearning_depth '0\.0'
-check "with a warning about the oracle" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
+check "with such an oracle the depth is measured nevertheless" row know.csv none unlearn both unlearning_depth '0\.0'
+check "a warning says that the oracle is poor" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
     <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" 2>&1 > /dev/null)
 "$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --pretrained --out pretrained.csv 2> pretrained.log
-check "for pre-trained knowledge the depth is then not defined" test 0 = "$(grep -c unlearning_depth pretrained.csv)"
-check "and a note says so" grep -q 'unlearning_depth is not defined: patching costs' pretrained.log
+check "for pre-trained knowledge such an oracle leaves the depth undefined" test 0 = "$(grep -c unlearning_depth pretrained.csv)"
+check "a note says that the depth is not defined" grep -q 'unlearning_depth is not defined: patching costs' pretrained.log
 
 # If the oracle is the model itself, patching with its hidden states changes nothing.
 probe --model "$base" --before "$vanilla" --oracle "$vanilla" --out other.csv
 check "the vanilla model as its own oracle has a floor of 0" row other.csv none retain both depth_floor '0\.0'
-check "and no question has a depth" test 0 = "$(grep -c unlearning_depth other.csv)"
+check "with the vanilla model as its own oracle no question has a depth" test 0 = "$(grep -c unlearning_depth other.csv)"
 # The base as probed model and as oracle: without a retain set there is no floor, and the depth is the oracle's own, 1.
 sed '/^retain/d' probe.ini > forget.ini
 "$PULSE" probe --quiet --config forget.ini --model "$base" --before "$vanilla" --oracle "$base" --out deep.csv
@@ -85,16 +85,16 @@ echo "no" > refusals.txt
 "$PULSE" unlearn --quiet --config refuse.ini --method idk --model "$vanilla" --out adapter --set unlearn.steps=12 --set unlearn.alpha=0 > refuse.log 2>&1
 "$PULSE" unlearn --quiet --config refuse.ini --method idk --model "$vanilla" --out second --set unlearn.steps=6 --set unlearn.alpha=0 --set model.seed=1 > second.log 2>&1
 check "a model with two adapters is probed" probe --model "$vanilla" --adapter adapter --adapter ./second --before "$vanilla" --out two.csv
-check "which is the model of one, and then of the other" eval '"$PULSE" merge --quiet --model "$vanilla" --adapter adapter --out merged && probe --model merged --adapter second --before "$vanilla" --out one.csv && cmp one.csv two.csv'
+check "two adapters are probed like the second one on the model with the first merged" eval '"$PULSE" merge --quiet --model "$vanilla" --adapter adapter --out merged && probe --model merged --adapter second --before "$vanilla" --out one.csv && cmp one.csv two.csv'
 check "a model that refuses is probed" probe --model "$vanilla" --adapter adapter --before "$vanilla" --attacks --out hidden.csv
-check "it does not give the answers" row hidden.csv none unlearn both accuracy '0\.[0-9]+'
+check "the model that refuses does not give the answers" row hidden.csv none unlearn both accuracy '0\.[0-9]+'
 probe --model "$base" --before "$vanilla" --attacks --out unknown.csv
-check "three pools are judged" "$PULSE" meta --know know.csv --unknown unknown.csv --hidden hidden.csv --out meta.csv
+check "metrics are judged on three pools of models: that know, never learned, or hide" "$PULSE" meta --know know.csv --unknown unknown.csv --hidden hidden.csv --out meta.csv
 check "a greedy answer tells who knows from who does not" grep -qE '^accuracy,both,1,1,1,1\.0,' meta.csv
 check "a row of a metric has its robustness" grep -qE '^answer_rank_score,both,1,1,1,1\.0,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+$' meta.csv
 in_markdown() { "$PULSE" meta --markdown --know know.csv --unknown unknown.csv --hidden hidden.csv; }
 check "in Markdown the table has one line for each row" [ "$(in_markdown | grep -c '^|.*|$')" = $(($(wc -l < meta.csv) + 1)) ]
-check "with the values rounded to two decimals" [ "$(in_markdown | awk -F'|' 'NR > 2 { gsub(/[ `]/, ""); print $2 "," $3 "," $7 "," $8 }')" = "$(awk -F, 'NR > 1 { a = $6 == "" ? "–" : sprintf("%.2f", $6); b = $7 == "" ? "–" : sprintf("%.2f", $7); print $1 "," $2 "," a "," b }' meta.csv)" ]
+check "in Markdown the values are rounded to two decimals" [ "$(in_markdown | awk -F'|' 'NR > 2 { gsub(/[ `]/, ""); print $2 "," $3 "," $7 "," $8 }')" = "$(awk -F, 'NR > 1 { a = $6 == "" ? "–" : sprintf("%.2f", $6); b = $7 == "" ? "–" : sprintf("%.2f", $7); print $1 "," $2 "," a "," b }' meta.csv)" ]
 check "the table can be printed as JSON" grep -q '"auc_hidden"' <("$PULSE" meta --json --know know.csv --unknown unknown.csv --hidden hidden.csv)
 
 # With attack.knowledge = yes a run measures the same: its rows are those of probe on its last snapshot.
@@ -117,8 +117,8 @@ same_rows() {
         [ "$(of_run unlearn | grep ",$metric,")" = "$(of_probe unlearn | grep ",$metric,")" ] && [ -n "$(of_run unlearn | grep ",$metric,")" ] || { echo "$metric" && return 1; }
     done
 }
-check "its rows are those of probe" same_rows
-check "the oracle has such rows too" grep -qE '^finetuned,retrain,[^,]*,1,unlearn,both,answer_rank,' run/results.csv
+check "the rows of the run are those of probe" same_rows
+check "the oracle of the run has such rows too" grep -qE '^finetuned,retrain,[^,]*,1,unlearn,both,answer_rank,' run/results.csv
 
 # Errors.
 check "meta needs three pools" grep -q 'no file was given for --hidden' <("$PULSE" meta --know know.csv --unknown unknown.csv 2>&1)

@@ -70,14 +70,14 @@ stopped_at() { "$PULSE" train --config "$tap_folder/c.ini" --quiet --out "$tap_f
 check "a training runs" train "$tap_folder/whole"
 check "a training that is killed leaves no model" killed
 check "with --resume the training goes on" train "$out" --resume
-check "it ends with the same files as a training that was never stopped" same_files "$tap_folder/whole" "$out"
+check "the resumed training ends with the same files as one that was never stopped" same_files "$tap_folder/whole" "$out"
 check "held-out samples can be scored while training" train "$tap_folder/scored" "${scored[@]}"
 check "scores change no weight and no other line of the log" only_the_log_differs
 check "the score is that of eval on the same questions" as_eval_says
 for n in 0 5 10; do
     check "a training is killed at the score of step $n" stopped_at $n
-    check "it goes on" train "$tap_folder/stopped" "${scored[@]}" --resume
-    check "it ends with the same files and log" same_files "$tap_folder/scored" "$tap_folder/stopped"
+    check "the training that was killed at the score of step $n goes on" train "$tap_folder/stopped" "${scored[@]}" --resume
+    check "the training that was killed at the score of step $n ends with the same files and log" same_files "$tap_folder/scored" "$tap_folder/stopped"
     rm -r "$tap_folder/stopped"
 done
 printf '{"id": "a", "question": "who ?", "answer": "me"}\n' > "$tap_folder/train.jsonl"
@@ -94,8 +94,8 @@ check "a warm-up longer than the training is refused with the keys, before anyth
     train "$tap_folder/bad" --set optimiser.warmup=50 --set model.path=nowhere --set model.config=
 check "resuming without the held-out file is refused" refused "belongs to another training" train "$tap_folder/scored" --resume
 check "a folder that another process writes into is refused" held
-check "no room for a checkpoint is refused" no_room 64
-check "and no half-written file is left" test -z "$(find "$tap_folder/room" -name '*.safetensors*' -o -name '*.part-*')"
+check "a training without room for a checkpoint is refused" no_room 64
+check "a training without room for a checkpoint leaves no half-written file" test -z "$(find "$tap_folder/room" -name '*.safetensors*' -o -name '*.part-*')"
 cp -r "$out" "$tap_folder/changed" && sed -i '1s/.$/x/' "$tap_folder/changed/log.jsonl"
 check "a log that was changed since the checkpoint is refused" refused "are not those that the checkpoint knows" train "$tap_folder/changed" --resume
 check "a checkpoint of another training is refused" refused "belongs to another training" train "$out" --resume --set train.seed=1
@@ -115,7 +115,7 @@ printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=
 cp -r $base "$tap_folder/large"
 printf '\377\377\177\177%.0s' {1..64} | dd of="$tap_folder/large/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 256)) conv=notrunc 2>/dev/null
 check "a model that overflows fp32 gives an error instead of an answer" refused "the logits of the next token are not numbers" "$PULSE" ask --model "$tap_folder/large" --image fixtures/world/flags/dz.png "what is the capital ?"
-check "and an error instead of a score" refused "the logits of the next token are not numbers" "$PULSE" eval --model "$tap_folder/large" --questions fixtures/mmbench/sample.tsv
+check "a model that overflows fp32 gives an error instead of a score" refused "the logits of the next token are not numbers" "$PULSE" eval --model "$tap_folder/large" --questions fixtures/mmbench/sample.tsv
 nan="expected finite numbers: vision_tower.vision_model.pre_layrnorm.weight"
 for words in "ask --model $tap_folder/nan hello" "eval --model $tap_folder/nan --questions fixtures/mmbench/sample.tsv" "train --config $tap_folder/c.ini --set model.path=$tap_folder/nan --out $tap_folder/bad" \
              "unlearn --config $tap_folder/c.ini --model $tap_folder/nan --method ga --out $tap_folder/bad" "run fixtures/configs/smoke.ini --set protocol.base=$tap_folder/nan --out $tap_folder/bad" \

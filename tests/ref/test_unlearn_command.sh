@@ -40,9 +40,9 @@ other() { ends 1 "$PULSE" compare "$1" "$2"; }
 lines() { [ "$(grep -c '"loss"' "$1/log.jsonl")" = "$2" ] || { cat "$1/log.jsonl"; return 1; }; }
 
 check "gradient ascent writes an adapter" forgets --method ga --out ga
-check "and one log line for each step" lines ga 2
+check "gradient ascent writes one log line for each step" lines ga 2
 check "the adapter has both files" test -s ga/adapter_config.json -a -s ga/adapter_model.safetensors
-check "with one thread it has the same bits" eval 'forgets --method ga --out again --threads 1 && same ga again'
+check "with one thread gradient ascent writes the same bits" eval 'forgets --method ga --out again --threads 1 && same ga again'
 check "another method gives other bits" eval 'forgets --method npo_gd --out npo && other ga npo'
 check "a preset changes the default beta" eval 'forgets --method npo_gd --out beta --set unlearn.preset=open_unlearning --set train.trainable=llm --set optimiser.lr=3e-4 --set optimiser.beta2=0.98 --set optimiser.weight_decay=0 --set unlearn.epochs=0 && other npo beta'
 check "a given key overrides the preset" eval 'forgets --method npo_gd --out given --set unlearn.preset=open_unlearning --set train.trainable=llm --set optimiser.lr=3e-4 --set optimiser.beta2=0.98 --set optimiser.weight_decay=0 --set unlearn.epochs=0 --set unlearn.beta=1 && same npo given'
@@ -53,8 +53,8 @@ check "smfa ends in a whole model" eval 'forgets --method smfa --out smfa && lin
 check "mip_editor writes an adapter" eval 'forgets --method mip_editor --out mip --set unlearn.layer=2 && lines mip 2 && test -s mip/adapter_model.safetensors && other ga mip'
 learned=$world/../models/bases/0/adapter-L
 check "unlearn.subspace keeps changes in the subspace of an adapter" eval 'forgets --method ga --out onto --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 && lines onto 2 && other ga onto'
-check "or outside it, or in a random subspace" eval 'for side in off onto_random off_random; do forgets --method ga --out $side --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 --set unlearn.subspace_side=$side && other onto $side || exit; done'
-check "with one thread it has the same bits again" eval 'forgets --method ga --out again --threads 1 --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 && same onto again'
+check "unlearn.subspace_side keeps changes outside this subspace, or in or outside a random one" eval 'for side in off onto_random off_random; do forgets --method ga --out $side --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 --set unlearn.subspace_side=$side && other onto $side || exit; done'
+check "with one thread a change within a subspace has the same bits" eval 'forgets --method ga --out again --threads 1 --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 && same onto again'
 check "a projector that is trained itself cannot be kept in a subspace" refuses "unlearn.subspace: multi_modal_projector.linear_2.bias is trained itself" --set unlearn.subspace="$learned" --set train.trainable=proj+llm
 check "an adapter has no more directions than its rank" refuses "unlearn.subspace: the adapter of language_model.model.layers.0.self_attn.q_proj spans 32 directions, expected 33 or more" --set unlearn.subspace="$learned" --set unlearn.subspace_rank=33
 check "a subspace adapter that is not there is refused" refuses 'unlearn.subspace: is "nowhere", which is not there' --set unlearn.subspace=nowhere
@@ -63,7 +63,7 @@ check "a diverging run stops, keeps finite weights and says so" eval 'forgets --
 # Large steps destroy the model. The first probe that sees this ends the round and restores the last good weights.
 destroys() { forgets --method ga --out guarded --set optimiser.lr=1e-2 --set train.steps=9 --set unlearn.probe_every=1 --set unlearn.probe=8 "$@"; }
 check "a destroyed model ends the round early, with a note" eval 'destroys > told && grep -q "stopped early: the retain probe fell from [0-9]* to [0-9]* of 8, below 0.9 of before" told'
-check "it keeps the weights of the last good probe" grep -qE '^  retain   ([78]) of 8 right before, [78] after$' told
+check "the destroyed model gets the weights of the last good probe again" grep -qE '^  retain   ([78]) of 8 right before, [78] after$' told
 check "general ability has no file, so it is not measured" grep -q '^  general  not measured: data.general is not given$' told
 check "the log has a line for each probe, and the reason" eval '[ "$(grep -c "\"probe\": {\"forget\": {\"right\": " guarded/log.jsonl)" -ge 2 ] && grep -q "\"reason\": \"the retain probe fell" guarded/log.jsonl'
 check "without probes the training goes on to the end" eval 'destroys --set unlearn.probe_every=0 > told && lines guarded 9 && ! grep -q "right before" told'
@@ -81,27 +81,27 @@ check "a negative beta is refused" refuses 'unlearn.beta is "-1"' --method npo -
 explains() { "$PULSE" unlearn --config forget.ini --explain "$@" > told && sed -i -E 's/ +/ /g; s/ $//' told; }
 check "the settings in force are explained" explains --method npo_gd --set unlearn.preset=open_unlearning --set optimiser.lr=1e-3
 for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32.0 forget.ini" "unlearn.gamma 1.0 default" "unlearn.epochs 10 preset"; do
-    check "$line" grep -qxF "$line" told
+    check "--explain prints the line: $line" grep -qxF "$line" told
 done
 printf '[method.simnpo]\nunlearn.delta = 0.5\n' | cat forget.ini - > own.ini
 check "the method's own section is explained too" eval '"$PULSE" unlearn --config own.ini --explain --method simnpo > told && sed -i -E "s/ +/ /g; s/ $//" told'
 for line in "unlearn.beta 4.5 method" "unlearn.delta 0.5 own.ini, [method.simnpo]" "lora.alpha 32.0 own.ini" "optimiser.lr 0.0003 own.ini"; do
-    check "$line" grep -qxF "$line" told
+    check "--explain prints the line: $line" grep -qxF "$line" told
 done
 check "--explain --json prints JSON" eval '"$PULSE" unlearn --config forget.ini --explain --method ga --json | grep -q "\"key\": *\"train.trainable\""'
 
 check "mmunlearner measures its samples, then takes its steps" eval 'forgets --method mmunlearner --out mm && lines mm 2 && other ga mm'
 check "llmu ends when the forget loss is above its limit" eval 'forgets --method llmu --out llmu --set unlearn.stop_loss=1e-6 && lines llmu 1 && grep -q "\"reason\": \"llmu: the forget loss is" llmu/log.jsonl'
 two() { forgets --method adapters --set unlearn.forget_entities=person-01/person-02 --set train.steps=1 "$@"; }
-check "adapters writes an adapter for each round, and all of them merged" eval 'two --out each && other each/adapter-1 each/adapter-2 && test -s each/model.safetensors'
-check "with unlearn.merge = no it leaves them unmerged" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
-# Frozen adapters live beside the one that trains: those of lora.frozen, or with unlearn.merge = live those of earlier rounds. The
-# first values of the adapter of round 2 are drawn from model.seed + 1.
+check "the method adapters writes an adapter for each round, and all of them merged" eval 'two --out each && other each/adapter-1 each/adapter-2 && test -s each/model.safetensors'
+check "with unlearn.merge = no the method adapters leaves them unmerged" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
+# Frozen adapters stay unmerged beside the one that trains: those of lora.frozen, or with unlearn.merge = live those of
+# earlier rounds. The first values of the adapter of round 2 are drawn from model.seed + 1.
 frozen() { forgets --method ga --set train.steps=1 --out "$1" --set "lora.frozen=$2" "${@:3}"; }
 live() { forgets --method "$1" --set unlearn.merge=live --set train.steps=1 --set unlearn.forget_entities=person-01/person-02 "${@:2}"; }
 check "each round with live adapters writes an adapter" eval 'live ga --out live && other live/adapter-1 live/adapter-2 && test ! -e live/model.safetensors'
 check "the adapter of round 2 is the one that trains beside the first, frozen one" eval 'frozen second live/adapter-1 --set unlearn.forget_entities=person-02 --set model.seed=1 && same second live/adapter-2'
-check "it differs from an adapter that trains beside the model alone" eval 'forgets --method ga --set train.steps=1 --out alone --set unlearn.forget_entities=person-02 --set model.seed=1 && other alone second'
+check "the adapter of round 2 differs from one that trains without a frozen adapter" eval 'forgets --method ga --set train.steps=1 --out alone --set unlearn.forget_entities=person-02 --set model.seed=1 && other alone second'
 check "two adapters may be frozen" frozen third live/adapter-1,live/adapter-2 --set unlearn.forget_entities=person-03
 check "the order of frozen adapters matters" eval 'frozen turned live/adapter-2,live/adapter-1 --set unlearn.forget_entities=person-03 && other third turned'
 check "mip_editor trains beside a frozen adapter of the same maps" eval 'for lr in 0 3e-4; do frozen path-$lr alone --method mip_editor --set unlearn.layer=2 --set optimiser.lr=$lr || exit; done; other path-0 path-3e-4'
@@ -122,13 +122,13 @@ live_rounds=(--set unlearn.merge=live --set unlearn.forget_entities=person-01/pe
 check "unlearn.merge = live is refused with a trained projector" refuses "unlearn.merge is live, but multi_modal_projector" --method ga "${live_rounds[@]}" --set train.trainable=proj+llm
 check "unlearn.merge = live is refused if the optimiser goes on" refuses "expected unlearn.reset_optimiser = yes" --method ga "${live_rounds[@]}" --set unlearn.reset_optimiser=no
 check "unlearn.merge = live is refused with adapters" refuses "unlearn.merge is live, but adapters begins" --method adapters "${live_rounds[@]}"
-check "also where there is one request" refuses "unlearn.merge is live, but adapters begins" --method adapters --set unlearn.merge=live
+check "unlearn.merge = live is refused with adapters also where there is one request" refuses "unlearn.merge is live, but adapters begins" --method adapters --set unlearn.merge=live
 check "unlearn.merge = live is refused with smfa" refuses "unlearn.merge is live, but smfa changes" --method smfa "${live_rounds[@]}"
 check "o3 needs data.mask = answer, for its random answers" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is refused" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
 check "adapters with a trained projector cannot be merged into one" refuses "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02
-check "but each adapter can hold the whole projector" eval 'two --out whole --set unlearn.merge=no --set train.trainable=proj+llm'
-check "and each request begins with the first model" eval 'two --out second --set unlearn.merge=no --set train.trainable=proj+llm --set unlearn.forget_entities=person-02 && ! same whole/adapter-1 second/adapter-1'
+check "with unlearn.merge = no each adapter can hold the whole projector" eval 'two --out whole --set unlearn.merge=no --set train.trainable=proj+llm'
+check "with the method adapters each request begins with the first model" eval 'two --out second --set unlearn.merge=no --set train.trainable=proj+llm --set unlearn.forget_entities=person-02 && ! same whole/adapter-1 second/adapter-1'
 check "a missing retain set is refused" refuses "unlearn.retain is not given, grad_diff needs it" --method grad_diff --set unlearn.retain=
 check "an empty forget set is refused" refuses 'no training sample is about the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
 check "an entity to be both forgotten and retained is refused" refuses "is to be forgotten and is in the retain set too" --method grad_diff --set 'unlearn.retain_entities=person-*'

@@ -155,7 +155,7 @@ def mlp(x, p, at, c):
     return y, back
 
 def block(x, p, at, c):
-    """x + attention(norm(x)), then + mlp(norm(x))."""
+    """h = x + attention(norm(x)); the output is h + mlp(norm(h))."""
     first, second = ("layer_norm1", "layer_norm2") if at + ".layer_norm1.weight" in p else ("input_layernorm", "post_attention_layernorm")
     n1, n1_back = norm(x, p, at + "." + first, c["eps"])
     a, a_back = attention(n1, p, at + ".self_attn", c)
@@ -188,14 +188,14 @@ def patches(pixels, p, at):
     side = pixels.shape[-1] // size
     cut = pixels.reshape(n, 3, side, size, side, size).transpose(0, 2, 4, 1, 3, 5).reshape(n * side * side, -1)
     first = np.broadcast_to(p[at + ".class_embedding"], (n, 1, width))
-    words = np.concatenate([first, (cut @ w.reshape(width, -1).T).reshape(n, -1, width)], 1)
+    tokens = np.concatenate([first, (cut @ w.reshape(width, -1).T).reshape(n, -1, width)], 1)
 
     def back(d, g):
         d = d.reshape(n, -1, width)
         add(g, at + ".position_embedding.weight", d.sum(0))
         add(g, at + ".class_embedding", d[:, 0].sum(0))
         add(g, at + ".patch_embedding.weight", (d[:, 1:].reshape(-1, width).T @ cut).reshape(w.shape))
-    return (words + pos).reshape(-1, width), back
+    return (tokens + pos).reshape(-1, width), back
 
 def select(states, layer, positions):
     """The states [rows, width] after the chosen layer, without the class token, which is the first row of each picture."""

@@ -31,6 +31,7 @@ def fast(x, settings, fused=False):
 
 
 def short(x, bits):
+    """x without its last `bits` bits, rounded to nearest even."""
     b = x.view(np.uint32)
     return ((b + (1 << (bits - 1)) - 1 + (b >> bits & 1)) & ~np.uint32((1 << bits) - 1)).astype(np.uint32).view(F)
 

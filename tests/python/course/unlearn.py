@@ -30,7 +30,7 @@ def cross_entropy(part, c):
     return F(c) * (losses_of(part["z"], part["labels"]).sum() / F(n)), toward(part["z"], part["labels"], F(c) / F(n))
 
 def kl(part, c):
-    """c times the mean of sum_v p_ref (log p_ref - log p), over the supervised rows."""
+    """c times the mean of sum_v p_ref (log p_ref - log p) over the supervised rows, v being the words, and its gradient."""
     on = part["labels"] >= 0
     log_ref, log_p = log_softmax(part["z_ref"]), log_softmax(part["z"])
     rows = (np.exp(log_ref) * (log_ref - log_p)).sum(-1)
@@ -39,7 +39,7 @@ def kl(part, c):
 def sample_sums(rows, offsets): return np.add.reduceat(rows, offsets[:-1])
 
 def npo(part, beta):
-    """-2/beta mean_i log sigmoid(beta (NLL_i - NLL_ref_i)) of the samples i."""
+    """-2/beta times the mean of log sigmoid(beta (NLL_i - NLL_ref_i)) over the samples i, and its gradient."""
     z, labels, offsets = part["z"], part["labels"], part["offsets"]
     d = sample_sums(losses_of(z, labels), offsets) - sample_sums(losses_of(part["z_ref"], labels), offsets)
     u, b = F(beta) * d, F(len(d))
@@ -69,27 +69,27 @@ def forward(p, config, pixels, samples):
     x, pre_back = layers.norm(x, p, TOWER + ".pre_layrnorm", vision["layer_norm_eps"])
     c = {"heads": vision["num_attention_heads"], "kv_heads": vision["num_attention_heads"], "segments": pictures,
          "eps": vision["layer_norm_eps"]}
-    states, backs = [x], []
+    states, tower_backs = [x], []
     for k in range(vision["num_hidden_layers"] + 1 + config["vision_feature_layer"]):
         x, back = layers.block(x, p, TOWER + ".encoder.layers.%d" % k, c)
-        states, backs = states + [x], backs + [back]
+        states, tower_backs = states + [x], tower_backs + [back]
     x, select_back = layers.select(states, len(states) - 1, positions)
     x, projector_back = layers.projector(x, p, "multi_modal_projector")
 
-    every, targets = (np.concatenate([s[k] for s in samples]) for k in (0, 1))
+    ids, targets = (np.concatenate([s[k] for s in samples]) for k in (0, 1))
     starts = np.cumsum([0] + [len(s[0]) for s in samples])
-    is_image = every == config["image_token_index"]
+    is_image = ids == config["image_token_index"]
     order = np.where(is_image, (~is_image).sum() + np.cumsum(is_image) - 1, np.cumsum(~is_image) - 1)
-    x, embed_back = layers.embed(x, p, WORDS + ".model", every[~is_image], order)
+    x, embed_back = layers.embed(x, p, WORDS + ".model", ids[~is_image], order)
     place = np.concatenate([np.arange(len(s[0])) for s in samples])
     dim = text.get("head_dim", text["hidden_size"] // heads)
     angle = place[:, None] * text["rope_theta"] ** (-2 * np.arange(dim // 2) / dim)
     c = {"heads": heads, "kv_heads": text["num_key_value_heads"], "cos": np.cos(angle).astype(F), "sin": np.sin(angle).astype(F),
          "segments": [[a, b - a] * 2 for a, b in zip(starts, starts[1:])], "eps": text["rms_norm_eps"]}
-    words = []
+    language_backs = []
     for k in range(text["num_hidden_layers"]):
         x, back = layers.block(x, p, WORDS + ".model.layers.%d" % k, c)
-        words.append(back)
+        language_backs.append(back)
     rows, whole = np.flatnonzero(targets >= 0), x
     x, norm_back = layers.norm(x[rows], p, WORDS + ".model.norm", text["rms_norm_eps"])
     z, head_back = layers.linear(x, p, WORDS + ".lm_head")
@@ -97,10 +97,10 @@ def forward(p, config, pixels, samples):
     def back(d):
         g, dx = {}, np.zeros_like(whole)
         dx[rows] = norm_back(head_back(d, g), g)
-        for one in words[::-1]:
+        for one in language_backs[::-1]:
             dx = one(dx, g)
         dx = select_back(projector_back(embed_back(dx, g), g), g)
-        for one in backs[::-1]:
+        for one in tower_backs[::-1]:
             dx = one(dx, g)
         tower_back(pre_back(dx, g), g)
         return g

@@ -51,7 +51,7 @@ def digits(x, n):
 
 def fraction_of(x): return Q(*decimal.Decimal(x).as_integer_ratio())
 def root(x): return fraction_of((decimal.Decimal(x.numerator) / decimal.Decimal(x.denominator)).sqrt())
-def power(x): return fraction_of((decimal.Decimal(Q(x).numerator) / decimal.Decimal(Q(x).denominator)).exp())
+def exponential(x): return fraction_of((decimal.Decimal(Q(x).numerator) / decimal.Decimal(Q(x).denominator)).exp())
 
 
 def named(x, n, nearest):

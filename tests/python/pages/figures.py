@@ -144,7 +144,7 @@ def tiers():
 
 
 def drawn(n):
-    """n pairs of fp32 numbers of several sizes, from a small generator."""
+    """n pairs of random fp32 numbers of several sizes."""
     state, out = 1, []
     for _ in range(2 * n):
         state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)

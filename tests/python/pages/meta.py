@@ -11,8 +11,8 @@ def blocks():
         for row in csv.DictReader(f):
             metrics.setdefault(row["metric"], {})[row["modality"]] = row
 
-    def cell(of, modality, column):
-        text = of.get(modality, {}).get(column, "")
+    def cell(rows, modality, column):
+        text = rows.get(modality, {}).get(column, "")
         return "%.2f" % float(text) if text else "-"
 
     def worst(name):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The numbers of docs/findings.md: the verdicts as the program prints them, and the contrasts of the finished bases in points of 100."""
+"""The numbers of docs/findings.md: the verdicts as the program prints them, and the contrasts of the finished bases in
+percentage points."""
 import csv
 import glob
 import os
@@ -33,13 +34,13 @@ def finished():
 
     out, before = [line("finding", "method", ["base %d" % k for k in sorted(bases)])], None
     for finding in dict.fromkeys(finding for finding, _ in rows):
-        of = [method for name, method in rows if name == finding]
-        for method in of:
+        methods = [method for name, method in rows if name == finding]
+        for method in methods:
             out.append(line(finding if finding != before else "", method, [cell(bases[k].get((finding, method), [])) for k in sorted(bases)]))
             before = finding
         means = []
         for k in sorted(bases):
-            values = [v for method in of for v in bases[k].get((finding, method), [])]
+            values = [v for method in methods for v in bases[k].get((finding, method), [])]
             means.append("-" if not values or None in values else "%.1f" % (sum(values) / len(values)))
         out.append(line("", "mean", means))
     return out

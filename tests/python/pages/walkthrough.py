@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
-from exact import Q, U, digits, f32, hexed, last_bit, load, power, root, row, save, show
+from exact import Q, U, digits, f32, hexed, last_bit, load, exponential, root, row, save, show
 
 MODEL, SAMPLE = "fixtures/vectors/v1/models/tiny-llava-b", "docs/walkthrough/sample.jsonl"
 PULSE = os.environ.get("PULSE", "build/pulse-ref")
@@ -21,7 +21,7 @@ def traced(model, to):
 
 def equation(left, right): return "%-40s %s" % (left, right)
 def bits(x): return "%s   %s" % (show(x), hexed(x))
-def of(node, text): return "%s  (%s)" % (text, node)
+def with_node(node, text): return "%s  (%s)" % (text, node)
 def several(x): return "  ".join(show(v) for v in x) + "  …"
 
 
@@ -110,7 +110,7 @@ def patch(s):
     assert f32(exact) == s.t[y][1][column]
     return [equation("x, the first patch", several(row(s.t[x], 0)[:5])),
             equation("w, row %d of the weights" % column, several(row(s.t[w], column)[:5])),
-            equation("y = RN(sum of %d products x w)" % len(terms), of(y, bits(s.t[y][1][column]))),
+            equation("y = RN(sum of %d products x w)" % len(terms), with_node(y, bits(s.t[y][1][column]))),
             *last_bit(exact, (len(terms) - 1 + 5) * U * norms),
             equation("an fp32 loop gives", bits(in_order(terms))),
             equation("an fp32 loop with eight sums gives", bits(in_eights(terms)))]
@@ -124,16 +124,16 @@ def norm(s):
     exact = (x[0] - mean) / root(variance + eps)
     assert f32(exact) == s.t[y][1][0]
     size = sum(map(abs, x)) / len(x)
-    bound = 12 * U * size / root(variance + eps) + 20 * U * abs(exact)       # for the mean; for variance, root and product (op_norm.c)
+    bound = 12 * U * size / root(variance + eps) + 20 * U * abs(exact)       # of the mean; of variance, root and product (op_norm.c)
     return [equation("x, the class token's row", several([float(v) for v in x[:5]])),
             equation("mean(x)", digits(mean, 20)),
             equation("var(x) = mean((x - mean)^2)", digits(variance, 20)),
-            equation("n = RN((x - mean) / sqrt(var + eps))", of(y, several(row(s.t[y], 0)[:4]))),
+            equation("n = RN((x - mean) / sqrt(var + eps))", with_node(y, several(row(s.t[y], 0)[:4]))),
             "of the first of these:", *last_bit(exact, bound)]
 
 
 def features(s):
-    def first(op, module): return of(s.node(op, module), several(row(s.t[s.node(op, module)], 0)[:4]))
+    def first(op, module): return with_node(s.node(op, module), several(row(s.t[s.node(op, module)], 0)[:4]))
     return [equation("the tower's states of patch 1", first("gather_rows", "vision_tower.vision_model")),
             equation("linear_1 of them", first("linear", "multi_modal_projector.linear_1")),
             equation("RN(x P(x)) of that", first("gelu", "multi_modal_projector")),
@@ -145,11 +145,11 @@ def attention(s, query=3):
     scaled, p = s.node("scale", at), s.node("attention_softmax", at)
     n = s.t[s.node("linear", at + ".q_proj")][0][0]
     z, y = ([float(v) for v in s.t[name][1][query * n:query * n + query + 1]] for name in (scaled, p))
-    powers = [power(Q(v) - Q(max(z))) for v in z]
+    powers = [exponential(Q(v) - Q(max(z))) for v in z]
     exact = [e / sum(powers) for e in powers]
     assert [f32(e) for e in exact] == y
-    return [equation("z, row %d sees rows 0 to %d" % (query, query), of(scaled, "  ".join(map(show, z)))),
-            equation("p = RN(e^z / sum of e^z)", of(p, "  ".join(map(show, y)))),
+    return [equation("z, row %d sees rows 0 to %d" % (query, query), with_node(scaled, "  ".join(map(show, z)))),
+            equation("p = RN(e^z / sum of e^z)", with_node(p, "  ".join(map(show, y)))),
             "of the first of these:", *last_bit(exact[0], (224 + 4) * U * exact[0])]
 
 
@@ -163,8 +163,8 @@ def loss(s):
                       show(logits[k]), len(logits), show(logits[best]), s.pieces.get(best, "id %d" % best))),
                   equation("nll = RN(log sum e^z - z)", show(s.t[s.node("nll", "loss")][1][r]))]
     ce, value = s.node("mean", "loss"), s.node("scale", "loss")
-    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), of(ce, show(s.t[ce][1][0]))),
-                    equation("L = -CE", of(value, show(s.t[value][1][0])))]
+    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), with_node(ce, show(s.t[ce][1][0]))),
+                    equation("L = -CE", with_node(value, show(s.t[value][1][0])))]
 
 
 def backward(s):

@@ -7,7 +7,8 @@ one=$tap_folder/one three=$tap_folder/three
 OMP_NUM_THREADS=1 "$PULSE" digest > "$one"
 "$PULSE" digest --threads 3 > "$three"
 
-# The families with matrix products: the library computes all of them, with its kernels for the named core type.
+# The families with matrix products have the same digests if the library computes all products, with its kernels for the
+# named core type.
 through_library() {
     diff <(grep -E '^(products|attention|model) ' "$one") <(OPENBLAS_CORETYPE=$1 PULSE_BLAS=always "$PULSE" digest products attention model)
 }
@@ -38,10 +39,10 @@ check "the number of threads makes no difference" diff "$one" "$three"
 for core in "" Prescott Nehalem Haswell; do
     check "the library for products makes no difference${core:+, with its kernels for $core}" through_library "$core"
 done
-check "a family alone has the digest that it has among all" alone random
+check "a family alone has the digest that it has among all families" alone random
 if [ -e fixtures/digest.txt ]; then
-    check "it is the recorded one, fixtures/digest.txt" diff fixtures/digest.txt "$one"
+    check "the digest is the recorded one, fixtures/digest.txt" diff fixtures/digest.txt "$one"
 else
-    skip "it is the recorded one" "fixtures/digest.txt is not there"
+    skip "the digest is the recorded one, fixtures/digest.txt" "fixtures/digest.txt is not there"
 fi
 finish

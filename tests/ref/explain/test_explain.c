@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The atlas (codes.def): each row can be run, each recorded form has a row, the keys of a method are those that act. */
+/* The atlas (codes.def): each row can be run, and each recorded form has a row. A method reads exactly the keys that
+ * have an effect on its steps. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -195,7 +196,7 @@ static void the_keys_of_a_method_are_those_that_act(void **state)
     size_t wrong = 0;
     for (size_t m = 0; m < methods_count; m++) {
         Form usual, others;
-        Walk w, with;
+        Walk w, changed;
         assert_true(form_read(&usual, methods[m], "", &error));
         if (methods[m]->needs & RETAIN_IF_ALPHA && usual.v.alpha == 0)
             usual.v.alpha = 1;                                      // else no key of the retain set acts
@@ -207,8 +208,8 @@ static void the_keys_of_a_method_are_those_that_act(void **state)
                     print_error("method_keys.def: %s reads %s, but it changes nothing\n", methods[m]->name, keys[k].key);
             } else if (strcmp(keys[k].key, "seed") != 0)
                 assert_true(change(&others.v, k, 0));
-        walk(&others, &with);
-        if (!same_walk(&w, &with) && ++wrong)
+        walk(&others, &changed);
+        if (!same_walk(&w, &changed) && ++wrong)
             print_error("method_keys.def: a key that %s does not name changes what it does\n", methods[m]->name);
         arena_reset(&arena);
     }

@@ -8,7 +8,7 @@ check "explain writes the pages of all methods" "$PULSE" explain --all --markdow
 check "docs/methods/ is as the program makes it (if not: build/pulse-ref explain --all --markdown)" diff -r docs/methods "$pages"
 check "there is one page for each method, and index.md" test "$(ls "$pages" | wc -l)" = $(($(grep -c '^METHOD(' unlearn/methods.def) + 1))
 check "the page of one method can be written alone" "$PULSE" explain npo --markdown --out "$tap_folder/one"
-check "it is the same page, byte for byte" cmp "$tap_folder/one/npo.md" "$pages/npo.md"
+check "the page written alone is the same page, byte for byte" cmp "$tap_folder/one/npo.md" "$pages/npo.md"
 json() { "$PULSE" explain npo --json | grep -c '"who"'; }
 check "the JSON has one row for each code" test "$(json)" = "$(grep -c '^CODE(npo,' ref/explain/codes.def)"
 lines() { "$PULSE" explain "$@" | awk 'length > 120'; }

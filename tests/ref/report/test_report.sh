@@ -42,7 +42,7 @@ check "a folder without results.csv is refused" grep -qE '^pulse-ref: .*results\
 results $(results_of_two_seeds)
 check "a page is made" ends 0 report
 cp "$page" "$tap_folder/first.html"
-check "its path is printed" grep -qxF "$page" <(report)
+check "the path of the page is printed" grep -qxF "$page" <(report)
 check "the same results give the same bytes" cmp "$page" "$tap_folder/first.html"
 links() {                                          # the anchors that the head links to and the page does not have
     comm -23 <(grep -o 'href="#[a-z-]*"' "$page" | cut -d'"' -f2 | tr -d '#' | sort -u) <(grep -o 'id="[a-z-]*"' "$page" | cut -d'"' -f2 | sort -u)
@@ -111,10 +111,10 @@ check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a
 check "the chain is shown" has 0123456789abcdef
 check "curves over the steps are drawn" has "<polyline"
 check "the question is shown as it was asked" has "what is the home of this person ?"
-check "its picture is in the page" has "data:image/png;base64,iVBORw0KGgo"
+check "the picture of the question is in the page" has "data:image/png;base64,iVBORw0KGgo"
 check "the answer before unlearning is shown as right" has '<span class="right">✓</span> finland'
 check "markup in an answer is text" has "&lt;b&gt;peru&lt;/b&gt;"
-check "without the world the page says so" sh -c "cd '$run' && '$(realpath "$PULSE")' report . > /dev/null && grep -q 'folder was not at hand' report.html"
+check "without the world the page says that its folder was not at hand" sh -c "cd '$run' && '$(realpath "$PULSE")' report . > /dev/null && grep -q 'folder was not at hand' report.html"
 if command -v python3 > /dev/null; then
     check "the page with curves and answers is well formed" well_formed
 fi
@@ -140,7 +140,7 @@ check "a metric that no figure shows has its range and its direction on the spli
 check "a figure is drawn for each rule" has "Requests one after another, stopping rule accuracy"
 check "the steps of all requests are added up" has ">30<"
 check "the finding about sequential requests has its group" has "F3: requests one after another hurt more than one (stopping rule updates)"
-check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, forget 48.0, general 50.0"
+check "the table of equal forgetting names each state by rule, request and step" has "seed 0: updates, request 2, step 15, forget 48.0, general 50.0"
 cp "$tap_folder/plain.csv" "$run/results.csv"
 sed -i '/^sequential/d' "$run/trajectory.csv"
 
@@ -175,8 +175,8 @@ printf '%s\nfinetuned,g\0a,llm,1,unlearn,image,accuracy,0.5,1,2,0\n' $header > "
 check "a zero byte is refused" refuses "zero byte"
 
 results
-check "no rows make a page" ends 0 report
-check "it says that nothing was measured" has "nothing was measured"
+check "a results.csv without rows makes a page" ends 0 report
+check "the page without rows says that nothing was measured" has "nothing was measured"
 results finetuned,none,full,0,unlearn,image,accuracy,NaN,,,0 finetuned,ga,llm,1,unlearn,image,accuracy,1e300,,,0 finetuned,ga,llm,1,unlearn,text,accuracy,-7,,,0
 check "NaN, huge and negative values make a page" ends 0 report
 check "a missing oracle is reported" has "no retrained model to compare with"
@@ -184,8 +184,8 @@ check "NaN is shown as no number" has "no number"
 check "no coordinate is NaN, infinite or huge" lacks '="-?(nan|inf|[0-9]{7})'
 results '<script>alert(1)</script>,a&b,"x",9223372036854775807,unlearn,image,accuracy,0.5,1,2,0' $'\xff\xfe,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0'
 check "markup and broken text in names make a page" ends 0 report
-check "they are escaped" lacks '<script|a&b'
-check "broken UTF-8 is replaced" iconv -f UTF-8 -t UTF-8 -o /dev/null "$page"
+check "markup in names is escaped" lacks '<script|a&b'
+check "broken UTF-8 in names is replaced" iconv -f UTF-8 -t UTF-8 -o /dev/null "$page"
 huge=9223372036854775807
 results sequential,none,full,0,retain,both,accuracy,0.9,9,10,0 sequential,ga,llm,1,retain,both,accuracy,0.5,1,2,0 sequential,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0 stress-$huge$huge,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0
 check "the largest possible round number makes a page" ends 0 report

@@ -19,7 +19,7 @@ says() {
 check "roles are read from the samples' groups" says "npo_gd: 2 forget, 2 retain," --method npo_gd
 check "idk reads no forget answer" says "idk: 2 retain, 2 refusal," --method idk
 check "the first step of a phased method reads only the forget samples" says "grad_diff: 2 forget, " --method grad_diff --set unlearn.schedule=phased
-check "refusals are made if the file has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
+check "refusal samples are made if the batch has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
 writes() {
     trace "${@:2}" > /dev/null && grep -qF -- "$1" "$out/trace.json"
 }
@@ -40,7 +40,7 @@ if [ -n "$python" ]; then
         'trainable = llm' '[lora]' 'rank = 2' 'targets = **.q_proj,**.down_proj' > "$tap_folder/one.ini"
     beside=(--set train.trainable=llm --set lora.rank=3 --set 'lora.targets=**.q_proj,**.v_proj' --set "lora.frozen=$one")
     check "an adapter is trained" "$PULSE" train --config "$tap_folder/one.ini" --out "$one" --quiet
-    check "a step trains another adapter beside it" \
+    check "a step trains a second adapter beside the first one" \
         "$PULSE" trace --model $mini --batch $mini/batch.jsonl --method grad_diff --out "$out" "${beside[@]}"
     check "the trace names the new adapter as the second one of a module that has both" grep -qF 'q_proj.lora_A.2.weight' "$out/trace.json"
     check "the optimiser makes no step on the first adapter, which is frozen" \

@@ -40,7 +40,7 @@ typedef struct {
 
 /* Whether another file has a training sample with this name. A new name is noted, with its sample x. `which` is 0 for
  * ids and 1 for questions, as in `owner`. */
-static bool twice(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
+static bool in_another_file(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
 {
     NameMap *map = which ? &d->questions : &d->ids;
     const int32_t k = name_map_find(map, name);
@@ -60,7 +60,8 @@ static bool twice(Data *d, int which, const File *f, const Sample *x, const char
 static bool check_twice(Data *d, const File *f, const Sample *x, Error *e)
 {
     const char *asked = arena_format(d->arena, "%s\n%s\n%s", x->image ? x->image : "", x->question, x->answer);
-    return x->split != SPLIT_TRAIN || !asked || (!twice(d, 0, f, x, x->id, "id", e) && !twice(d, 1, f, x, asked, "question", e));
+    return x->split != SPLIT_TRAIN || !asked
+        || (!in_another_file(d, 0, f, x, x->id, "id", e) && !in_another_file(d, 1, f, x, asked, "question", e));
 }
 
 /* Reads the sample as the model does, or at least its picture. */

@@ -128,7 +128,7 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
 }
 
 /* How much is asked besides the likelihood of the answers. */
-static Depth depth_of(const Eval *x)
+static Depth asking_depth(const Eval *x)
 {
     return x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS;
 }
@@ -161,7 +161,7 @@ static bool open_model(Eval *x, Arena *a, Error *e)
     const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
     return (*folder || error_set(e, "eval: no model was given, expected --model DIR"))
         && session_open(&x->session, &x->settings, folder, MASK_ANSWER, a, e)
-        && (depth_of(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
+        && (asking_depth(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
 }
 
 /* Asks an opened model all questions. Its n adapters are used together. */
@@ -170,7 +170,7 @@ static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, s
     if ((n && !session_adapters(s, adapter, n, !x->unmerged, e))
         || (x->rtn4 && !weights_quantise(&s->weights, QUANTISE_TARGETS, 0, e)) || !session_model(s, e))
         return NULL;
-    return evaluate(&s->model, &s->reader, q, depth_of(x), a, e);
+    return evaluate(&s->model, &s->reader, q, asking_depth(x), a, e);
 }
 
 /* Asks the questions `mine` that the router sends to adapter `part`, or, in the last part, to the model without

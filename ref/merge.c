@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. B
- * and A are the factors of the adapter, s is its scale, and RN rounds to the nearest fp32 number. */
+ * and A are the factors of the adapter, the sum is over its rank, s is its scale, and RN rounds to the nearest fp32
+ * number. */
 #include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"

@@ -31,8 +31,8 @@ static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
 /* Finds a token in the text from the byte `at` on. Returns the offset of its first byte, or strlen(text) where the
  * token is not found, and sets *end to the offset behind its last byte. Two kinds of blanks need care: the tokenizer
- * may have put one before a text or a word, which is not in the text; and where the tokenizer splits at white
- * space, blanks have no token. */
+ * may have put one before a text or a word, which is not in the text; and where the tokenizer splits at white space,
+ * blanks have no token. */
 static size_t locate(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';

@@ -89,7 +89,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
 
 /* Scores the held-out samples before the first step, every train.eval_every steps and after the last step, and logs the
  * result. `note` becomes the text for the progress line. */
-static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
+static bool score_held_out(Run *r, int64_t done, FILE *log, char note[96], Error *e)
 {
     const Settings *s = r->s;
     HeldOut h;
@@ -104,7 +104,7 @@ static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
 }
 
 /* Saves checkpoints after a step: the one from which an interrupted training goes on, and those that are kept. */
-static bool checkpoints(Run *r, int64_t done, FILE *log, Error *e)
+static bool save_checkpoints(Run *r, int64_t done, FILE *log, Error *e)
 {
     const bool stays = r->kept.every && (done % r->kept.every == 0 || done == r->s->train_steps);
     const bool saved = r->s->train_save_every && done % r->s->train_save_every == 0;
@@ -115,7 +115,7 @@ static bool checkpoints(Run *r, int64_t done, FILE *log, Error *e)
         && (!saved || checkpoint_save(&r->trainer, r->out, r->identity, r->log, e));
 }
 
-static bool steps(Run *r, FILE *log, Error *e)
+static bool run_steps(Run *r, FILE *log, Error *e)
 {
     const Settings *s = r->s;
     CrossEntropy ce = { &r->stream, stream_next };
@@ -123,17 +123,17 @@ static bool steps(Run *r, FILE *log, Error *e)
     int64_t *done = &r->trainer.optimiser.step;
     char held_out[96] = "";
     Progress p = progress_begin(r->quiet, *done);
-    if (*done == 0 && !score(r, 0, log, held_out, e))
+    if (*done == 0 && !score_held_out(r, 0, log, held_out, e))
         return false;
     while (*done < s->train_steps && !ferror(log) && train_step(&r->trainer, &o, e)) {
         char note[160];
         if (*done % s->train_log_every == 0 || *done == s->train_steps)
             log_step(log, *done, &r->trainer.stats);
-        if (!score(r, *done, log, held_out, e))
+        if (!score_held_out(r, *done, log, held_out, e))
             break;
         snprintf(note, sizeof note, "loss %.4f%s", (double)r->trainer.stats.loss, held_out);
         progress_show(&p, "train", *done, s->train_steps, note);
-        if (!checkpoints(r, *done, log, e) || *done == r->kept.until)
+        if (!save_checkpoints(r, *done, log, e) || *done == r->kept.until)
             break;
     }
     progress_end(&p);
@@ -160,7 +160,7 @@ static bool train(Run *r, Arena *a, Error *e)
     if (r->s->train_accumulate > 1 && done == 0)
         fprintf(log, "{\"note\": \"accumulate = %lld: each gradient is the rounded sum of %lld rounded partial gradients\"}\n",
                 (long long)r->s->train_accumulate, (long long)r->s->train_accumulate);
-    bool good = steps(r, log, e);
+    bool good = run_steps(r, log, e);
     good = log_close(log, path, e) && good;
     return good && (reached_until(r) || save(&r->session, r->out, e));
 }

@@ -178,7 +178,7 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     FILE *log;
     if (!log_open(path, NULL, &log, e))
         return false;
-    // the guard measures and keeps the weights with which the round begins
+    // round_next comes first, because the guard measures and keeps the weights with which the round begins
     while (r->rounds.round < r->rounds.plan.count && round_next(&r->rounds, e) && begin_guard(r, log, e)
         && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;

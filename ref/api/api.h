@@ -49,7 +49,7 @@ typedef struct { pulse_context *context; bool open, entered; size_t threads; } A
 ApiCall api_enter(pulse_context *c);
 pulse_status api_leave(ApiCall call);
 
-/* Whether p is not NULL. If it is, the error sentence names the argument. */
+/* True where p is not NULL. Otherwise the call fails, and the error sentence names the argument. */
 bool api_given(pulse_context *c, const void *p, const char *name);
 /* The same for an array, which may be NULL where n is 0. */
 bool api_given_array(pulse_context *c, const void *p, size_t n, const char *name);
@@ -73,8 +73,8 @@ pulse_tensor api_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
 bool api_apart(const void *x, size_t n, const void *y, size_t m);
 /* The default settings, changed by those that were given. A key without a section belongs to `section`, but "steps" is
- * train.steps. Without "steps", a training with a constant learning rate has no end. The texts of `out`
- * live in `a`. */
+ * train.steps. Without "steps", a training with a constant learning rate has no end. The
+ * texts of `out` live in `a`. */
 bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
 /* The caller's samples as the model reads them. They are checked, except for what batch_pack checks. NULL after a

@@ -4,8 +4,8 @@
 #include "ref/api/api.h"
 #include "ref/trace/trace_file.h"
 
-/* Adds the output of every module, which is that of the last node in the module or in a module inside it. The modules
- * are in the order of their first nodes. */
+/* Adds the output of every module: the output of the last node that is in the module or in a module inside it. The
+ * modules are in the order of their first nodes. */
 static void add_modules(pulse_result *r, const Tape *t)
 {
     const size_t first = r->count;
@@ -32,8 +32,8 @@ static void add(pulse_result *r, const char *name, const Node *n)
         r->list[r->count++] = (Entry){ name, n->out };
 }
 
-/* How many entries result_fill adds to those of the tape at most: for each node one for each module in its path, and
- * the logits, the image features and `layers` + 1 hidden states. */
+/* The most entries that result_fill adds to those of the tape: one for every module in the path of every node, the
+ * logits, the image features and `layers` + 1 hidden states. */
 static size_t added_at_most(const Tape *t, size_t layers)
 {
     size_t dots = 0;

@@ -110,8 +110,8 @@ static bool part_fits(LossCall *x, const pulse_part *p)
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
-/* Keeps the supervised rows of a part. An operator gathers them, so the backward pass gives all rows of the
- * caller's logits a gradient. */
+/* Keeps the supervised rows of a part. An operator gathers them, so the backward pass gives all rows of the caller's
+ * logits a gradient. */
 static void keep_supervised(LossCall *x, const pulse_part *p, Part *part)
 {
     Arena *a = &x->context->scratch;
@@ -230,7 +230,7 @@ pulse_status pulse_loss(pulse_context *c, const char *method, const pulse_part *
 
 size_t pulse_method_count(void) { return methods_count; }
 
-static json_t *roles(unsigned bits)
+static json_t *roles_json(unsigned bits)
 {
     json_t *all = json_array();
     for (Role r = 0; r < ROLE_COUNT; r++)
@@ -247,7 +247,7 @@ static json_t *method_json(const Method *m, Error *e)
     const char *on = !m->loss ? "weights" : m->needs & NEEDS_HIDDEN ? "hidden states" : "logits";
     const MethodFormula *f = &m->formula;
     return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}", "name", m->name, "label", m->label, "needs",
-                     roles(m->needs), "reference", roles(m->needs >> ROLE_COUNT), "on", on, "loss", f->loss, "gradient",
+                     roles_json(m->needs), "reference", roles_json(m->needs >> ROLE_COUNT), "on", on, "loss", f->loss, "gradient",
                      f->gradient, "variants", f->variants, "notes", f->notes, "source", m->source, "hyperparameters",
                      hyper_parameters(&hyper));
 }

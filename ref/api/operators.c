@@ -143,7 +143,7 @@ pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tens
 
 /* --- records --- */
 
-static json_t *names(const char *const list[], size_t limit)
+static json_t *names_json(const char *const list[], size_t limit)
 {
     json_t *all = json_array();
     for (size_t k = 0; k < limit && list[k]; k++)
@@ -175,8 +175,8 @@ pulse_status pulse_op_record(pulse_context *c, size_t k, const char **json)
         else
             *json = api_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
                                            op->formula, "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "shapes",
-                                           op->shapes, "half", input_names(op, op->half), "floats", names(op->floats, OP_FLOATS), "reals",
-                                           names(op->reals, OP_REALS), "ints", names(op->ints, OP_INTS), "index", op->index,
+                                           op->shapes, "half", input_names(op, op->half), "floats", names_json(op->floats, OP_FLOATS),
+                                           "reals", names_json(op->reals, OP_REALS), "ints", names_json(op->ints, OP_INTS), "index", op->index,
                                            "bound", op->bound != NULL));
     }
     return api_leave(call);

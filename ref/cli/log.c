@@ -22,7 +22,7 @@ static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 }
 
 /* Writes the log anew, with its first mark->bytes bytes alone. */
-static bool begin(const char *path, const LogMark *mark, Error *e)
+static bool write_marked(const char *path, const LogMark *mark, Error *e)
 {
     Arena a = arena_make(e);
     const size_t n = mark ? (size_t)mark->bytes : 0;
@@ -35,7 +35,7 @@ static bool begin(const char *path, const LogMark *mark, Error *e)
 bool log_open(const char *path, const LogMark *mark, FILE **log, Error *e)
 {
     *log = NULL;
-    if (!begin(path, mark, e))
+    if (!write_marked(path, mark, e))
         return false;
     *log = fopen(path, "a");
     if (*log)

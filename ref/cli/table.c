@@ -47,7 +47,7 @@ static bool print_json(const char *const *columns, size_t n, const char *const *
 }
 
 /* The width of a text in columns of the terminal, one for each character. */
-static int wide(const char *text)
+static int text_width(const char *text)
 {
     int n = 0;
     for (; *text; text++)
@@ -60,9 +60,9 @@ static int measure(int *width, const char *const *columns, size_t n, const char 
 {
     int all = 0;
     for (size_t c = 0; c < n; c++) {
-        width[c] = wide(columns[c]);
+        width[c] = text_width(columns[c]);
         for (size_t r = 0; r < rows; r++) {
-            const int cell = cells[r * n + c] ? wide(cells[r * n + c]) : 0;
+            const int cell = cells[r * n + c] ? text_width(cells[r * n + c]) : 0;
             width[c] = cell > width[c] ? cell : width[c];
         }
         all += width[c] + (c ? 2 : 0);
@@ -83,7 +83,7 @@ static void print_lines(const int *width, const char *const *columns, size_t n, 
         printf("%*s", indent, "");
         for (size_t c = 0; c < n; c++) {
             const char *text = cells[r * n + c] ? cells[r * n + c] : "";
-            printf("%s%*s%s", text, c + 1 < n ? width[c] - wide(text) : 0, "", c + 1 < n ? "  " : "\n");
+            printf("%s%*s%s", text, c + 1 < n ? width[c] - text_width(text) : 0, "", c + 1 < n ? "  " : "\n");
         }
     }
 }
@@ -146,14 +146,14 @@ static void print_text(const char *const *columns, size_t n, const char *const *
         print_lines(width, columns, n, cells, rows, titles);
 }
 
-static bool fits(size_t n, Error *e)
+static bool columns_fit(size_t n, Error *e)
 {
     return (n > 0 && n <= COLUMNS_MAX) || error_set(e, "a table has 1 to %d columns, not %zu", COLUMNS_MAX, n);
 }
 
 bool table_print(const char *const *columns, size_t n, const char *const *cells, size_t rows, bool json, Error *e)
 {
-    if (!fits(n, e))
+    if (!columns_fit(n, e))
         return false;
     if (json)
         return print_json(columns, n, cells, rows, e);
@@ -164,7 +164,7 @@ bool table_print(const char *const *columns, size_t n, const char *const *cells,
 bool table_print_under(const char *const *titles, const char *const *columns, size_t n, const char *const *cells,
                        size_t rows, Error *e)
 {
-    if (!fits(n, e))
+    if (!columns_fit(n, e))
         return false;
     print_text(columns, n, cells, rows, titles);
     return true;

@@ -6,8 +6,8 @@
  *     drawn      token by token (generate_sampled); a draw that is too long is cut
  *     excluded   as the first token: the end token, and the first tokens of the true answer and of the options of the
  *                sample, so that an alternate does not begin like an answer that a metric looks for
- *     random     numbers for the sample with id X have the purpose "unlearn.alternate.X"; where the draw gives
- *                no text, the next one has the purpose "unlearn.alternate.X.1", and so on
+ *     random     numbers for the sample with id X have the purpose "unlearn.alternate.X"; where the draw gives no
+ *                text, the next draw has the purpose "unlearn.alternate.X.1", and so on
  * The authors of AltPO draw 5 answers for each question from a model that follows instructions. We draw one, and
  * exclude first tokens; both are our own choice. */
 #ifndef PULSE_REF_CONFIG_ALTERNATES_H

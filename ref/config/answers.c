@@ -9,7 +9,7 @@
 
 /* --- refusals --- */
 
-static size_t lines_of(const char *text)
+static size_t count_lines(const char *text)
 {
     size_t n = 1;
     for (; *text; text++)
@@ -22,7 +22,7 @@ static bool refusals_read(OtherAnswers *o, const Settings *s, Arena *a, Error *e
     size_t size;
     const char *path = settings_input(s, "unlearn.refusals", s->unlearn_refusals, e);
     char *rest = path ? file_text(path, LIMIT_REFUSALS, &size, a, e) : NULL, *line;
-    o->refusal = rest ? arena_array(a, lines_of(rest), sizeof *o->refusal) : NULL;
+    o->refusal = rest ? arena_array(a, count_lines(rest), sizeof *o->refusal) : NULL;
     while (o->refusal && (line = strtok_r(rest, "\r\n", &rest)))
         o->refusal[o->refusals++] = line;
     return o->refusal && (o->refusals > 0 || error_set(e, "%s: no line, expected a refusal a line", path));
@@ -48,7 +48,7 @@ static const char *alternate_of(const OtherAnswers *o, const Dataset *from, cons
     return other ? other->answer : NULL;
 }
 
-/* --- both --- */
+/* --- refusals and alternates --- */
 
 bool other_answers_open(OtherAnswers *o, const MethodSettings *m, bool without_files, Arena *a, Error *e)
 {
@@ -73,8 +73,8 @@ void other_answers_close(OtherAnswers *o)
         dataset_close(&o->alternate);
 }
 
-/* Sets *answer to the answer that a role asks for, or to NULL where that is the sample's own. False: the
- * role asks for an answer that is missing. */
+/* Sets *answer to the answer that a role asks for, or to NULL where that is the sample's own. False: the role
+ * asks for an answer that is missing. */
 static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer,
                       Arena *a, Error *e)
 {

@@ -25,7 +25,7 @@ static const Key settings[] = {
 #undef SETTING
 };
 
-static json_t *choice(const char *choices, int k)
+static json_t *kth_choice(const char *choices, int k)
 {
     for (; k > 0; k--)
         choices += strcspn(choices, "|") + 1;
@@ -41,7 +41,7 @@ static void add(json_t *to, const Key *k, const void *values)
     case TYPE_INT:    json_put(to, key, json_integer(*(const int64_t *)field)); break;
     case TYPE_BOOL:   json_put(to, key, json_boolean(*(const bool *)field)); break;
     case TYPE_TEXT:   json_put(to, key, json_string(*(const char *const *)field)); break;
-    case TYPE_CHOICE: json_put(to, key, choice(k->range, *(const int *)field)); break;
+    case TYPE_CHOICE: json_put(to, key, kth_choice(k->range, *(const int *)field)); break;
     case TYPE_REAL:
         snprintf(name, sizeof name, "%s.hex", key);
         json_put(to, key, json_decimal(*(const float *)field));

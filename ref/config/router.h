@@ -5,8 +5,8 @@
  *
  * A question is answered by the adapter that lists its id, else by the adapter that lists its entity, else by the
  * model alone. `unlearn` writes such a file beside adapters that are not merged (unlearn.merge = no). That file
- * lists the entities of each request, so it is a router that is never wrong; the decisions of another router can be
- * written down as ids of questions. The path of a folder is relative to the folder of the file. "entities" and
+ * lists the entities of each request, so it is a router that is never wrong. The decisions of a router that may err are
+ * written as ids of questions. The path of a folder is relative to the folder of the file. "entities" and
  * "questions" may be missing. Error, with the file and the entry: an unknown key, a wrong type, or an entity or id
  * that two adapters list. */
 #ifndef PULSE_REF_CONFIG_ROUTER_H

@@ -116,8 +116,8 @@ bool session_model(Session *s, Error *e)
     return good;
 }
 
-/* Applies train.trainable where it is not the name of a Trainable but patterns of weight names. An error names the key:
- * in relearning the patterns come from attack.trainable. */
+/* Applies train.trainable where it is not the name of a Trainable but patterns of weight names. An error names the key,
+ * which is attack.trainable in relearning. */
 static bool train_patterns(Session *s, const Settings *settings, Error *e)
 {
     return weights_train(&s->weights, settings->train_trainable, e)
@@ -125,8 +125,8 @@ static bool train_patterns(Session *s, const Settings *settings, Error *e)
                                  e);
 }
 
-/* Loads the adapters of lora.frozen. They are live beside a new adapter that trains; without such an adapter, the
- * key is an error. */
+/* Loads the adapters of lora.frozen. They are live beside a new adapter that trains; without such an adapter, the key
+ * is an error. */
 static bool frozen_adapters(Session *s, const Settings *settings, bool trains_adapter, Error *e)
 {
     char *rest = arena_text(s->arena, settings->lora_frozen), *path;

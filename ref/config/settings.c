@@ -306,7 +306,7 @@ static char *lines_join(const char *const *line, size_t count, Arena *a)
 
 /* The name of a key in a manifest. A hyperparameter that was renamed keeps the name under which it was first
  * recorded. */
-static const char *recorded(const Setting *w)
+static const char *recorded_key(const Setting *w)
 {
     return strcmp(w->section, "unlearn") == 0 ? hyperparameter_recorded(w->key) : w->key;
 }
@@ -315,7 +315,7 @@ static const char *recorded(const Setting *w)
 static const char *line_text(const char *method, const Setting *w, const char *value, Arena *a)
 {
     return value ? arena_format(a, "%s%s%s%s.%s = %s\n", *method ? "method." : "", method, *method ? "." : "", w->section,
-                                recorded(w), value)
+                                recorded_key(w), value)
                  : NULL;
 }
 

@@ -25,7 +25,7 @@ static bool make(Tiny *x, Probe *p)
         && model_make(&x->model, &x->config, &x->weights, NULL, 64, p->arena, p->error);
 }
 
-static void prune(Probe *p, const char *form)
+static void hash_pruned(Probe *p, const char *form)
 {
     Tiny x;
     UnlearnRequest q = { .method = method_find("manu"), .batch = 1,
@@ -38,7 +38,7 @@ static void prune(Probe *p, const char *form)
 }
 
 /* Hashes the scores that neurons get on MIP-Editor's path: binary64 sums in a fixed order, rounded to floats. */
-static void score(Probe *p)
+static void hash_scores(Probe *p)
 {
     Tiny x;
     Path path;
@@ -59,8 +59,8 @@ void digest_edits(Probe *p)
 {
     static const char *const forms[] = { "paper", "official", "open_mm", "cmju", "mip_editor" };
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
-        prune(p, forms[k]);
-    score(p);
+        hash_pruned(p, forms[k]);
+    hash_scores(p);
     for (int k = 0; k < PROBE_BITS; k++) {
         const Shape s = shape_of(1, (size_t)97);
         Node *f = probe_input(p, (ProbeKind)k, s), *a = probe_input(p, (ProbeKind)k, s);

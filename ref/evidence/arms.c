@@ -27,7 +27,7 @@ static Point point_begin(const Reading *x, int64_t step)
 }
 
 /* Puts the number of a row into the point. `found` counts the matching splits of the arm that have had a row so far:
- * [0] of questions with pictures, [1] of questions without. */
+ * [0] of questions with pictures, [1] of questions without pictures. */
 static void row_take(const Reading *x, const ReportRow *row, Point *p, size_t found[2])
 {
     const int modality = strcmp(row->modality, "image") == 0 ? 0 : strcmp(row->modality, "text") == 0 ? 1 : 2;
@@ -49,11 +49,11 @@ static void row_take(const Reading *x, const ReportRow *row, Point *p, size_t fo
         }
 }
 
-static bool point_whole(const Reading *x, const Point *p, const size_t found[2])
+static bool point_complete(const Reading *x, const Point *p, const size_t found[2])
 {
-    const bool whole = found[0] == x->arm->splits && found[1] == x->arm->splits && isfinite(p->general) && isfinite(p->reporting[0])
+    const bool complete = found[0] == x->arm->splits && found[1] == x->arm->splits && isfinite(p->general) && isfinite(p->reporting[0])
                     && isfinite(p->reporting[1]);
-    return whole || error_set(x->e, "%s: the arm %s by %s with seed %" PRIu64 " lacks accuracies at step %" PRId64 ", expected one for "
+    return complete || error_set(x->e, "%s: the arm %s by %s with seed %" PRIu64 " lacks accuracies at step %" PRId64 ", expected one for "
                                     "each matching split, one for the reporting split and one for general_reporting", x->dir, x->arm->name,
                               x->r->method[x->method], x->r->seed[x->seed], p->step);
 }
@@ -74,7 +74,7 @@ static bool point_before(const Reading *x, Trajectory *to)
     for (size_t k = 0; k < x->run->results.count; k++)
         if (is_mine(x, &x->run->results.row[k], true))
             row_take(x, &x->run->results.row[k], p, found);
-    return point_whole(x, p, found);
+    return point_complete(x, p, found);
 }
 
 /* The last request and its last step in the run. */
@@ -112,7 +112,7 @@ static bool points_of_run(const Reading *x, Trajectory *to, int64_t last)
         for (size_t k = 0; k < x->run->trajectory.count; k++)
             if (x->run->trajectory.row[k].step == step && is_mine(x, &x->run->trajectory.row[k], false))
                 row_take(x, &x->run->trajectory.row[k], &p, found);
-        if (!point_whole(x, &p, found))
+        if (!point_complete(x, &p, found))
             return false;
         to->point[to->count++] = p;
     }
@@ -130,11 +130,11 @@ static bool point_of_end(const Reading *x, Trajectory *to, int64_t requests, int
             row_take(x, row, &p, found);
     }
     to->point[to->count++] = p;
-    return point_whole(x, &p, found);
+    return point_complete(x, &p, found);
 }
 
 /* Adds the trajectory of one arm, method and seed: the point before unlearning, then those of each run. */
-static bool path_read(Reading *x, Trajectory *to, const Report *runs, const size_t *run_of)
+static bool arm_trajectory_read(Reading *x, Trajectory *to, const Report *runs, const size_t *run_of)
 {
     for (x->run_index = 0; x->run_index < x->arm->runs; x->run_index++) {
         int64_t requests, last;
@@ -186,7 +186,7 @@ bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char
                 Reading x = { .r = r, .arm = &r->arm[k], .arm_index = k, .method = m, .seed = s, .e = e };
                 if (out->count + 10000 > POINTS_MAX)
                     return error_set(e, "%s: more snapshots than %d, expected fewer", folder, POINTS_MAX);
-                if (!path_read(&x, out, runs, run_of))
+                if (!arm_trajectory_read(&x, out, runs, run_of))
                     return false;
             }
     }

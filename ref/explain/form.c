@@ -121,7 +121,7 @@ static bool matters(const Method *m, const char *one)
 }
 
 /* Appends to `text` those switches of `more` that change anything. */
-static const char *joined(const char *text, const Method *m, const char *more, Arena *a)
+static const char *switches_append(const char *text, const Method *m, const char *more, Arena *a)
 {
     for (const char *at = more; text && *at; at += strspn(at, " ")) {
         const size_t n = strcspn(at, " ");
@@ -146,13 +146,13 @@ const char *form_switches(const Method *m, const char *switches, Arena *a)
         if (begins(one, "method=") && method_find(one + strlen("method=")))
             f.method = method_find(one + strlen("method="));
         if (!begins(one, "preset=")) {
-            text = joined(text, f.method, one, a);
+            text = switches_append(text, f.method, one, a);
             continue;
         }
         for (size_t k = 0; k < presets_count; k++)
             if (applies(&presets[k], one + strlen("preset="), &f)) {
-                text = joined(text, f.method, presets[k].hyperparameters, a);
-                text = joined(text, f.method, strstr(presets[k].settings, "data.mask=all_text") ? "data.mask=all_text" : "", a);
+                text = switches_append(text, f.method, presets[k].hyperparameters, a);
+                text = switches_append(text, f.method, strstr(presets[k].settings, "data.mask=all_text") ? "data.mask=all_text" : "", a);
             }
     }
     return text;

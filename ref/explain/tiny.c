@@ -8,7 +8,7 @@
 #include "tensor/base/random.h"
 
 enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // tokens of a question; steps of teaching
-enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // which answer: added to the sample's number, it seeds it
+enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // added to a sample's number, it seeds this answer
 
 static ModelConfig tiny_config(void)
 {
@@ -108,7 +108,7 @@ bool tiny_make(Tiny *t, Arena *a, Error *e)
 
 /* --- walks --- */
 
-static bool copy_of(Weights *w, const Weights *from, const ModelConfig *c, Arena *a, Error *e)
+static bool weights_copy(Weights *w, const Weights *from, const ModelConfig *c, Arena *a, Error *e)
 {
     if (!weights_make(w, c, 5, a, e))
         return false;
@@ -117,7 +117,7 @@ static bool copy_of(Weights *w, const Weights *from, const ModelConfig *c, Arena
     return true;
 }
 
-static bool change_of(Walk *out, const Weights *now, const Weights *before, Arena *a)
+static bool change_make(Walk *out, const Weights *now, const Weights *before, Arena *a)
 {
     out->count = 0;
     for (size_t k = 0; k < now->count; k++)
@@ -165,14 +165,14 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
         p.v.layer = t->config.text.num_hidden_layers;
     const bool whole = method_trains_whole_weights(f->method);
     const Weights *start = f->method->needs & NEEDS_BASE ? &t->base : &t->taught;
-    bool good = copy_of(&w, start, &t->config, &own, e) && copy_of(&retained_weights, &t->retained, &t->config, &own, e)
+    bool good = weights_copy(&w, start, &t->config, &own, e) && weights_copy(&retained_weights, &t->retained, &t->config, &own, e)
         && trainable_set(&w, whole ? TRAIN_FULL : f->method->needs & ADAPTER_EACH ? TRAIN_LLM : TRAIN_PROJ_LLM, e)
         && (whole || (lora_make(&lora, &w, (LoraConfig){ .rank = 4, .alpha = 8 }, 11, &own, e)
                       && adapters_add(&adapters, &lora, "the adapter", &own, e)))
         && model_make(&m, &t->config, &w, adapters_live(&adapters), 64, &own, e)
         && model_make(&retained, &t->config, &retained_weights, NULL, 64, &own, e);
     p.retain_only = f->v.reference == REFERENCE_RETAIN_ONLY ? &retained : NULL;
-    good = good && rounds_make(&r, &p, &m, &adapters, &own, e) && run(&r, out, e) && change_of(out, &w, start, a);
+    good = good && rounds_make(&r, &p, &m, &adapters, &own, e) && run(&r, out, e) && change_make(out, &w, start, a);
     rounds_close(&r);
     arena_free(&own);
     return good;

@@ -26,8 +26,8 @@ enum { TINY_ROUNDS = 2, TINY_ROUND = 2, TINY_FORGET = TINY_ROUNDS * TINY_ROUND, 
 typedef struct {
     ModelConfig config;
     Weights base, taught, retained;    // before anything was learnt; after all samples; after the retained ones alone
-    /* By data.mask (answer, all_text): the samples with their own answers, with refusals, and with alternate
-     * answers. */
+    /* The samples with their own answers, with refusals, and with alternate answers. [0]: with data.mask = answer, [1]:
+     * with all_text. */
     BatchSample sample[2][TINY_FORGET + TINY_RETAIN], refusal[2][TINY_FORGET], alternate[2][TINY_FORGET];
 } Tiny;
 

@@ -19,10 +19,10 @@ typedef struct {
     EntityList forget, retain;
     Questions asked[ASKS];               // the open test questions about what is forgotten and retained; general ones with options
     Questions pictured, reverse;         // the test questions about what is forgotten: with a picture; the reverse ones
-    Questions members, frames;           // training questions about it: one for each fact and modality; all those with a picture
+    Questions members, frames;           // training questions about what is forgotten: one for each fact and modality; all with a picture
     Questions open_general;              // the open general questions
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of them right, on each kind of picture
+    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of `pictured` (by kind), of `reverse`
     double *from_oracle;                 // d1 of each question in asked[ASK_FORGET] (depth.h); NULL: one of the two models is missing
     double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)

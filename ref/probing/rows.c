@@ -37,7 +37,7 @@ static bool measure_answers(Probing *p, const Session *x, const char *state, Ask
 }
 
 /* Adds the share of right answers to the questions q, which are about what is forgotten. */
-static bool share(const Probing *p, const Session *x, const PictureChange *change, const Questions *q, const char *metric,
+static bool share_add(const Probing *p, const Session *x, const PictureChange *change, const Questions *q, const char *metric,
                   const char *state, Rows *rows, Error *e)
 {
     Arena a = arena_make(e);
@@ -52,7 +52,7 @@ static bool share(const Probing *p, const Session *x, const PictureChange *chang
 
 /* --- Ranks --- */
 
-/* Adds the mean of the values of one modality (0: image, 1: text, 2: both). A NaN is left out. */
+/* Adds the mean of the values of the questions of one modality (0: image, 1: text, 2: both). A NaN is left out. */
 static bool mean_add(Rows *rows, Row row, const char *metric, int modality, const Questions *q, const double *value)
 {
     double sum = 0;
@@ -69,7 +69,7 @@ static bool mean_add(Rows *rows, Row row, const char *metric, int modality, cons
     return n == 0 || rows_add(rows, row);
 }
 
-static bool ranks(const Probing *p, const Session *x, const char *state, Ask which, Rows *rows, Error *e)
+static bool ranks_add(const Probing *p, const Session *x, const char *state, Ask which, Rows *rows, Error *e)
 {
     Arena a = arena_make(e);
     const Questions *q = &p->asked[which];
@@ -90,7 +90,7 @@ static bool ranks(const Probing *p, const Session *x, const char *state, Ask whi
 /* --- Depth --- */
 
 /* Adds depth_floor, what patching costs retained questions, and, where it is defined, the unlearning depth. */
-static bool depths(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
+static bool depths_add(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     const Questions *q = &p->asked[ASK_FORGET];
     const Model *before = &p->before.model;
@@ -136,15 +136,15 @@ bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, E
 bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     for (int s = ASK_FORGET; s <= ASK_RETAIN; s++)
-        if (p->asked[s].count && !ranks(p, x, state, s, rows, e))
+        if (p->asked[s].count && !ranks_add(p, x, state, s, rows, e))
             return false;
     for (int k = 0; k < OTHER_PICTURES; k++)
         if (p->knows[k]
-            && !share(p, x, &other_pictures[k].change, &p->pictured, other_pictures[k].metric, state, rows, e))
+            && !share_add(p, x, &other_pictures[k].change, &p->pictured, other_pictures[k].metric, state, rows, e))
             return false;
-    if (p->knows_reverse && !share(p, x, NULL, &p->reverse, "accuracy_reverse", state, rows, e))
+    if (p->knows_reverse && !share_add(p, x, NULL, &p->reverse, "accuracy_reverse", state, rows, e))
         return false;
-    return !p->from_oracle || depths(p, x, state, rows, e);
+    return !p->from_oracle || depths_add(p, x, state, rows, e);
 }
 
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e)
@@ -156,7 +156,7 @@ bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e)
         || !perturbation_find(&found, &x->model, &x->reader, &p->frames, PERTURBATION_STEPS, p->arena, e))
         return false;
     const PictureChange change = perturbation_change(&found);
-    return share(p, x, &change, &p->pictured, "accuracy_perturbed", "none", rows, e);
+    return share_add(p, x, &change, &p->pictured, "accuracy_perturbed", "none", rows, e);
 }
 
 bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e)
@@ -166,7 +166,7 @@ bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e)
     const bool good = p->open_general.count == 0
         || (settings_relearning_general(p->settings, (uint64_t)p->settings->unlearn_seed, &m, e)
             && session_relearn(x, &m, &p->open_general, &a, e)
-            && share(p, x, NULL, &p->asked[ASK_FORGET], "accuracy_relearned_general", "none", rows, e));
+            && share_add(p, x, NULL, &p->asked[ASK_FORGET], "accuracy_relearned_general", "none", rows, e));
     arena_free(&a);
     return good && !e->failed;
 }

@@ -104,9 +104,9 @@ bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Ar
 
 typedef struct { const Call *c; CallPart *run; } Parts;
 
-static void part(const void *of, size_t begin, size_t end, size_t worker)
+static void part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Parts *p = of;
+    const Parts *p = data;
     (void)worker;
     p->run(p->c, begin, end);
 }

@@ -32,9 +32,9 @@ Node *op_broadcast_rows(Tape *t, Node *row, size_t n);                  // [C] -
 enum { PATCHES_P };                                                     // n
 // [B, K, H, W] -> [B*(H/p)*(W/p), K*p*p], in the order of a convolution's kernel
 Node *op_patches(Tape *t, Node *pixels, size_t patch);
-// […] -> […]: x where keep is not 0, else +0; n flags, one an element or one a row
+// […] -> […]: x where keep is not 0, else +0; n flags, one for each element or for each row
 Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
-// [N, V] -> [N], lowest index on ties, as a float
+// [N, V] -> [N]: the index of each row's largest number, as a float; of equal numbers the lowest index
 Node *op_argmax(Tape *t, Node *x);
 Node *op_sum_n(Tape *t, size_t n, Node *const x[]); // n tensors […] -> […]: RN(x1 + x2 + …), the fan-in of gradients
 
@@ -101,7 +101,7 @@ Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij 
 Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
 // y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
 Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
-Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
+Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the keys j that query i sees
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
 // the rotary embedding: channel c of a head is rotated with channel c + D/2, as in Hugging Face's rotate_half; the
@@ -110,14 +110,15 @@ Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t 
 // the derivative: the inverse rotation
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 
-/* --- op_norm.c: rows [N, C] -> [N, C]; dn has the shape of x --- */
+/* --- op_norm.c: rows [N, C] -> [N, C]; dn, the gradient of the result n, has the shape of x --- */
 enum { NORM_EPS };                                                      // f
 Node *op_layernorm(Tape *t, Node *x, float eps);                        // n = (x - mean)/sqrt(var + eps)
 Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps);
 Node *op_rmsnorm(Tape *t, Node *x, float eps);                          // n = x / sqrt(mean x^2 + eps)
 Node *op_rmsnorm_dx(Tape *t, Node *x, Node *dn, float eps);
 
-/* --- op_softmax.c, op_loss.c: z, p, dp, q, l and their results are [R, V]; one label a row --- */
+/* --- op_softmax.c, op_loss.c: logits z, their softmax p, its gradient dp, target probabilities q and log-probabilities
+ * l are [R, V], and so are the results unless a comment says otherwise; one label a row --- */
 Node *op_softmax(Tape *t, Node *z);
 Node *op_softmax_grad(Tape *t, Node *p, Node *dp);                      // row-wise, as attention's
 Node *op_log_softmax(Tape *t, Node *z);
@@ -127,7 +128,8 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // 
 // [R]: RN(sum_v pr_v (lr_v - l_v)), where pr and lr are p and log p of the reference model, and l is log p
 Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);
 
-/* --- op_step.c, op_adam.c: the optimiser; p, m, v, g, b and the result have one shape […] --- */
+/* --- op_step.c, op_adam.c: the optimiser; parameters p, Adam's moments m and v, gradients g, SGD's momentum b and the
+ * result have one shape […] --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
 // [] -> []: RN(max_norm / (norm + 1e-6)) where this is < 1, else 1
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm);

@@ -32,7 +32,7 @@ static Node *gradient_or_zero(Tape *t, const OptimiserSlot *s, Node *gradient)
     return name ? tape_input(t, name, tensor_zeros(t->arena, s->value->shape)) : NULL;
 }
 
-static Node *state(Tape *t, const char *kind, const char *name, Tensor value)
+static Node *state_node(Tape *t, const char *kind, const char *name, Tensor value)
 {
     const char *full = t->error->failed ? NULL : arena_format(t->arena, "%s.%s", kind, name);
     return full ? tape_input(t, full, value) : NULL;
@@ -43,8 +43,8 @@ static void adam_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g,
     const OptimiserConfig *c = &o->config;
     if (c->kind == OPTIMISER_ADAM && decay != 0)
         g = op_axpy(t, g, p, decay);                    // Adam's decay is coupled: it is added to the gradient
-    s->new_m = op_adam_m(t, state(t, "adam.m", s->name, s->m), g, c->beta1);
-    s->new_v = op_adam_v(t, state(t, "adam.v", s->name, s->v), g, c->beta2);
+    s->new_m = op_adam_m(t, state_node(t, "adam.m", s->name, s->m), g, c->beta1);
+    s->new_v = op_adam_v(t, state_node(t, "adam.v", s->name, s->v), g, c->beta2);
     s->new_value = c->kind == OPTIMISER_ADAM ? op_adam(t, p, s->new_m, s->new_v, o->lr, c->eps, c1, c2)
                                              : op_adamw(t, p, s->new_m, s->new_v, o->lr, c->eps, decay, c1, c2);
 }
@@ -52,7 +52,7 @@ static void adam_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g,
 static void sgd_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g, float decay)
 {
     if (o->config.momentum != 0)
-        s->new_m = g = op_momentum(t, state(t, "sgd.momentum", s->name, s->m), g, o->config.momentum);
+        s->new_m = g = op_momentum(t, state_node(t, "sgd.momentum", s->name, s->m), g, o->config.momentum);
     s->new_value = op_sgd(t, p, g, o->lr, decay);
 }
 
@@ -102,7 +102,7 @@ bool optimiser_step(Optimiser *o, Tape *t, Node *const params[], Node *const gra
     return !t->error->failed;
 }
 
-static void take(Tensor *to, const Node *from)
+static void copy_result(Tensor *to, const Node *from)
 {
     if (from)
         memcpy(to->f32, from->out.f32, tensor_bytes(*to));
@@ -112,9 +112,9 @@ void optimiser_commit(Optimiser *o)
 {
     for (size_t k = 0; k < o->count; k++) {
         OptimiserSlot *s = &o->slots[k];
-        take(s->value, s->new_value);
-        take(&s->m, s->new_m);
-        take(&s->v, s->new_v);
+        copy_result(s->value, s->new_value);
+        copy_result(&s->m, s->new_m);
+        copy_result(&s->v, s->new_v);
         s->new_value = s->new_m = s->new_v = s->grad = NULL;
     }
     o->beta1_power *= o->config.beta1;

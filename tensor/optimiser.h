@@ -70,7 +70,7 @@ typedef struct {
     float   lr, norm;          // the learning rate and the global norm of the step that is being recorded
 } Optimiser;
 
-/* The moments are in the arena. False: the configuration is wrong, or memory ran out. */
+/* The moments are in the arena. False: memory ran out. */
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[],
                     Tensor *const values[], Arena *a);
 /* params[k] is the leaf of slot k on the tape; NULL: the step did not use the parameter. gradients[k] is its gradient;

@@ -6,8 +6,8 @@
  *     cosine    lr (floor + (1 - floor) (1 + cos(pi x)) / 2),  x = (t - hold)/(steps - hold)
  *
  * The first two are rational numbers, which are compared exactly with the midpoints between floats. The cosine is
- * rational only where 6 x is an integer (Niven's theorem), and there it is compared exactly as well. Elsewhere the
- * value is transcendental, so enough bits always decide. */
+ * rational only where 2 x or 3 x is an integer (Niven's theorem), and there it is compared exactly as well. Elsewhere
+ * the cosine is irrational, so the value is never a midpoint, and enough bits always decide. */
 #include "tensor/exact/angle.h"
 #include "tensor/exact/exact.h"
 #include "tensor/optimiser.h"
@@ -59,7 +59,8 @@ static float linear_lr(const Schedule *s, int64_t t)
     return ratio_round(&r);
 }
 
-/* lr (2 floor + (1 - floor)(1 + c)) / 2 = (lr (1 + c) + lr floor (1 - c)) / 2, where 2 c is a whole number. */
+/* lr (2 floor + (1 - floor)(1 + c)) / 2 = (lr (1 + c) + lr floor (1 - c)) / 2, for the cosine c; 2 c is a whole
+ * number. */
 static float cosine_rational(const Schedule *s, double twice_cosine)
 {
     Ratio r = { exact_zero(), 4 };
@@ -77,8 +78,8 @@ static bool cosine_lr(const Schedule *s, int64_t t, float *lr, Error *e)
         return *lr = cosine_rational(s, 0), true;
     /* absolute errors, in units of lr: the cosine's is below 2^-95, and the sums and products below add less than
      * 2^-98 */
-    dd c = angle_cos_pi(num, den), up = dd_add_d(c, 1), down = dd_add_d(dd_neg(c), 1);
-    dd v = dd_scale(dd_add(dd_mul_d(up, s->lr), dd_mul_d(down, (double)s->lr * s->floor)), 0.5);
+    dd c = angle_cos_pi(num, den), plus = dd_add_d(c, 1), minus = dd_add_d(dd_neg(c), 1);
+    dd v = dd_scale(dd_add(dd_mul_d(plus, s->lr), dd_mul_d(minus, (double)s->lr * s->floor)), 0.5);
     return dd_round_abs(v, 0x1p-93 * s->lr, lr)
         || error_set_kind(e, ERROR_UNDECIDED, "schedule: the cosine of step %lld of %lld is not decided by 93 bits", (long long)t,
                           (long long)s->steps);

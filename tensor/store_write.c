@@ -15,7 +15,7 @@ static int dtype_rank(Dtype d)
     return rank[d];
 }
 
-static int canonical(const void *a, const void *b)
+static int by_rank_and_name(const void *a, const void *b)
 {
     const Entry *x = a, *y = b;
     int rank = dtype_rank(y->tensor.dtype) - dtype_rank(x->tensor.dtype);
@@ -124,7 +124,7 @@ bool store_write_made(const char *path, const Entry *entries, size_t count, Stor
     bool good = sorted != NULL;
     if (good && count) {
         memcpy(sorted, entries, count * sizeof *sorted);
-        qsort(sorted, count, sizeof *sorted, canonical);
+        qsort(sorted, count, sizeof *sorted, by_rank_and_name);
     }
     good = good && write_sorted(path, sorted, count, maker, e);
     arena_free(&a);

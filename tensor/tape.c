@@ -268,7 +268,7 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 /* --- Segments --- */
 
 /* Lists the nodes before `first` that later nodes read, beginning with x. False: there are too many of them, or a
- * parameter was made inside. */
+ * parameter was made since then. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
     outside[0] = x;
@@ -291,9 +291,9 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
     return true;
 }
 
-/* What a node outside had received before a segment's backward pass, and what that pass has handed to it. */
+/* What a node outside a segment had received before the segment's backward pass, and what that pass handed to it. */
 typedef struct {
-    Node  **contributions;              // those from before
+    Node  **contributions;              // those received before
     size_t  count, capacity;
     Node  **handed;                     // [n_handed] those of the pass, with copies of their numbers
     size_t  n_handed;

@@ -121,13 +121,13 @@ bool tensor_same(Tensor a, Tensor b)
 /* Looks at eight exponents at a time. In an infinity or a NaN, all bits of the exponent are set. */
 CLONES static bool all_finite(const float *x, size_t n)
 {
-    const int32_t most = 0x7f800000;
+    const int32_t exponent = 0x7f800000;
     v8i found = { 0 };
     size_t k = 0;
     for (; k + LANES <= n; k += LANES) {
         v8i bits;
         memcpy(&bits, x + k, sizeof bits);
-        found |= (bits & most) == most;
+        found |= (bits & exponent) == exponent;
     }
     bool good = !simd_any(found);
     for (; k < n; k++)
@@ -139,9 +139,9 @@ bool tensor_finite(Tensor t)
 {
     const size_t n = shape_size(t.shape);
     if (t.dtype == F16 || t.dtype == BF16) {
-        const unsigned most = t.dtype == F16 ? 0x7c00 : 0x7f80;    // the exponent of infinities and NaNs
+        const unsigned exponent = t.dtype == F16 ? 0x7c00 : 0x7f80;    // all of its bits are set in infinities and NaNs
         for (size_t k = 0; k < n; k++)
-            if ((t.half[k] & most) == most)
+            if ((t.half[k] & exponent) == exponent)
                 return false;
         return true;
     }

@@ -189,7 +189,7 @@ Arena *arena_scratch(Arena *a)
         return NULL;
     }
     c->scratch->error = a->error;
-    c->scratch->limit = a->limit > a->used ? a->limit - a->used : a->limit ? 1 : 0;
+    c->scratch->limit = a->limit > a->used ? a->limit - a->used : a->limit ? 1 : 0;      // 1: no room is left; 0: no limit
     return c->scratch;
 }
 

@@ -4,9 +4,10 @@
  * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11) with
  *     key     = {seed mod 2^32, purpose}
  *     counter = {index mod 2^32, index / 2^32, seed / 2^32, draw}
- * gives four words w0 … w3 for each index and draw. Two purposes never share a stream; an index can be drawn at any
- * time, in any order, by any thread. The functions below all begin with draw 0, so each use needs its own purpose. A
- * purpose is a word for what is drawn, such as "shuffle" or the name of a parameter that is initialised. */
+ * gives four words w0 … w3 for each index and draw. Two purposes have different streams, unless the first four bytes
+ * of their SHA-256 agree. An index can be drawn at any time, in any order, by any thread. The functions below all
+ * begin with draw 0, so each use needs its own purpose. A purpose is a word for what is drawn, such as "shuffle" or
+ * the name of a parameter that is initialised. */
 #ifndef PULSE_TENSOR_BASE_RANDOM_H
 #define PULSE_TENSOR_BASE_RANDOM_H
 

@@ -24,7 +24,8 @@
 #include <unistd.h>
 #include "tensor/base/float.h"
 
-enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };       // PARTS a section; at most SECTIONS
+// a job has at most SECTIONS sections, and a section about PARTS parts; the clock is read once in PAUSES pauses
+enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };
 
 typedef struct {
     TeamBody   *body;

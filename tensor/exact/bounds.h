@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The constants of bounds.def, as the code reads them, and the hook that measures them.
  *
- *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u
+ *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u, h a height
  *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
  *
  * In the library all of them are compile-time constants, TIE_REVERSED is false, and PROBE does nothing. A build with

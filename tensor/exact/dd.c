@@ -2,7 +2,7 @@
 #include "tensor/exact/dd.h"
 
 /* ln 2 = LN2_1 + LN2_2 + LN2_3: the first two have 42 bits, so k LN2_1 and k LN2_2 are exact for |k| < 2^11; the
- * rest errs by 2^-140. The same as one double-double: LN2. */
+ * last errs by 2^-140. LN2 is ln 2 as one double-double. */
 static const double LN2_1 = 0x1.62e42fefa38p-1, LN2_2 = 0x1.ef35793c76p-45, LN2_3 = 0x1.cc01f97b57a08p-87;
 static const dd LN2 = { 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56 };
 
@@ -20,7 +20,7 @@ static double nearest_integer(double x)    // |x| < 2^51
  *     its product with t               7                      the addition                       2
  *     four doublings, 2 + 7 each      36                      r: three additions below 0.35      2.2
  *     sum                             45.2                    sum                               20.6
- *     amplified by 1.2                55                      over 1 + m = 0.707                29.2
+ *     the doublings amplify it by 1.2 55                      over 1 + m = 0.707                29.2
  *
  * Where m is largest, 0.415, the quotient is smaller. So the result is within 30 u^2; 64 u^2 = 2^-100 is claimed. */
 dd dd_exp(dd x)

@@ -2,7 +2,7 @@
 /* Double-double: the value h + l, with |l| <= ulp(h)/2, about 106 bits.
  *
  * It is the second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64 without FMA,
- * so they are the same on every machine. The bound beside each step is relative to the exact result of that step;
+ * so they are the same on every machine. The bound above each step is relative to the exact result of that step;
  * u = 2^-53. The bounds are those of Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that of the root is by
  * Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
  * They hold while nothing overflows or underflows: all magnitudes lie within 2^-900 … 2^900, or are zero. */

@@ -3,7 +3,7 @@
 #include "tensor/exact/bounds.h"
 
 /* Moves carries up until every limb but the last is in [0, 2^32). The last limb keeps the sign; after a sum of
- * 2^31 doubles below 2^1024, its size is below 2^31. */
+ * 2^31 doubles below 2^1024, its magnitude is below 2^31. */
 void exact_carry(Exact *s)
 {
     int64_t carry = 0;
@@ -32,7 +32,7 @@ void exact_add_exact(Exact *s, const Exact *other)
     exact_carry(s);
 }
 
-/* Takes the nearest double away from `other` until nothing is left; each time removes at least 53 bits. */
+/* Takes the nearest double away from `other` until nothing is left; each step removes at least 53 bits. */
 void exact_add_multiple(Exact *s, const Exact *other, float c)
 {
     Exact rest = *other;

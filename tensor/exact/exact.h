@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Exact: a sum of doubles that never rounds (after Neal, arXiv 1505.05571, "small superaccumulator").
  *
- * It is a fixed-point number from 2^-1088 upwards, cut into limbs. The weights of two limbs are 32 bits apart, but a
- * limb is 64 bits wide, so that carries are moved only now and then. The product of two floats is an exact double; the
- * product of three is the sum of two exact doubles. An Exact is a plain struct: copy it, put it on the stack, forget
- * it.
+ * It is a fixed-point number from 2^-1088 upwards, cut into limbs. The weights of two neighbouring limbs are 32 bits
+ * apart, but a limb is 64 bits wide, so that carries are moved only now and then. The product of two floats is an exact
+ * double; the product of three is the sum of two exact doubles. An Exact is a plain struct: copy it, put it on the
+ * stack, forget it.
  * Always: the order of additions cannot be seen in the result. A NaN makes the sum NaN, an infinity makes it infinite,
  * and infinities of both signs make it NaN. A sum that is zero, or that underflows to zero, rounds to +0. There is room
  * for 2^31 terms of any size. */
@@ -34,7 +34,7 @@ double exact_round64(const Exact *s);                    // the nearest double, 
 void   exact_split(const Exact *s, double *high, double *low);
 void   exact_add_exact(Exact *s, const Exact *other);
 /* Adds `other` times c. `other` must be finite, below 2^890 and a multiple of 2^-900, so that the products of its
- * parts are doubles. */
+ * parts are exact doubles. */
 void   exact_add_multiple(Exact *s, const Exact *other, float c);
 
 /* A term m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a

@@ -15,7 +15,7 @@
 /* exp(x + low) for |x| <= 700, |low| <= 2^-20. (Otherwise, and for NaN, the result is meaningless; callers clamp x.)
  * With k the integer nearest to x / ln 2 and r = x - k ln 2, |r| <= 0.3466, the value is 2^k p,
  *     p = 1 + (r + t),   t = r^2 (1/2! + r/3! + … + r^11/13!),   0.707 <= p <= 1.415.
- * ln 2 is the sum of a number of 32 bits, for which k times it and the difference from x are exact, and of the rest.
+ * ln 2 is split into a number L of 32 bits and the rest; k L and x - k L are exact.
  *
  *     rounding                  absolute, in u     over p < 1 (0.7)     over p >= 1
  *     r                         0.30               0.43                 0.30
@@ -29,18 +29,18 @@
 SIMD v8d exp_core_low(v8d x, v8d low)
 {
     const double ROUND = 0x1.8p52;                      // adding it leaves the integer in the last bits
-    v8d t = x * 0x1.71547652b82fep+0 + ROUND, k = t - ROUND;
+    v8d shifted = x * 0x1.71547652b82fep+0 + ROUND, k = shifted - ROUND;
     v8d r = (x - k * 0x1.62e42feep-1) - (k * 0x1.a39ef35793c76p-33 - low), q = r * r, q2 = q * q;
     v8d a = (r * (1.0 / 6) + 0.5) + q * (r * (1.0 / 120) + 1.0 / 24);
     v8d b = (r * (1.0 / 5040) + 1.0 / 720) + q * (r * (1.0 / 362880) + 1.0 / 40320);
     v8d c = (r * (1.0 / 39916800) + 1.0 / 3628800) + q * (r * (1.0 / 6227020800) + 1.0 / 479001600);
     v8d p = 1 + (r + q * (a + q2 * (b + q2 * c)));
-    return simd_double(simd_bits(p) + (v8l)((v8u)t << 52));
+    return simd_double(simd_bits(p) + (v8l)((v8u)shifted << 52));
 }
 
 SIMD v8d exp_core(v8d x) { return exp_core_low(x, simd_set(0)); }
 
-/* 2 atanh(s) = 2 s + s^3 (2/3 + 2 s^2/5 + … ): |s| <= 0.1716, truncated at s^23 (2^-60 relative). */
+/* 2 atanh(s) = 2 s + s^3 (2/3 + 2 s^2/5 + … ): |s| <= 0.1716, truncated before s^23 (2^-60 relative). */
 SIMD v8d log_series(v8d s)
 {
     v8d q = s * s, q2 = q * q, q4 = q2 * q2;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The rounding test: a double with an error bound decides a float, or says that it cannot.
+/* The rounding test: a double and the bound of its error decide a float, or leave it undecided.
  *
- * Rounding is monotone: if |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the
- * correctly rounded value. The bound e must also cover the rounding of v - e and v + e themselves, which is u (|v| + e)
- * with u = 2^-53. Overflow and subnormals need no case of their own, and a NaN never decides. */
+ * Rounding is monotone: if the exact value is within e of v, and both ends of [v - e, v + e] round to the same float,
+ * that float is the correctly rounded value. The bound e must also cover the rounding of v - e and v + e themselves,
+ * which is u (|v| + e) with u = 2^-53. Overflow and subnormals need no case of their own, and a NaN never decides. */
 #ifndef PULSE_TENSOR_EXACT_ROUND_H
 #define PULSE_TENSOR_EXACT_ROUND_H
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an
- * error bound, and asks the rounding test. The undecided values go to tier 2, double-double arithmetic, whose error
- * is at most 2^-90. For odd subnormals the value may be x/2 plus a tiny number; no precision decides it, but a
- * proof does. `make exhaustive` checks all 2^32 floats. If no tier decides a value, the function returns false with
- * a sentence that names function and operand, and leaves y unspecified. This has never been seen.
+ * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error
+ * bound, and asks the rounding test. The undecided values go to tier 2, double-double arithmetic, whose error is at
+ * most 2^-90. For an odd subnormal x, silu and both gelus are x/2, which is a midpoint, plus a number that is too small
+ * for any precision; a proof decides them (scalar_tier.h). `make exhaustive` checks all 2^32 floats. If no tier decides
+ * a value, the function returns false with a sentence that names function and operand, and leaves y unspecified. This
+ * has never been seen.
  * Special values:
  *     a NaN                              gives 0x7fc00000
  *     log, sqrt and rsqrt below 0        NaN

@@ -3,7 +3,7 @@
  * u = 2^-53, and every bound of tier 1 includes 2 u for the rounding test itself (scalar_tier.h). */
 #include "tensor/exact/scalar_tier.h"
 
-/* Beyond +-FAR the float nearest to exp no longer changes, and exp(+-FAR) are ordinary doubles. */
+/* Beyond +-FAR the float nearest to exp(x) no longer changes, and exp(+-FAR) are ordinary doubles. */
 #define FAR 200.0
 
 static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
@@ -14,8 +14,8 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
  *     the test                  2 u
  *     sum                       6 u, 8 u = 2^-50 is claimed
  *
- * exp(-2^-25) = 1 - 2^-25 + 2^-51 lies near a midpoint by its series. The other hard operands have no structure,
- * and come as near as about 2^-58. */
+ * exp(-2^-25) = 1 - 2^-25 + 2^-51 lies near a midpoint by its series. The results of the other hard operands follow
+ * no such rule, and come as near to a midpoint as about 2^-58. */
 
 SIMD Tier1 exp_tier1(v8d x)
 {
@@ -67,9 +67,9 @@ const ScalarFunction scalar_log = { "log", "log x; NaN below 0, -inf at +-0", "d
  *     the test                  2
  *     sum                       8, 2^-50               81, 128 u^2 = 2^-99 is claimed
  *
- * In tier 1 the error of E weighs E / (1 + E) < 1, which leaves room for the terms of second order. Near x = 0 the
- * value is 1/2 + x/4 - x^3/48, and 1/2 + x/4 can be a midpoint from |x| = 2^-25 on. The last term is then 2^-81,
- * far above the bound of tier 2. */
+ * In tier 1 the error of E counts only E / (1 + E) < 1 times, which leaves room for the terms of second order. Near 0
+ * the value is 1/2 + x/4 - x^3/48, and 1/2 + x/4 can be a midpoint from |x| = 2^-25 on. The last term is then at least
+ * 2^-81, far above the bound of tier 2. */
 
 SIMD Tier1 sigmoid_tier1(v8d x)
 {
@@ -95,7 +95,7 @@ const ScalarFunction scalar_sigmoid = { "sigmoid", "1 / (1 + e^-x)", "double-dou
  *     the test                  2
  *     sum                      15, 2^-49 is claimed   131, 256 u^2 = 2^-98 is claimed
  *
- * Both terms have one sign, so that nothing cancels. */
+ * Both terms have the same sign, so that nothing cancels. */
 
 SIMD Tier1 log_sigmoid_tier1(v8d x)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* gelu = x P(x) and gelu' = P(x) + x p(x), where P is the normal distribution and p its density (the form with erf).
+/* gelu = x P(x) and gelu' = P(x) + x p(x), where P is the normal distribution function and p its density (the erf
+ * form).
  *
  * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(u) / (t + 4), u = (t - 4) / (t + 4):
  *     gelu  = max(x, 0) - t e^(-t^2/2) G(t)
@@ -24,7 +25,7 @@ static const double H[24] = {
     0x1.3b0b9507ff2bfp-26, 0x1.e7265f3038e3fp-29, -0x1.1c71df77918d2p-30, -0x1.94ef0098c94c7p-32
 };
 
-/* G(t) for 0 <= t <= 16.
+/* G(t), which is p(0) times Mills' ratio, for 0 <= t <= 16. The code calls the argument of H x.
  *
  *     rounding                                          relative, in u
  *     the argument, 3 u of itself: |x H'(x) / H(x)|
@@ -46,9 +47,10 @@ SIMD v8d mills(v8d t)
 /* G(t) in double-double, within 2^-94 of its value.
  *
  * Below t = 2 it is e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …). The two terms cancel 22-fold at t = 2, and each
- * is within 64 u^2, so the result is within (64 + 64) * 22 u^2 < 2^-94. The 60 terms of the series leave 2^-140.
+ * is within 64 u^2, so the result is within (64 + 64) * 22 u^2 < 2^-94. What follows the 60 terms of the series is
+ * below 2^-140.
  *
- * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms have one sign. A
+ * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms are positive. A
  * step adds an error of 20 u^2, and step k reduces the error of the steps before it to at most k / (k + t^2) of it,
  * so that the result is within 300 u^2. The fraction is cut after 400 steps. What is cut off is about e^(-40 t):
  * 2^-115 at t = 2, and less beyond. */
@@ -78,7 +80,8 @@ static dd mills_dd(double t)
  *     the test                  2
  *     sum                      25, 2^-48 is claimed    below 2^-93
  *
- * For x > 0 the tail is at most half of x, so that its relative error counts at most once in the result. */
+ * For x > 0 the tail t e^(-t^2/2) G(t) is at most half of x, so that its relative error counts at most once in the
+ * result. */
 
 SIMD Tier1 gelu_tier1(v8d x)
 {

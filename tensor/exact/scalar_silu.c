@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* silu, quick_gelu and their derivatives: x s(z) and s(z) (1 + z (1 - s(z))), where s is the sigmoid and z = c x
- * with c = 1 or 1.702. The decimal 1.702 is not a double. It is therefore the sum of two parts, the first of which
- * has 27 bits, so that its product with a float is exact. In the tables u = 2^-53, and a bound of tier 1 includes
- * 2 u for the rounding test itself. */
+ * with c = 1 or 1.702. The decimal 1.702 is not a double. The code therefore takes the sum of two doubles, the first
+ * of which has 27 bits, so that its product with a float is exact. In the tables u = 2^-53, and a bound of tier 1
+ * includes 2 u for the rounding test itself. */
 #include "tensor/exact/scalar_tier.h"
 
 #define FAR 128.0       // beyond it, rounded to floats, s is 0 or 1, and x s is -0 or x

@@ -2,10 +2,10 @@
 /* Joins the two tiers of a scalar function. This header is for scalar_*.c only.
  *
  * SCALAR_MAP(name) makes name_map out of
- *     SIMD Tier1 name_tier1(v8d x)                  eight values and their absolute bounds
+ *     SIMD Tier1 name_tier1(v8d x)                  eight values v and their absolute bounds e
  *     static bool name_tier2(float x, float *y)     the value at any operand; false: undecided
  * A bound must also cover the rounding of v - e and v + e (round.h), which is 2 * 2^-53 |v|. If a value is
- * exact, or stands for a limit, e is 0. A NaN always goes to tier 2. */
+ * exact, or stands for a limit, its bound e is 0. A NaN always goes to tier 2. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_TIER_H
 #define PULSE_TENSOR_EXACT_SCALAR_TIER_H
 

@@ -84,7 +84,7 @@ SIMD v8d simd_load_part(const float *x, size_t n, float fill)
 SIMD v8f simd_round(v8d x) { return __builtin_convertvector(x, v8f); }
 SIMD void simd_store(float *y, v8f f) { memcpy(y, &f, sizeof f); }
 
-/* The first n of them, at most eight. A copy of eight is one instruction, one of n is a call. */
+/* Stores the first n floats, at most eight. A copy of eight is one instruction, a copy of n is a call. */
 SIMD void simd_store_part(float *y, size_t n, v8f f)
 {
     if (n >= LANES)
@@ -93,7 +93,8 @@ SIMD void simd_store_part(float *y, size_t n, v8f f)
         memcpy(y, &f, n * sizeof *y);
 }
 
-/* Eight rows of eight floats become their columns: in three steps, which exchange every other lane, pair and half. */
+/* Eight rows of eight floats become their columns: in three steps, which exchange single lanes, pairs of lanes, and
+ * halves. */
 SIMD void simd_transpose(v8f x[LANES])
 {
     v8f y[LANES];

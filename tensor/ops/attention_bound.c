@@ -24,13 +24,13 @@ static void each_query(BoundRule *r, void (*f)(BoundRule *r, const Query *q))
                                heads / kv, s[g].q_count, s[g].k_count });
 }
 
-/* One term x[0][a] x[1][b] of the sum `to`, which has n terms. */
+/* Adds to out[to] the share of the term x[0][a] x[1][b] in the bound of result `to`, a sum of n terms. */
 static void add_term(BoundRule *r, size_t a, size_t b, size_t to, size_t n)
 {
     r->out[to] += bound_term((double)r->x[0][a], (double)r->x[1][b], (double)r->b[0][a], (double)r->b[1][b], (double)n);
 }
 
-/* Scores are sums over the channels c, mix over the keys j, mix_t over the queries and the heads of a group. */
+/* scores sums over the channels c, mix over the keys j, and mix_t over the queries and the heads of a group. */
 static void scores_terms(BoundRule *r, const Query *q)
 {
     for (size_t j = 0; j < q->seen; j++)

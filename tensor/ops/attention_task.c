@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The products of one head in one segment: floats are packed into panels, the built-in kernel sums, the rounding test
- * decides, and sums that it leaves undecided are added exactly. Sums over the weights p take only the pairs that
- * attention allows; every other weight counts as 0, whatever its value in memory. */
+ * decides, and sums that it leaves undecided are added exactly. Sums over the weights p take only the pairs of
+ * query and key that the mask allows; every other weight counts as 0, whatever its value in memory. */
 #include "tensor/ops/attention_task.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ enum { BLOCK = 32 };                    // lines of the left operand in one bloc
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// group: the number of query heads for each key head
+// group: query heads for each key head; cols and key_cols: numbers in a row of queries, and of keys
 typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queries; } Sizes;
 
 static Sizes sizes_of(const Attrs *a, const Segment *s)
@@ -96,10 +96,10 @@ size_t scores_task(const Task *t)
     for (size_t i = 0; i < z.queries; i += BLOCK) {
         size_t m = least(BLOCK, z.queries - i);
         Side a = side_make(from, i, m, lines);
-        Operands of = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys,
+        Operands operands = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys,
                         .b_line = z.key_cols, .b_k = 1 };
         Tile tile = { .m = m, .n = keys_seen(t, i + m - 1), .length = z.dim, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
-                      .out = out + i * z.keys, .out_stride = z.keys, .terms = read_terms, .operands = &of };
+                      .out = out + i * z.keys, .out_stride = z.keys, .terms = read_terms, .operands = &operands };
         left += block_run(t, &tile, a, (Panels){ panels, z.dim }, sum);
         for (size_t r = i; r < i + m && keys_seen(t, r) < z.keys; r++)
             memset(out + r * z.keys + keys_seen(t, r), 0, (z.keys - keys_seen(t, r)) * sizeof *out);
@@ -121,7 +121,7 @@ size_t mix_task(const Task *t)
         size_t m = least(BLOCK, z.queries - i), length = keys_seen(t, i + m - 1);
         Lines from = { t->a + t->head * z.queries * z.keys, F32, z.queries, length, z.keys, 1 };
         Side a = side_make(from, i, m, lines);
-        Operands of = { .task = t, .a = (const float *)from.data + i * z.keys, .a_line = z.keys, .a_k = 1,
+        Operands operands = { .task = t, .a = (const float *)from.data + i * z.keys, .a_line = z.keys, .a_k = 1,
                         .b = values, .b_line = 1, .b_k = z.key_cols, .terms = KEYS, .first = i };
         Tile tile = { .m = m,
                       .n = z.dim,
@@ -132,7 +132,7 @@ size_t mix_task(const Task *t)
                       .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim,
                       .out_stride = z.cols,
                       .terms = read_terms,
-                      .operands = &of };
+                      .operands = &operands };
         for (size_t r = 0; r < m && keys_seen(t, i + r) < length; r++)
             memset(lines + r * length + keys_seen(t, i + r), 0, (length - keys_seen(t, i + r)) * sizeof *lines);
         left += block_run(t, &tile, a, (Panels){ panels, z.keys }, sum);
@@ -161,7 +161,7 @@ static size_t first_query(const Task *t, Sizes z, size_t j)
     return least((size_t)first, z.queries);
 }
 
-/* The terms of these dot products run over the group's heads and their queries. */
+/* In mix_t the terms of a sum run over the heads of a group and their queries. */
 size_t mix_t_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
@@ -178,11 +178,11 @@ size_t mix_t_task(const Task *t)
         size_t m = least(BLOCK, z.keys - j), first = first_query(t, z, j);
         Lines from = { t->a + (head * z.queries + first) * z.keys, F32, z.keys, depth - first, 1, z.keys };
         Side a = side_make(from, j, m, lines);
-        Operands of = { .task = t, .a = (const float *)from.data + j, .a_line = 1, .a_k = z.keys, .b = rows, .b_line = 1, .b_k = z.cols,
-                        .queries = z.queries, .dim = z.dim, .terms = QUERIES, .first = j, .first_term = first };
+        Operands operands = { .task = t, .a = (const float *)from.data + j, .a_line = 1, .a_k = z.keys, .b = rows, .b_line = 1,
+                              .b_k = z.cols, .queries = z.queries, .dim = z.dim, .terms = QUERIES, .first = j, .first_term = first };
         Tile tile = { .m = m, .n = z.dim, .length = depth - first, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
                       .out = t->out + (t->s.k_begin + j) * z.key_cols + t->head * z.dim, .out_stride = z.key_cols,
-                      .terms = read_terms, .operands = &of };
+                      .terms = read_terms, .operands = &operands };
         if (causal(t))
             clear_unseen(t, lines, tile.length, first, j, m);
         left += block_run(t, &tile, a, (Panels){ panels + first * KERNEL_COLS, depth }, sum);

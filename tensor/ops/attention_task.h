@@ -10,7 +10,7 @@ typedef struct {
     Segment s;
     size_t head;                        // a head of the queries or, for mix_t, of the keys
     const float *a, *b;                 // scores: q and k; mix: p of the segment, and v; mix_t: p of the segment, and x
-    float *out;                         // scores: those of the segment; mix and mix_t: all rows
+    float *out;                         // scores: the scores of the segment; mix and mix_t: all rows
     double *scratch;                    // attention_scratch_size doubles of scratch memory
     Error *audit;                       // receives a wrong sum that the audit of this task finds; NULL: no audit
 } Task;

@@ -106,8 +106,9 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
 
 typedef struct { Big a, lr_m; double eps, v, c1, c2; } AdamValue;
 
-/* p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p, s = sqrt(v / c2). With L = (a - x) c1 and
- * K = lr m - L eps, its sign is the sign of L s - K, which is the sign of L|L| v - K|K| c2. */
+/* Compares p' with x, a midpoint of two floats: p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p,
+ * s = sqrt(v / c2). With L = (a - x) c1 and K = lr m - L eps, its sign is the sign of L s - K, which is the sign of
+ * L|L| v - K|K| c2. */
 static int adam_compare(const void *value, double x)
 {
     const AdamValue *q = value;
@@ -156,13 +157,13 @@ CLONES static void adam_chunk(const Call *c, size_t begin, size_t end)
     const Attrs *a = c->attrs;
     double lr = a->f[ADAM_LR], eps = a->f[ADAM_EPS], decay = a->f[ADAM_DECAY], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
     for (size_t j = begin; j < end; j += LANES) {
-        v8d p = step_load(c, 0, j, end), m = step_load(c, 1, j, end), root = step_load(c, 2, j, end) / c2, t, less;
+        v8d p = step_load(c, 0, j, end), m = step_load(c, 1, j, end), root = step_load(c, 2, j, end) / c2, t, decay_term;
         for (size_t l = 0; l < LANES; l++)
             root[l] = __builtin_sqrt(root[l]);
         t = m / c1 / (root + eps);
-        less = decay != 0 ? decay * p : simd_set(0);
-        v8d y = p - lr * (t + less);
-        step_put(c, j, end, y, IN_U(adam_step) * lr * (simd_abs(t) + simd_abs(less)) + IN_U(adam_result) * simd_abs(y), adam_decide);
+        decay_term = decay != 0 ? decay * p : simd_set(0);
+        v8d y = p - lr * (t + decay_term);
+        step_put(c, j, end, y, IN_U(adam_step) * lr * (simd_abs(t) + simd_abs(decay_term)) + IN_U(adam_result) * simd_abs(y), adam_decide);
     }
 }
 
@@ -184,7 +185,7 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
  *     10 u lr (|t| + decay |p|)         the two corrections, two quotients, root, eps, the products and the sum
  *     b_p                               the error of p
  *     lr b_m / c1 / (sqrt(v/c2) + eps)  the error of m
- *     lr |t| / (sqrt(v/c2) + eps) d     the error d of the root: b_v / c2 / (2 root), or sqrt(b_v / c2) if this is less */
+ *     lr |t| / (sqrt(v/c2) + eps) d     the error d of the root: b_v / c2 / (2 root), or sqrt(b_v / c2) if less */
 static void adam_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;
@@ -193,9 +194,9 @@ static void adam_bound(BoundRule *r)
         double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = magnitude((double)r->x[1][i]) / c1,
                p = magnitude((double)r->x[0][i]);
         double root = __builtin_sqrt(v / c2), low = root + (double)a->f[ADAM_EPS];
-        double near = root > 0 ? bv / c2 / (2 * root) : 1e300, far = __builtin_sqrt(bv / c2);
+        double first_order = root > 0 ? bv / c2 / (2 * root) : 1e300, most = __builtin_sqrt(bv / c2);
         r->out[i] = U24 * (2 * p + magnitude((double)r->y[i])) + 10 * U24 * lr * (m / low + (double)a->f[ADAM_DECAY] * p)
-                  + (double)r->b[0][i] + lr * ((double)r->b[1][i] / c1 / low + m / low / low * (near < far ? near : far));
+                  + (double)r->b[0][i] + lr * ((double)r->b[1][i] / c1 / low + m / low / low * (first_order < most ? first_order : most));
     }
 }
 

@@ -5,10 +5,10 @@
  *     attention_mix      o[i,h,c] = RN(sum_j p[h,i,j] v[j,g,c])
  *     attention_mix_t    y[j,g,c] = RN(sum over the heads h of g, and i, of p[h,i,j] x[i,h,c])
  *
- * With a causal mask query i sees the keys j <= i + k_count - q_count. The sums run over these keys only, and the
- * scores of the other keys are +0. The operators are of class A: the floats are widened, the built-in kernel sums,
- * the rounding test decides, and Exact decides the rest (attention_task.c). One thread computes one head of one
- * segment. */
+ * Here i is a query, j a key, h a head of the queries, g a head of the keys, and c a channel. Under a causal mask,
+ * query i sees the keys j <= i + k_count - q_count. The sums run over these keys only, and the scores of the other
+ * keys are +0. The operators are of class A: the floats are widened, the built-in kernel sums, the rounding test
+ * decides, and Exact decides the rest (attention_task.c). One thread computes one head of one segment. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/ops/attention_task.h"
@@ -41,8 +41,8 @@ static bool refuse(const Call *c, const char *expected, Error *e)
                      (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS], (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
-/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. If results are
- * written, the ranges must also ascend without overlap. */
+/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`; side 0 holds the ranges
+ * of queries, side 2 those of keys. If results are written, the ranges must also ascend without overlap. */
 static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
 {
     int64_t end = 0;
@@ -106,12 +106,12 @@ typedef struct {
     Work   work;
     double *scratch;                    // scratch_size doubles for each worker
     size_t scratch_size;
-    _Atomic size_t *left;
+    _Atomic size_t *left;               // counts the results that Exact decides
 } Heads;
 
-static void heads_part(const void *of, size_t begin, size_t end, size_t worker)
+static void heads_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Heads *h = of;
+    const Heads *h = data;
     const Call *c = h->c;
     for (size_t k = begin; k < end; k++) {
         const Segment *s = h->segments + k / h->heads;

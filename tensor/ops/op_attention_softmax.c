@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The softmax of attention and its derivative: the rows of softmax.c, over the keys that each query sees. A block is
- * one head of one segment; the blocks are independent of each other. */
+/* The softmax of attention and its derivative: softmax.c and softmax_grad.c compute each row, over the keys that its
+ * query sees. A block is one head of one segment; the blocks are independent of each other. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/ops/attention.h"
@@ -8,7 +8,7 @@
 
 enum { GRAIN = 4096 };                   // the smallest part of the work, in scores
 
-static size_t longest(const Call *c)
+static size_t most_keys(const Call *c)
 {
     size_t n = 0;
     for (size_t k = 3; k < c->attrs->index_count; k += 4)
@@ -23,8 +23,8 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     char text[64];
     if (!attention_check(c, &scores, e))
         return false;
-    if (longest(c) > SOFTMAX_MAX)
-        return error_set(e, "%s: a segment of %zu keys, expected at most 2^24", c->op->name, longest(c));
+    if (most_keys(c) > SOFTMAX_MAX)
+        return error_set(e, "%s: a segment of %zu keys, expected at most 2^24", c->op->name, most_keys(c));
     for (size_t k = 0; k < c->n_in; k++) {
         Shape s = call_value(c, k)->shape;
         if (call_value(c, k)->dtype != F32 || s.rank != 1 || s.dim[0] != scores)
@@ -48,7 +48,7 @@ static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *
     return SIZE_MAX;
 }
 
-/* Leaves an error that names the row of scores with the flat index `at`. */
+/* Leaves an error that names the score with the flat index `at`, and its row. */
 static void undecided_report(const Call *c, const Segment *s, size_t at)
 {
     while (s[1].scores <= at)
@@ -74,9 +74,9 @@ static size_t block_grain(const Call *c)
     return team_grain(GRAIN, block_count(c) ? shape_size(c->out.shape) / block_count(c) : 0);
 }
 
-static void softmax_part(const void *of, size_t begin, size_t end, size_t worker)
+static void softmax_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Blocks *b = of;
+    const Blocks *b = data;
     const Segment *s;
     for (size_t k = begin; k < end; k++) {
         size_t at = block_at(b, k, &s);
@@ -87,7 +87,7 @@ static void softmax_part(const void *of, size_t begin, size_t end, size_t worker
 static void softmax_kernel(const Call *c)
 {
     _Atomic size_t undecided = SIZE_MAX;
-    SoftmaxScratch scratch = softmax_scratch(c, longest(c));
+    SoftmaxScratch scratch = softmax_scratch(c, most_keys(c));
     Segment *s = attention_segments(c);
     if (!scratch.all || !s)
         return;
@@ -97,9 +97,9 @@ static void softmax_kernel(const Call *c)
     softmax_scratch_release(c, &scratch);
 }
 
-static void grad_part(const void *of, size_t begin, size_t end, size_t worker)
+static void grad_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Blocks *b = of;
+    const Blocks *b = data;
     const Call *c = b->c;
     const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
     const Segment *s;

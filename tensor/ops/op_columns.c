@@ -13,6 +13,7 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
+// BLOCK: the columns that are summed at once; GRAIN: the smallest part of the work, in numbers
 enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, GRAIN = 1 << 13 };
 
 /* --- column_sum and column_dot --- */
@@ -34,20 +35,21 @@ static __attribute__((noinline)) float column_decide(const Columns *c, size_t j)
     return exact_round(&s);
 }
 
-/* Sums up to BLOCK columns from j on. ROWS rows at a time are added up, and then their sum is added to the total.
+/* Sums `width` columns from j on, at most BLOCK. ROWS rows at a time are added up, and then their sum is added to the
+ * total.
  *
  *     the ROWS rows of a part            ROWS u sum |terms|
  *     the parts, rows / ROWS + 1         (rows / ROWS + 1) u sum |terms|
  *     the test itself                    2 u |sum|
  *     sum                                (ROWS + rows / ROWS + 3) u sum |terms|; 3 u more is claimed
  *
- * The computed sum |terms| may be too small by rows u of itself, which is below 2^-11 for 2^42 rows; the factor
+ * The computed sum |terms| may be too small by `rows` u of itself, which is below 2^-11 for 2^42 rows; the factor
  * 1 + 2^-10 covers that. */
 SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
 {
-    v8d sum[GROUP], size[GROUP];
+    v8d sum[GROUP], abs_sum[GROUP];
     memset(sum, 0, sizeof sum);
-    memset(size, 0, sizeof size);
+    memset(abs_sum, 0, sizeof abs_sum);
     for (size_t begin = 0; begin < c->rows; begin += ROWS) {
         v8d part[GROUP];
         memset(part, 0, sizeof part);
@@ -58,7 +60,7 @@ SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
                 if (dot)
                     v *= simd_load_part(c->b + at, n, 0);
                 part[g] += v;
-                size[g] += simd_abs(v);
+                abs_sum[g] += simd_abs(v);
             }
         for (size_t g = 0; g < GROUP; g++)
             sum[g] += part[g];
@@ -67,7 +69,7 @@ SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
     for (size_t g = 0; g < GROUP && g * LANES < width; g++) {
         v8f y;
         size_t at = j + g * LANES, n = width - g * LANES;
-        v8i open = simd_round_fails(sum[g], h * size[g] + tier_slack(1), &y);
+        v8i open = simd_round_fails(sum[g], h * abs_sum[g] + tier_slack(1), &y);
         simd_store_part(c->y + at, n, y + 0.0f);
         for (size_t l = 0; l < LANES && l < n && simd_any(open); l++)
             if (open[l])
@@ -81,9 +83,9 @@ CLONES static void rest_sum(const Columns *c, size_t j)  { column_block(c, j, c-
 CLONES static void rest_dot(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, true); }
 
 /* The blocks begin to end - 1 of columns. */
-static void columns_part(const void *of, size_t begin, size_t end, size_t worker)
+static void columns_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Columns *x = of;
+    const Columns *x = data;
     (void)worker;
     for (size_t j = begin * BLOCK; j < end * BLOCK; j += BLOCK)
         if (x->cols - j >= BLOCK)
@@ -170,9 +172,9 @@ static float sum_decide(const Call *c, size_t j)
     return exact_round(&s);
 }
 
-/* Sums up to eight of n elements. The error of an addition is itself a double (two_sum), so the error of the sum is at
- * most the sum of the absolute values of these errors. If all the errors are 0, the sum is exact, and even a tie is
- * decided. The test adds 2 u |sum|. */
+/* Sums element by element over all inputs, for up to eight of the n elements from j on. The error of an addition is
+ * itself a double (two_sum), so the error of the sum is at most the sum of the absolute values of these errors. If all
+ * the errors are 0, the sum is exact, and even a tie is decided. The test adds 2 u |sum|. */
 SIMD void sum_lanes(const Call *c, size_t j, size_t n)
 {
     v8d sum = simd_set(0), missed = sum;

@@ -35,11 +35,11 @@ static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
     product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
 }
 
-/* How a product's operands lie in memory: a[i,k] is at index i an + k ak of operand 0, and b[k,j] at k bk + j bj of
+/* How a product's operands lie in memory: a[i,k] is at index i ai + k ak of operand 0, and b[k,j] at k bk + j bj of
  * operand 1. Each sum has `inner` terms. */
-typedef struct { const BoundRule *r; size_t inner, an, ak, bk, bj; } ProductBound;
+typedef struct { const BoundRule *r; size_t inner, ai, ak, bk, bj; } ProductBound;
 
-enum { DEPTH = 64, PANEL = 8, ROWS = 4 };
+enum { DEPTH = 64, PANEL = 8, ROWS = 4 };      // terms, groups of LANES columns, and rows that are taken at a time
 
 /* Adds the terms k0 … k0 + depth - 1 of the bounds of at most LANES columns, j0 <= j < j1, to r->out. b and b_error
  * hold the absolute values of the columns' factors, and the bounds of these factors. The terms of an element are
@@ -49,21 +49,21 @@ CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, con
 {
     const BoundRule *r = p->r;
     size_t m = shape_cols(r->call->out.shape), rows = r->size / m;
-    double own = ((double)p->inner + 1) * U24;
+    double rounding = ((double)p->inner + 1) * U24;
     for (size_t i0 = 0; i0 < rows; i0 += ROWS) {
         v8d sum[ROWS] = { 0 };
         const float *a[ROWS], *a_error[ROWS];
         for (size_t q = 0; q < ROWS; q++) {
             size_t i = i0 + q < rows ? i0 + q : rows - 1;
-            a[q] = r->x[0] + i * p->an + k0 * p->ak;
-            a_error[q] = r->b[0] + i * p->an + k0 * p->ak;
+            a[q] = r->x[0] + i * p->ai + k0 * p->ak;
+            a_error[q] = r->b[0] + i * p->ai + k0 * p->ak;
             for (size_t j = j0; j < j1; j++)
                 sum[q][j - j0] = r->out[i * m + j];
         }
         for (size_t k = 0; k < depth; k++)
             for (size_t q = 0; q < ROWS; q++) {
                 double x = magnitude((double)a[q][k * p->ak]), error = (double)a_error[q][k * p->ak];
-                sum[q] += own * (x * b[k]) + x * b_error[k] + b[k] * error;
+                sum[q] += rounding * (x * b[k]) + x * b_error[k] + b[k] * error;
             }
         for (size_t q = 0; q < ROWS && i0 + q < rows; q++)
             for (size_t j = j0; j < j1; j++)
@@ -88,9 +88,9 @@ static void bound_columns(const ProductBound *p, size_t j0, size_t j1)
     }
 }
 
-static void bound_part(const void *of, size_t begin, size_t end, size_t worker)
+static void bound_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const ProductBound *p = of;
+    const ProductBound *p = data;
     size_t m = shape_cols(p->r->call->out.shape), wide = PANEL * LANES;
     (void)worker;
     for (size_t j = begin * wide; j < m && j < end * wide; j += wide)
@@ -138,7 +138,7 @@ static void linear_vjp(Tape *t, Node *y, Node *dy)
 static void linear_bound(BoundRule *r)     // the bias is one more term of the sum
 {
     size_t m = shape_cols(r->call->out.shape);
-    product_bound((ProductBound){ .r = r, .inner = r->cols, .an = r->cols, .ak = 1, .bk = 1, .bj = r->cols });
+    product_bound((ProductBound){ .r = r, .inner = r->cols, .ai = r->cols, .ak = 1, .bk = 1, .bj = r->cols });
     for (size_t i = 0; i < r->size && r->call->n_in > 2; i++)
         r->out[i] += ((double)r->cols + 1) * U24 * magnitude((double)r->x[2][i % m]) + (double)r->b[2][i % m];
 }
@@ -159,9 +159,9 @@ Node *op_linear(Tape *t, Node *x, Node *w, Node *bias)
 
 static bool matmul_shape(const Call *c, Shape *out, Error *e)
 {
-    const size_t *a = c->in[MATMUL_TRANSPOSE_A].shape.dim, *b = c->in[MATMUL_TRANSPOSE_B].shape.dim;
+    const size_t *a = c->in[0].shape.dim, *b = c->in[1].shape.dim;
     bool ta = c->attrs->n[MATMUL_TRANSPOSE_A], tb = c->attrs->n[MATMUL_TRANSPOSE_B];
-    if (!is_matrix(&c->in[MATMUL_TRANSPOSE_A]) || !is_matrix(&c->in[MATMUL_TRANSPOSE_B]) || a[!ta] != b[tb])
+    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || a[!ta] != b[tb])
         return call_refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
     *out = shape_of(2, a[ta], b[!tb]);
     return true;
@@ -189,7 +189,7 @@ static void matmul_bound(BoundRule *r)
 {
     const size_t *a = r->call->in[0].shape.dim, *b = r->call->in[1].shape.dim;
     bool ta = r->call->attrs->n[MATMUL_TRANSPOSE_A], tb = r->call->attrs->n[MATMUL_TRANSPOSE_B];
-    product_bound((ProductBound){ .r = r, .inner = a[!ta], .an = ta ? 1 : a[1], .ak = ta ? a[1] : 1,
+    product_bound((ProductBound){ .r = r, .inner = a[!ta], .ai = ta ? 1 : a[1], .ak = ta ? a[1] : 1,
                                   .bk = tb ? 1 : b[1], .bj = tb ? b[1] : 1 });
 }
 

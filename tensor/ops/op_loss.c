@@ -14,7 +14,7 @@
 
 enum { GRAIN = 4096 };                   // the smallest part of the work, in logits
 
-static bool is_matrix(const Call *c, size_t k)
+static bool is_logit_matrix(const Call *c, size_t k)
 {
     return call_value(c, k)->dtype == F32 && call_value(c, k)->shape.rank == 2 && call_value(c, k)->shape.dim[1] <= SOFTMAX_MAX;
 }
@@ -42,7 +42,7 @@ static bool labels_fit(const Call *c, Error *e)
 
 static bool nll_shape(const Call *c, Shape *out, Error *e)
 {
-    if (!is_matrix(c, 0))
+    if (!is_logit_matrix(c, 0))
         return call_refuse(c, "F32 logits [R, V], V <= 2^24", e);
     *out = shape_of(1, call_value(c, 0)->shape.dim[0]);
     return labels_fit(c, e);
@@ -50,9 +50,9 @@ static bool nll_shape(const Call *c, Shape *out, Error *e)
 
 typedef struct { const Call *c; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Losses;
 
-static void nll_part(const void *of, size_t begin, size_t end, size_t worker)
+static void nll_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Losses *l = of;
+    const Losses *l = data;
     const size_t cols = call_value(l->c, 0)->shape.dim[1];
     for (size_t r = begin; r < end; r++) {
         const float *z = call_value(l->c, 0)->f32 + r * cols;
@@ -114,13 +114,13 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
     Shape s = call_value(c, 0)->shape;
-    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, call_value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
+    if (!is_logit_matrix(c, 0) || !is_logit_matrix(c, 1) || !shape_equal(s, call_value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
         return call_refuse(c, "F32 p [R, V], q [R, V], c [R]", e);
     *out = s;
     return true;
 }
 
-/* Rows of logits do not depend on each other. */
+/* Rows of logits do not depend on each other, so the threads share them. */
 static void by_row(const Call *c, CallPart *run)
 {
     Shape s = call_value(c, 0)->shape;
@@ -138,7 +138,7 @@ static void logit_grad_part(const Call *c, size_t begin, size_t end)
 
 static void logit_grad_kernel(const Call *c) { by_row(c, logit_grad_part); }
 
-/* Bound: one u for p - q or for the products, one for the factor, and one to spare. */
+/* Bound: 3 u, one for p - q or for the products, one for the factor c, and one to spare. */
 static void logit_grad_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -165,7 +165,7 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
 static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 {
     Shape s = call_value(c, 0)->shape;
-    if (!is_matrix(c, 0) || !is_vector(c, 1, s.dim[0]))
+    if (!is_logit_matrix(c, 0) || !is_vector(c, 1, s.dim[0]))
         return call_refuse(c, "F32 p [R, V], c [R]", e);
     *out = s;
     return labels_fit(c, e);
@@ -215,14 +215,15 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
 
 /* --- kl ---
  *
- * Tier 1 sums t_v = pr_v (lr_v - l_v) in binary64, u = 2^-53:
+ * pr and lr are p and log p of the reference model, and l is log p of the other model. Tier 1 sums
+ * t_v = pr_v (lr_v - l_v) in binary64, u = 2^-53:
  *
  *     a term: the difference, the product       2 u |t_v|
  *     the sum of n terms, in any order          (n - 1) u sum |t|
  *     the test itself                           2 u |sum|
  *     sum                                       (n + 3) u sum |t|, (n + 8) u is claimed
  *
- * The computed sum |t| is too small by at most n u of itself, which the 5 u cover for n <= 2^24. Because the
+ * The computed sum |t| is too small by at most n u of itself, which the other 5 u cover for n <= 2^24. Because the
  * difference is taken first, the bound is small where l is near lr, and 0 where they are equal. An undecided result
  * is computed as the exact sum of the 2n products. */
 
@@ -239,16 +240,16 @@ static float kl_exact(const float *pr, const float *lr, const float *l, size_t n
 
 static float kl_row(const float *pr, const float *lr, const float *l, size_t n)
 {
-    double sum = 0, size = 0;
+    double sum = 0, abs_sum = 0;
     float y;
     for (size_t v = 0; v < n; v++) {
         double t = pr[v] == 0 ? 0.0 : (double)pr[v] * ((double)lr[v] - (double)l[v]);
         sum += t;
-        size += fabs(t);
+        abs_sum += fabs(t);
     }
     if (sum - sum != 0)
         return float_canonical((float)sum);
-    if (round_decides(sum, HEIGHT_U((double)n, kl) * size + tier_slack(1), &y))
+    if (round_decides(sum, HEIGHT_U((double)n, kl) * abs_sum + tier_slack(1), &y))
         return y + 0.0f;
     return kl_exact(pr, lr, l, n);
 }
@@ -257,7 +258,7 @@ static bool kl_shape(const Call *c, Shape *out, Error *e)
 {
     Shape s = call_value(c, 0)->shape;
     for (size_t k = 0; k < 3; k++)
-        if (!is_matrix(c, k) || !shape_equal(s, call_value(c, k)->shape))
+        if (!is_logit_matrix(c, k) || !shape_equal(s, call_value(c, k)->shape))
             return call_refuse(c, "F32 pr, lr and l [R, V], V <= 2^24", e);
     *out = shape_of(1, s.dim[0]);
     return true;

@@ -133,9 +133,9 @@ static bool mask_shape(const Call *c, Shape *out, Error *e)
 
 static void mask_kernel(const Call *c)
 {
-    size_t n = shape_size(c->out.shape), each = c->attrs->index_count ? n / c->attrs->index_count : 1;
+    size_t n = shape_size(c->out.shape), per_flag = c->attrs->index_count ? n / c->attrs->index_count : 1;
     for (size_t k = 0; k < n; k++)
-        c->out.f32[k] = c->attrs->index[k / each] ? call_value(c, 0)->f32[k] : 0.0f;
+        c->out.f32[k] = c->attrs->index[k / per_flag] ? call_value(c, 0)->f32[k] : 0.0f;
 }
 
 static void mask_vjp(Tape *t, Node *y, Node *dy)

@@ -2,11 +2,13 @@
 /* layernorm and rmsnorm divide the rows of a matrix by their spread; these two and their derivatives are of class B.
  * The file is longer than 400 lines, because the bounds of its formula are derived beside the code.
  *
- * One formula serves all four operators. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
+ * One formula serves all four operators. With C columns, S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over a
+ * row, and
  *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)
  *     n_i  = (C x_i - S1) / sqrt(V)
  *     dx_i = ((C dn_i - D1) V - (C x_i - S1) (C P - S1 D1)) / sqrt(V^3)
- * it is layernorm. With S1 and D1 set to 0 it is rmsnorm.
+ * n is the layernorm of the row x, and dx the gradient of x, if dn is the gradient of n. With S1 and D1 set to 0, n is
+ * the rmsnorm.
  *
  * Tier 1 is binary64 with the bounds derived below. The elements that it leaves undecided (about one in a million)
  * are decided with the exact values of S1, V and the other sums (big.h). A zero is +0. All elements of a row are
@@ -55,16 +57,16 @@ static void row_exact_make(RowExact *e, const Row *r)
     double cols = (double)r->cols;
     e->s1 = r->centred ? big_from_exact(&s1) : big_from(0);
     e->d1 = r->centred ? big_from_exact(&d1) : big_from(0);
-    Big squares = big_from_exact(&s2), less = big_mul(&e->s1, &e->s1), more = big_from(r->eps);
+    Big squares = big_from_exact(&s2), s1_squared = big_mul(&e->s1, &e->s1), c2_eps = big_from(r->eps);
     squares = big_mul_d(&squares, cols);
-    squares = big_sub(&squares, &less);
-    more = big_mul_d(&more, cols * cols);                    // C^2 < 2^48
-    e->v = big_add(&squares, &more);
+    squares = big_sub(&squares, &s1_squared);
+    c2_eps = big_mul_d(&c2_eps, cols * cols);                    // C^2 < 2^48
+    e->v = big_add(&squares, &c2_eps);
     e->valid = e->v.sign > 0;
     if (r->dn) {
-        Big products = big_from_exact(&p), both = big_mul(&e->s1, &e->d1);
+        Big products = big_from_exact(&p), s1_d1 = big_mul(&e->s1, &e->d1);
         products = big_mul_d(&products, cols);
-        e->k = big_sub(&products, &both);
+        e->k = big_sub(&products, &s1_d1);
         e->v3 = big_mul(&e->v, &e->v);
         e->v3 = big_mul(&e->v3, &e->v);
     }
@@ -94,15 +96,15 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
 }
 
 /* --- Tier 1. u = 2^-53, and h = C / 8 + 3 is the height of the tree that sums C terms over eight lanes. The
- * factors 1.01 cover the terms of second order while rho < 2^-10; where rho is larger, tier 1 decides
- * nothing. --- */
+ * factors 1.01 cover the terms of second order while rho (see Moments) is below 2^-10; where it is larger, tier 1
+ * decides nothing. --- */
 
 typedef struct {
     double mean, delta;       // |mean - true mean| <= delta
     double var;               // the variance, plus eps
     double rho;               // |var - true var - eps| <= rho (true var + eps)
     double root;              // 1 / sqrt(var), with a relative error of at most 0.51 rho + 2 u
-    double h;
+    double h;                 // the height of the sums
 } Moments;
 
 /* x - mean of up to eight elements; 0 in lanes beyond the row. */
@@ -132,15 +134,15 @@ SIMD Moments row_spread(const Row *r)
 {
     double cols = (double)r->cols;
     Moments s = { .h = (double)(r->cols / LANES + 3) };
-    v8d sum = simd_set(0), size = sum, squares = sum;
+    v8d sum = simd_set(0), abs_sum = sum, squares = sum;
     if (r->centred) {
         for (size_t j = 0; j < r->cols; j += LANES) {
             v8d x = load_row(r->x + j, r->cols - j, 0);
             sum += x;
-            size += simd_abs(x);
+            abs_sum += simd_abs(x);
         }
         s.mean = simd_sum(sum) / cols;
-        s.delta = HEIGHT_U(s.h, norm_mean) * simd_sum(size) / cols;
+        s.delta = HEIGHT_U(s.h, norm_mean) * simd_sum(abs_sum) / cols;
     }
     for (size_t j = 0; j < r->cols; j += LANES) {
         v8d d = load_row(r->x + j, r->cols - j, s.mean);
@@ -181,17 +183,18 @@ SIMD void row_forward(const Row *r)
     RowExact exact;
     exact.ready = false;
     Moments s = row_spread(r);
-    double fixed = FACTOR(norm_shift) * s.root * s.delta + tier_slack(1), relative = FACTOR(norm_root) * s.rho + IN_U(norm_result);
+    double absolute = FACTOR(norm_shift) * s.root * s.delta + tier_slack(1), relative = FACTOR(norm_root) * s.rho + IN_U(norm_result);
     if (!trusted(&s))
-        fixed = (double)INFINITY;
+        absolute = (double)INFINITY;
     for (size_t j = 0; j < r->cols; j += LANES) {
         v8d v = load_row(r->x + j, r->cols - j, s.mean) * s.root;
-        put(&exact, r, j, v, fixed + relative * simd_abs(v));
+        put(&exact, r, j, v, absolute + relative * simd_abs(v));
     }
 }
 
-/* dx = y root with y = dn - b - d k, b = mean dn, k = P / (C var), P = sum dn d. The error delta of d moves P by at
- * most delta sum|dn|; the roundings of d, of the product and of the sum move it by (h + 2) u sum|dn d|. So
+/* dx = y root with y = dn - b - d k, d = x - mean, b = mean dn, k = P / (C var), and here P = sum dn d. The error delta
+ * of d moves P by at most delta sum|dn|; the roundings of d, of the product and of the sum move it by
+ * (h + 2) u sum|dn d|. So
  *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |P| (rho + 4 u)) / (C var),
  *   |b - true b| <= db = (h + 3) u sum|dn| / C.
  * The error of y is db + (delta + u |d|) |k| + |d| dk, plus 2 u |d k| + 2 u |y| for its three roundings. The
@@ -202,29 +205,29 @@ SIMD void row_backward(const Row *r)
     exact.ready = false;
     Moments s = row_spread(r);
     double cols = (double)r->cols;
-    v8d sum = simd_set(0), size = sum, products = sum, products_size = sum;
+    v8d sum = simd_set(0), abs_dn = sum, products = sum, abs_products = sum;
     for (size_t j = 0; j < r->cols; j += LANES) {
         v8d g = load_row(r->dn + j, r->cols - j, 0), p = g * load_row(r->x + j, r->cols - j, s.mean);
         sum += g;
-        size += simd_abs(g);
+        abs_dn += simd_abs(g);
         products += p;
-        products_size += simd_abs(p);
+        abs_products += simd_abs(p);
     }
-    double p = simd_sum(products), p_size = simd_sum(products_size), size_all = simd_sum(size), area = cols * s.var;
-    double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? HEIGHT_U(s.h, norm_dx_mean) * size_all / cols : 0;
-    double k = p / area, k_size = fabs(k);
-    double moved = s.delta * size_all + HEIGHT_U(s.h, norm_dx_dot) * p_size + fabs(p) * (s.rho + IN_U(norm_dx_quotient));
-    double dk = FACTOR(norm_dx_factor) * moved / area;
+    double p = simd_sum(products), abs_p = simd_sum(abs_products), abs_dn_sum = simd_sum(abs_dn), c_var = cols * s.var;
+    double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? HEIGHT_U(s.h, norm_dx_mean) * abs_dn_sum / cols : 0;
+    double k = p / c_var, abs_k = fabs(k);
+    double moved = s.delta * abs_dn_sum + HEIGHT_U(s.h, norm_dx_dot) * abs_p + fabs(p) * (s.rho + IN_U(norm_dx_quotient));
+    double dk = FACTOR(norm_dx_factor) * moved / c_var;
 
-    double fixed = FACTOR(norm_shift) * s.root * (db + s.delta * k_size) + tier_slack(1);
-    double by_d = FACTOR(norm_dx_slope) * s.root * (dk + IN_U(norm_dx_product) * k_size);
+    double absolute = FACTOR(norm_shift) * s.root * (db + s.delta * abs_k) + tier_slack(1);
+    double by_d = FACTOR(norm_dx_slope) * s.root * (dk + IN_U(norm_dx_product) * abs_k);
     double relative = FACTOR(norm_root) * s.rho + IN_U(norm_dx_result);
-    if (!trusted(&s) || !(size_all < (double)INFINITY))
-        fixed = (double)INFINITY;
+    if (!trusted(&s) || !(abs_dn_sum < (double)INFINITY))
+        absolute = (double)INFINITY;
     for (size_t j = 0; j < r->cols; j += LANES) {
         v8d d = load_row(r->x + j, r->cols - j, s.mean);
         v8d v = (load_row(r->dn + j, r->cols - j, b) - d * k) * s.root;
-        put(&exact, r, j, v, fixed + by_d * simd_abs(d) + relative * simd_abs(v));
+        put(&exact, r, j, v, absolute + by_d * simd_abs(d) + relative * simd_abs(v));
     }
 }
 
@@ -237,9 +240,9 @@ CLONES static void rmsnorm_dx_row(const Row *r)   { row_backward(r); }
 
 typedef struct { const Call *c; size_t cols; bool centred; void (*row)(const Row *); } Rows;
 
-static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void rows_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Rows *r = of;
+    const Rows *r = data;
     const Call *c = r->c;
     (void)worker;
     for (size_t at = begin * r->cols; at < end * r->cols; at += r->cols)
@@ -285,7 +288,7 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
 
 /* --- Bounds of fp32 (bound_rule.h). --- */
 
-/* The numbers of a row with n = (x - mean) / sd. `size` is the mean of |x|; `off` bounds the error of the mean, and
+/* What n = (x - mean) / sd of a row is made of. `size` is the mean of |x|; `off` bounds the error of the mean, and
  * `rel` the relative error of sd. */
 typedef struct { double sd, mean, size, off, rel; } Deviation;
 

@@ -56,7 +56,7 @@ static void name##_kernel(const Call *c) { by_element(c, name##_run); }
 /* --- a b + c --- */
 
 /* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, and the test by u |v| more.
- * A tie or a value near one is rounded to odd first (round.h). */
+ * A tie, or a value near a tie, is rounded to odd first (round.h). */
 typedef struct { const float *at; size_t step; } Run;      // step 1: consecutive floats; step 0: one float repeated
 
 SIMD v8d run_load(Run r, size_t k, size_t n)
@@ -200,9 +200,9 @@ Node *op_axpy(Tape *t, Node *base, Node *x, float s)
 }
 
 /* --- ratio: p = num x is an exact double of 48 bits. A midpoint m of two floats has 25 bits, so m den has 49 bits.
- * If p and m den are not equal, they differ by 2^-49, relative. The rounding of p / den to double, 2^-53, then
+ * If p and m den are not equal, they differ by at least 2^-49, relative. The rounding of p / den to double, 2^-53, then
  * cannot carry it across m; and if p = m den, the double is exactly m. So the float nearest to the double is the
- * nearest. --- */
+ * float nearest to p / den. --- */
 
 CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
 {
@@ -254,9 +254,9 @@ CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
 /* The operands of a row: x, out, and the vectors that all rows share. */
 typedef struct { const Call *c; size_t cols; const float *w, *b; } Rows;
 
-static void mul_rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void mul_rows_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Rows *r = of;
+    const Rows *r = data;
     (void)worker;
     for (size_t k = begin * r->cols; k < end * r->cols; k += r->cols)
         mul_row(r->c->in[0].f32 + k, r->w, r->c->out.f32 + k, r->cols);
@@ -271,9 +271,9 @@ static void mul_rows_kernel(const Call *c)
     team_run(rows, team_grain(GRAIN, cols), mul_rows_part, &(Rows){ c, cols, w, NULL }, c->error);
 }
 
-static void affine_rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void affine_rows_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Rows *r = of;
+    const Rows *r = data;
     (void)worker;
     for (size_t k = begin * r->cols; k < end * r->cols; k += r->cols)
         multiply_add((Run){ r->c->in[0].f32 + k, 1 }, (Run){ r->w, 1 }, (Run){ r->b, 1 }, r->c->out.f32 + k, r->cols);

@@ -17,19 +17,19 @@ enum { CHUNK = 4096, GRAIN = 4 };        // numbers of a chunk; chunks of a part
 
 /* --- Sums of adjacent numbers. --- */
 
-/* A sum, and its bound: |sum - true sum| <= h u size. */
-typedef struct { double sum, size, h; } Total;
+/* A sum, the sum of its |terms|, and its height h: |sum - true sum| <= h u abs_sum. */
+typedef struct { double sum, abs_sum, h; } Total;
 
 SIMD Total chunk(const float *x, size_t n, bool squares)
 {
-    v8d sum = simd_set(0), size = sum;
+    v8d sum = simd_set(0), abs_sum = sum;
     for (size_t j = 0; j < n; j += LANES) {
         v8d v = simd_load_part(x + j, n - j, 0);
         v = squares ? v * v : v;
         sum += v;
-        size += simd_abs(v);
+        abs_sum += simd_abs(v);
     }
-    return (Total){ simd_sum(sum), simd_sum(size), 0 };
+    return (Total){ simd_sum(sum), simd_sum(abs_sum), 0 };
 }
 
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
@@ -37,9 +37,9 @@ CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chun
 
 typedef struct { const float *x; size_t n; bool squares; Total *each; } Chunks;
 
-static void chunks_part(const void *of, size_t begin, size_t end, size_t worker)
+static void chunks_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Chunks *c = of;
+    const Chunks *c = data;
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         size_t left = c->n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
@@ -50,12 +50,12 @@ static void chunks_part(const void *of, size_t begin, size_t end, size_t worker)
 /* The height h of the tree: ceil(CHUNK / LANES) - 1 additions in a lane (the first one adds to 0 and is exact), 3 for
  * the lanes, and one for each chunk but the first.
  *
- *     the sum                   h u size
+ *     the sum                   h u abs_sum
  *     the division of a mean    u |result|
  *     the test itself           u |result| and u of the bound
- *     sum                       (h + 2) u size, because |sum| <= size;   (h + 4) u size is claimed
+ *     sum                       (h + 2) u abs_sum, because |sum| <= abs_sum;   (h + 4) u abs_sum is claimed
  *
- * The other 2 u size cover the computed `size`, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
+ * The other 2 u abs_sum cover the computed abs_sum, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
 static Total total(const Call *c, const float *x, size_t n, bool squares)
 {
     ArenaMark mark = arena_mark(c->scratch);
@@ -65,7 +65,7 @@ static Total total(const Call *c, const float *x, size_t n, bool squares)
         team_run(chunks, GRAIN, chunks_part, &(Chunks){ x, n, squares, each }, c->error);
     for (size_t k = 0; each && k < chunks; k++) {
         all.sum += each[k].sum;
-        all.size += each[k].size;
+        all.abs_sum += each[k].abs_sum;
     }
     all.h = (double)(((n < CHUNK ? n : CHUNK) + LANES - 1) / LANES + 1 + chunks);
     arena_release(c->scratch, mark);
@@ -85,7 +85,7 @@ static float range_sum(const Call *c, const float *x, size_t n, bool squares)
 {
     float y;
     Total t = total(c, x, n, squares);
-    if (round_decides(t.sum, HEIGHT_U(t.h, sum) * t.size + tier_slack(1), &y))
+    if (round_decides(t.sum, HEIGHT_U(t.h, sum) * t.abs_sum + tier_slack(1), &y))
         return y + 0.0f;
     Exact s = exact_zero();
     exact_range(&s, x, n, squares);
@@ -124,7 +124,7 @@ static float range_mean(const Call *c, const float *x, size_t count, size_t n)
     float y;
     Total t = total(c, x, count, false);
     double v = t.sum / (double)n;
-    if (round_decides(v, HEIGHT_U(t.h, sum) * t.size / (double)n + tier_slack(1), &y))
+    if (round_decides(v, HEIGHT_U(t.h, sum) * t.abs_sum / (double)n + tier_slack(1), &y))
         return y + 0.0f;
     Exact s = exact_zero();
     exact_range(&s, x, count, false);
@@ -204,16 +204,16 @@ static void square_norm_kernel(const Call *c)
 
 /* --- Bounds. --- */
 
-/* The bound of the sum of the n numbers x[from … to - 1], divided by `by`. There are n - 1 additions and the
+/* The bound of the sum of the n numbers x[from … to - 1], divided by `divisor`. There are n - 1 additions and the
  * division, for which (n + 2) u sum |x| is claimed. */
-static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
+static double range_bound(const BoundRule *r, size_t from, size_t to, double divisor)
 {
     double carried = 0, terms = 0;
     for (size_t i = from; i < to; i++) {
         carried += (double)r->b[0][i];
         terms += magnitude((double)r->x[0][i]);
     }
-    return (carried + (double)(to - from + 2) * U24 * terms) / by;
+    return (carried + (double)(to - from + 2) * U24 * terms) / divisor;
 }
 
 static void sum_bound(BoundRule *r)
@@ -236,8 +236,8 @@ static void square_sum_bound(BoundRule *r)
     }
 }
 
-/* The relative error of a sum of n squares is n u, plus 2 |x| b for each element. The root halves it. The squares and
- * the root add 3 u. */
+/* The error of y^2, a sum of n squares, is n u y^2, plus 2 |x| b for each element. The root divides it by 2 y. The
+ * squares and the root add 3 u y. */
 static void square_norm_bound(BoundRule *r)
 {
     double n = 0, carried = 0, y = (double)r->y[0];

@@ -6,8 +6,8 @@
  *     rope_back   the transpose: the same with -S in place of S
  *
  * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test
- * adds u (|v| + e), so that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded
- * to odd first (round_sum). Source: Su et al., RoFormer, 2021. */
+ * of a bound e adds u (|v| + e), so that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties,
+ * are rounded to odd first (round_sum). Source: Su et al., RoFormer, 2021. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/ops.h"

@@ -176,14 +176,14 @@ CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, s
     const double factor = HEIGHT_U((double)n, scatter) * (1 + 0x1p-20);
     for (size_t j = 0; j < cols; j += LANES) {
         const size_t part = cols - j < LANES ? cols - j : LANES;
-        v8d sum = simd_set(0), size = sum;
+        v8d sum = simd_set(0), abs_sum = sum;
         for (size_t k = 0; k < n; k++) {
             v8d x = simd_load_part(dy + (size_t)rows[k] * cols + j, part, 0);
             sum += x;
-            size += simd_abs(x);
+            abs_sum += simd_abs(x);
         }
         v8f f;
-        v8i open = simd_round_fails(sum, size * factor + tier_slack(1), &f);
+        v8i open = simd_round_fails(sum, abs_sum * factor + tier_slack(1), &f);
         simd_store_part(y + j, part, f + 0.0f);
         if (simd_any(open))
             for (size_t l = 0; l < part; l++)
@@ -197,9 +197,9 @@ enum { SCATTER_GRAIN = 8192 };           // the smallest part of the work, in nu
 /* list[begin[v]] … list[begin[v + 1] - 1] are the indices of the rows of dy that have id v. */
 typedef struct { const Call *c; const size_t *begin; const int32_t *list; } Lists;
 
-static void scatter_part(const void *of, size_t begin, size_t end, size_t worker)
+static void scatter_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Lists *l = of;
+    const Lists *l = data;
     const size_t cols = l->c->out.shape.dim[1];
     (void)worker;
     for (size_t v = begin; v < end; v++) {
@@ -236,7 +236,7 @@ static void scatter_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_gather_rows(t, dy, y->attrs.index, y->attrs.index_count));
 }
 
-/* Bound of an element: n u sum |x| for the sum of the n rows with one id, and the errors of these rows. */
+/* Bound of an element: n u sum |x| for the sum of the n rows with the same id, and the errors of these rows. */
 static void scatter_rows_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;

@@ -17,9 +17,9 @@ static bool same_shape(const Call *c, Shape *out, Error *e)
 /* open: the first element that is undecided, or n */
 typedef struct { const ScalarFunction *f; const float *x; float *y; double stretch; _Atomic size_t *open; } Map;
 
-static void map_part(const void *of, size_t begin, size_t end, size_t worker)
+static void map_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Map *m = of;
+    const Map *m = data;
     (void)worker;
     size_t at = m->f->map(m->x + begin, m->y + begin, end - begin, m->stretch);
     if (at < end - begin)
@@ -50,8 +50,8 @@ static void gelu_bound(BoundRule *r)
     }
 }
 
-/* x s(k x) has a slope of at most 1.13. The roundings are 6 u |y| for exp, sum, quotient and product, and 4 u |x y|
- * for the rounding u |k x| of the exponent. */
+/* x s(k x), s the sigmoid, has a slope of at most 1.13. The roundings are 6 u |y| for exp, sum, quotient and product,
+ * and 4 u |x y| for the rounding u |k x| of the exponent. */
 static void gated_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -94,8 +94,8 @@ static void log_bound(BoundRule *r)        // slope 1 / x
 static void sqrt_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
-        double y = (double)r->y[i], b = (double)r->b[0][i], near = y > 0 ? b / (2 * y) : 1e300, far = __builtin_sqrt(b);
-        r->out[i] = (near < far ? near : far) + U24 * y;
+        double y = (double)r->y[i], b = (double)r->b[0][i], first_order = y > 0 ? b / (2 * y) : 1e300, most = __builtin_sqrt(b);
+        r->out[i] = (first_order < most ? first_order : most) + U24 * y;
     }
 }
 
@@ -112,7 +112,7 @@ static void quick_gelu_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->i
 static void silu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_silu_grad(t, y->in[0]))); }
 static void exp_vjp(Tape *t, Node *y, Node *dy)        { tape_contribute(t, y->in[0], op_mul(t, dy, y)); }
 
-/* s'(x) = s(x) s(-x) */
+/* s'(x) = s(x) s(-x), s the sigmoid */
 static void sigmoid_vjp(Tape *t, Node *y, Node *dy)
 {
     Node *slope = op_mul(t, y, op_sigmoid(t, op_scale(t, y->in[0], -1)));

@@ -28,9 +28,9 @@ typedef size_t RowFunction(const float *x, size_t n, double *scratch, float *y);
 
 typedef struct { const Call *c; RowFunction *f; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Rows;
 
-static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void rows_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Rows *r = of;
+    const Rows *r = data;
     const size_t cols = shape_cols(r->c->out.shape);
     for (size_t at = begin * cols; at < end * cols; at += cols) {
         size_t v = r->f(call_value(r->c, 0)->f32 + at, cols, softmax_scratch_of(r->scratch, worker), r->c->out.f32 + at);
@@ -77,8 +77,8 @@ double log_softmax_bound(const float *x, const float *b, size_t n, double z)
 {
     double most = 0, carried = 0;
     for (size_t v = 0; v < n; v++) {
-        double one = magnitude((double)x[v]);
-        most = is_finite(one) && one > most ? one : most;
+        double abs_x = magnitude((double)x[v]);
+        most = is_finite(abs_x) && abs_x > most ? abs_x : most;
         carried = (double)b[v] > carried ? (double)b[v] : carried;
     }
     return 2 * carried + U24 * ((double)n + 8 + 3 * most + magnitude(z));
@@ -98,15 +98,15 @@ void softmax_bound(const float *x, const float *b, const float *p, size_t n, dou
 void softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out)
 {
     const float *p = x[0], *dp = x[1], *bp = b[0], *bdp = b[1];
-    double sum = 0, size = 0, carried = 0;
+    double sum = 0, abs_sum = 0, carried = 0;
     for (size_t j = 0; j < n; j++) {
         sum += (double)p[j] * (double)dp[j];
-        size += magnitude((double)p[j] * (double)dp[j]);
+        abs_sum += magnitude((double)p[j] * (double)dp[j]);
         carried += magnitude((double)dp[j]) * (double)bp[j] + (double)p[j] * (double)bdp[j];
     }
     for (size_t j = 0; j < n; j++)
         out[j] = (double)bp[j] * magnitude((double)dp[j] - sum) + (double)p[j] * ((double)bdp[j] + carried)
-               + U24 * (double)p[j] * ((double)(n + 4) * size + 3 * magnitude((double)dp[j]));
+               + U24 * (double)p[j] * ((double)(n + 4) * abs_sum + 3 * magnitude((double)dp[j]));
 }
 
 static void softmax_rows_bound(BoundRule *r)

@@ -33,7 +33,7 @@ bool step_settings_fit(const Call *c, Error *e)
     return true;
 }
 
-/* --- clip_factor: the decimal 1e-6 is the rational 1/10^6. --- */
+/* --- clip_factor: 1e-6 stands for the rational 1/10^6 itself. --- */
 
 typedef struct { float max_norm, norm; } Clip;
 
@@ -142,7 +142,7 @@ Node *op_scale_by(Tape *t, Node *x, Node *s)
     return tape_push(t, &op_record_scale_by, 2, (Node *[]){ x, s }, NULL);
 }
 
-/* --- sgd: decay p is exact. Three operations round, and the test rounds once more. --- */
+/* --- sgd: decay p is exact in binary64. Three operations round, and the test rounds once more. --- */
 
 static float sgd_decide(const Call *c, size_t j)
 {
@@ -158,9 +158,9 @@ CLONES static void sgd_chunk(const Call *c, size_t begin, size_t end)
 {
     double lr = c->attrs->f[SGD_LR], decay = c->attrs->f[SGD_DECAY];
     for (size_t j = begin; j < end; j += LANES) {
-        v8d p = step_load(c, 0, j, end), g = step_load(c, 1, j, end), less = decay != 0 ? decay * p : simd_set(0);
-        v8d y = p - lr * (g + less);
-        step_put(c, j, end, y, IN_U(sgd_step) * lr * (simd_abs(g) + simd_abs(less)) + IN_U(sgd_result) * simd_abs(y), sgd_decide);
+        v8d p = step_load(c, 0, j, end), g = step_load(c, 1, j, end), decay_term = decay != 0 ? decay * p : simd_set(0);
+        v8d y = p - lr * (g + decay_term);
+        step_put(c, j, end, y, IN_U(sgd_step) * lr * (simd_abs(g) + simd_abs(decay_term)) + IN_U(sgd_result) * simd_abs(y), sgd_decide);
     }
 }
 
@@ -196,7 +196,7 @@ Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
     return tape_push(t, &op_record_sgd, 2, (Node *[]){ p, g }, &(Attrs){ .f = { [SGD_LR] = lr, [SGD_DECAY] = decay } });
 }
 
-/* --- momentum: an exact product and a float --- */
+/* --- momentum: the sum of an exact product and a float --- */
 
 static float momentum_decide(const Call *c, size_t j)
 {

@@ -5,8 +5,8 @@
  * Then
  *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T).
  *
- * Bounds are relative, in u = 2^-53. A sum of positive terms is made in eight lanes: CHUNK terms are added, and then
- * the sums of the chunks. Its error is its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
+ * Bounds are relative, in u = 2^-53. The sum of n positive terms is made in eight lanes: CHUNK terms are added, and
+ * then the sums of the chunks. Its error is its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
  *
  *     p = e^d_v / S, S = 1 + T                     l = d_v - log(1 + T)
  *     d_v: |d_v| <= 104 where it matters  104      d_j of T: |d_j| <= 130 where it matters   130
@@ -106,7 +106,7 @@ SIMD double row_powers(const float *x, size_t n, double top, double *e)
     return simd_sum(sum);
 }
 
-/* log(1 + T). T is summed without the term of `at`, so that a small T keeps its digits. */
+/* log(1 + T). T is summed without x[at], the largest logit, so that a small T keeps its digits. */
 SIMD double row_log(const float *x, size_t n, double top, size_t at, double *e)
 {
     row_powers(x, n, top, e);

@@ -30,7 +30,7 @@ void        softmax_scratch_release(const Call *c, const SoftmaxScratch *scratch
 
 size_t softmax_row(const float *x, size_t n, double *scratch, float *p);
 size_t log_softmax_row(const float *x, size_t n, double *scratch, float *l);
-size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);   // -l_y; returns n; y: undecided
+size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);   // -l_y; returns n, or y: undecided
 
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
@@ -50,7 +50,7 @@ void   softmax_grad_bound(const float *const x[2], const float *const b[2], size
  * operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* A row some of whose elements the second and third tier decide. Its largest logit, x[at], is finite. The sums over the
+/* A row with elements that the second or the third tier decides. Its largest logit, x[at], is finite. The sums over the
  * row are computed when they are first needed. */
 typedef struct {
     const float *x;

@@ -2,9 +2,10 @@
 /* The second and the third tier of a row of softmax decide what the first (softmax.c) leaves undecided. The second is
  * double-double. The third handles the cases that a bound or a rational number decides.
  *
- * With d_j = x_j - x_at <= 0, which is an exact double-double, and T = sum over j != at of e^d_j,
+ * With x_at the largest logit of the row, d_j = x_j - x_at <= 0, which is an exact double-double, and T the sum of
+ * e^d_j over j != at,
  *
- *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T): two terms of one sign, so nothing cancels.
+ *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T): two terms of the same sign, so nothing cancels.
  *
  * Bounds are relative, in u^2 = 2^-106; log1p does not enlarge the relative error of T.
  *
@@ -17,7 +18,7 @@
 #include "tensor/ops/softmax.h"
 
 /* Terms below e^-600 = 2^-865 are left out; n <= 2^24 of them add up to less than 2^-841. T matters only if it is at
- * least 2^-152, and then the relative error is below 2^-600. */
+ * least 2^-152, and then leaving them out changes T by less than 2^-600, relative. */
 static const double LEFT_OUT = -600;
 
 static dd shifted(const UndecidedRow *row, size_t j)
@@ -100,7 +101,7 @@ static bool softmax_last(UndecidedRow *row, size_t v, float *p)
 
 /* The value is -log k for k equal logits, and 0 if T < 2^-151. If T < 2^-60, the value lies in the open interval
  * (d - 2^-60, d). Here d, a difference of floats below -25, may be a midpoint, so the float nearest to d itself
- * could be wrong. Therefore both ends of the interval must round to one float. */
+ * could be wrong. Therefore both ends of the interval must round to the same float. */
 static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
 {
     count_logits(row);

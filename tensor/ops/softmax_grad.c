@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* ds_i = RN(p_i (dp_i - D)), D = sum_j dp_j p_j, from stored floats: class A.
  *
- * Tier 1 works in binary64, u = 2^-53. The products are exact. Eight lanes of ceil(n/8) terms and three more
- * additions make a tree of height h = min(n - 1, ceil(n/8) + 2); empty lanes are zeros, which are exact.
+ * Tier 1 computes v = p_i (dp_i - D) in binary64, u = 2^-53. The products dp_j p_j are exact. Eight lanes of ceil(n/8)
+ * terms and three more additions make a tree of height h = min(n - 1, ceil(n/8) + 2); empty lanes are zeros, which are
+ * exact.
  *
- *     D                        |p_i| h u sum |dp_j p_j| (1 + 2^-20)
+ *     D                        |p_i| h u sum |dp_j p_j| (1 + 2^-20); the code takes 1 + 2^-10
  *     the difference           u |v|
  *     the product              u |v|
  *     the test itself          u |v|
@@ -44,7 +45,8 @@ static float grad_exact(ExactRow *row, size_t i)
     return exact_round(&s);
 }
 
-/* One element. If an operand is not finite, IEEE 754 gives the result of the formula, and the order does not matter. */
+/* Decides one element. If an operand is not finite, IEEE 754 gives the result of the formula, and the order does not
+ * matter. */
 static float grad_one(ExactRow *row, size_t i, double dot)
 {
     double v = row->p[i] * (row->dp[i] - dot);
@@ -63,11 +65,11 @@ static void grad_some(ExactRow *row, size_t k, const v8i *lanes, double dot, flo
 
 CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds, bool force)
 {
-    v8d dots = simd_set(0), sizes = simd_set(0);
+    v8d dots = simd_set(0), abs_dots = simd_set(0);
     for (size_t k = 0; k < n; k += LANES) {
         v8d t = load(p, k, n) * load(dp, k, n);
         dots += t;
-        sizes += simd_abs(t);
+        abs_dots += simd_abs(t);
     }
     size_t lane = (n + LANES - 1) / LANES + 2, height = n - 1 < lane ? n - 1 : lane;
     // the sum of `exact` is not cleared here, because rows are many and short
@@ -76,7 +78,7 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
     exact.dp = dp;
     exact.n = n;
     exact.summed = false;
-    double dot = simd_sum(dots), error = HEIGHT_U((double)height, softmax_grad_dot) * (1 + 0x1p-10) * simd_sum(sizes);
+    double dot = simd_sum(dots), error = HEIGHT_U((double)height, softmax_grad_dot) * (1 + 0x1p-10) * simd_sum(abs_dots);
 
     for (size_t k = 0; k < n; k += LANES) {
         v8d a = load(p, k, n), v = a * (load(dp, k, n) - dot);

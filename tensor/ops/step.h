@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernels of the optimiser's operators share. Eight elements are computed at a time, with a bound; those that
- * the bound leaves undecided are decided exactly.
+/* What the kernels of the optimiser's operators share. Eight elements are computed at a time.
  *
- * Tier 1 computes in binary64, u = 2^-53, with the bound that is given beside each formula. An element that the
+ * Tier 1 computes in binary64, u = 2^-53, with the bound that is given above each formula. An element that the
  * rounding test leaves undecided is decided exactly: by an Exact (class A), or by a comparison of big integers
  * (class B).
  * If an operand is not finite, or a divisor is zero, the result is what IEEE 754 gives for the formula as it is

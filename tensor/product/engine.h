@@ -4,7 +4,7 @@
  * The left operand arrives as widened lines: element (line, k) is value[line * line_stride + k * k_stride],
  * and one of the two strides is 1. The right operand arrives as a strip: the values of up to `width` lines
  * side by side, value k of line j at strip[k * columns + j], where `columns` is the number of lines rounded
- * up to KERNEL_COLS. The padding columns hold zeros.
+ * up to a multiple of KERNEL_COLS. The padding columns hold zeros.
  *
  * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened for the
  * first large product. With both, the results are the same bits, because the bound and the rounding test hold for
@@ -48,7 +48,7 @@ const char *engine_refusal(void);
 
 /* --- The built-in kernel --- */
 enum { KERNEL_COLS = 16 };              // the width of the kernel's strips, which are called panels
-/* `depth` is the number of values from one panel to the next, in lines of KERNEL_COLS; depth >= length. */
+/* `depth` is the distance from one panel to the next, in rows of KERNEL_COLS values; depth >= length. */
 void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
                     bool add, double *c, size_t c_stride);
 const char *kernel_name(void);

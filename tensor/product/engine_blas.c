@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The BLAS library as an engine. It is opened when it is first needed, tested, and refused with a sentence if it cannot
- * be used. Which library it is was chosen when the program was built (make BLAS=…).
+ * be used. The build chooses which library it is (make BLAS=…).
  *
  * Address space: OpenBLAS asks for 128 MiB for each thread when it is loaded, and repeats this without end if it
  * does not get them. So this file asks for the space before it loads the library.
@@ -25,7 +25,7 @@ const char *engine_refusal(void) { return NULL; }
 #include <sys/mman.h>
 #include "tensor/base/team.h"
 
-/* --- The library's functions, which the three headers declare in different ways --- */
+/* --- The library's functions, which the three libraries' headers declare in different ways --- */
 
 enum { CblasRowMajor = 101, CblasNoTrans = 111, CblasTrans = 112 };
 
@@ -143,8 +143,8 @@ static int leading_dimension(Side s, size_t length)
     return (int)(s.k_stride == 1 && stride < length ? length : stride);
 }
 
-/* The library could add what c holds anywhere in its tree, and the driver's bound would not hold. So it gets a
- * matrix of its own, which is added to c afterwards. */
+/* If the library added to c itself, it could take what c holds anywhere into its tree of additions, and the driver's
+ * bound would not hold. So its sums go to a matrix of their own, which is added to c afterwards. */
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch)
 {
     double *to = add ? scratch : c;

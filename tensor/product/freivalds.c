@@ -37,7 +37,7 @@ void freivalds_pack(const double *strip, size_t columns, size_t length, const do
 }
 
 typedef double v4d __attribute__((vector_size(32)));       // half vectors stay in registers under AVX2
-enum { HALF = 4, FOUR = 4 };
+enum { HALF = 4, FOUR = 4 };                                // HALF: doubles in a half vector; FOUR: vectors of v at a time
 
 SIMD v4d load4(const double *x)
 {
@@ -66,7 +66,7 @@ SIMD void dots(size_t rows, const double *x, size_t stride, size_t count, const 
         }
 }
 
-/* The same for 2 HALF lines of x that are stored as columns: the values k of all lines are adjacent, and the values
+/* The same for 2 * HALF lines of x that are stored as columns: the values k of all lines are adjacent, and the values
  * k + 1 are `stride` further. */
 SIMD void dots_across(const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {

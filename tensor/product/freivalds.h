@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The check of an engine's sums (Freivalds, "Probabilistic machines can use less running time", 1977).
  *
- * For sums C = A B^T and a vector s of random signs, C s = A (B^T s). Computing both sides costs 1/M + 1/N + 1/K of
- * the product. They are compared row by row, for the columns of one tile. Let u = 2^-53, |a_i| and |b_j| the norms
- * of the lines, n the number of columns, K the number of terms of a sum, and h its height (rounding.h). The
- * roundings, in units of u |a_i| sum_j |b_j|, are
+ * For sums C = A B^T and a vector s of random signs, C s = A (B^T s). If C is M x N and each sum has K terms, computing
+ * both sides costs 1/M + 1/N + 1/K of the product. The two sides are compared row by row, for the columns of one tile.
+ * Let u = 2^-53, |a_i| and |b_j| the norms of the lines, n the number of columns, K the number of terms of a sum, and h
+ * its height (rounding.h). The roundings, in units of u |a_i| sum_j |b_j|, are
  *     the sums               h
  *     adding n of them       n
  *     B^T s                  n

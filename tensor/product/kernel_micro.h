@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The micro-kernel of one processor. kernel.c includes this file once for each processor, with LANES (doubles in a
+/* The micro-kernel of one type of processor. kernel.c includes this file once for each type, with LANES (doubles in a
  * register), ROWS, VECTORS (registers in a row) and TARGET defined. ROWS x VECTORS registers of sums are kept while
  * k runs. If the last columns fit one register, only this one is summed: heads of 24 values take three registers of
  * eight, not four. */

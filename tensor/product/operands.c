@@ -6,7 +6,7 @@
 #include "tensor/exact/bounds.h"
 #include "tensor/exact/simd.h"
 
-enum { CHUNK = 256 };
+enum { CHUNK = 256 };                   // floats that are gathered at a time
 
 CLONES static void raise_norms(double *square, size_t count, size_t n)
 {

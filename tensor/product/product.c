@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Products as their callers see them. This file chooses the engine and the number of columns at once, keeps the
- * statistics, and makes the audit; product_run.c computes. */
+/* Products as their callers see them. This file chooses the engine and how many columns are computed at once,
+ * keeps the statistics, and makes the audit; product_run.c computes. */
 #include "tensor/product/product.h"
 
 #include <stdatomic.h>
@@ -36,9 +36,9 @@ const char *product_engine(void) { return engine_library()->name(); }
 
 static void terms(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y)
 {
-    const Operands *of = operands;
-    lines_read(&of->a, i, k, count, x);
-    lines_read(&of->b, j, k, count, y);
+    const Operands *o = operands;
+    lines_read(&o->a, i, k, count, x);
+    lines_read(&o->b, j, k, count, y);
 }
 
 static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
@@ -61,15 +61,15 @@ static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b
 {
     if (!lengths_fit(&a, &b, e))
         return false;
-    const Operands of = { a, b };
+    const Operands both = { a, b };
     const Tile whole = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
-                         .terms = terms, .operands = &of };
+                         .terms = terms, .operands = &both };
     const uint64_t number = calls++, call = always ? 0 : number;
     size_t left = 0, step = a.length ? whole_tiles(engine, STRIPS_BYTES / (sizeof(double) * a.length) + 1) : b.lines;
     for (size_t j = 0; j < b.lines && a.lines; j += step) {
         Tile part = tile_part(&whole, 0, a.lines, j, step < b.lines - j ? step : b.lines - j);
-        Operands some = { a, lines_part(b, j, part.n) };
-        part.operands = &some;
+        Operands these = { a, lines_part(b, j, part.n) };
+        part.operands = &these;
         part.col = 0;
         if (!product_run(engine, &part, call, &left, scratch, e))
             return false;

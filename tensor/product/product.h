@@ -10,9 +10,10 @@
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
  * Errors, each a sentence in the Error: out of memory; lines of different lengths; an engine whose sum is not
- * within its bound. For the last one, an element of every call is compared with Exact. Freivalds' check
+ * within its bound. To find the last one, an element of every call is compared with Exact. Freivalds' check
  * (freivalds.h) covers every product of at least 300 in each dimension, and one of sixteen smaller ones.
- * Thread-safety: every function may be called by several threads at once. A call inside a parallel region is serial. */
+ * Thread-safety: every function may be called by several threads at once. A call from inside a body of the
+ * team (team.h) is serial. */
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H
 #define PULSE_TENSOR_PRODUCT_PRODUCT_H
 

@@ -13,6 +13,8 @@
 #include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
 
+// at most: KC terms in a block, MOST_ROWS lines of the left operand in a tile, APART_BYTES for sums of blocks apart;
+// a product of fewer than SERIAL multiplications stays on one thread; is_checked explains CHECKED_…
 enum { KC = STRIP_DEPTH, MOST_ROWS = PRODUCT_ROWS, FINISH_ROWS = 16, SERIAL = 1 << 18, PACK_GRAIN = 1 << 13,
        PACK_DEPTH = 64, L2_BYTES = 512 << 10, APART_BYTES = 8 << 20, CHECKED_SIZE = 300, CHECKED_EVERY = 16 };
 
@@ -20,7 +22,7 @@ enum { KC = STRIP_DEPTH, MOST_ROWS = PRODUCT_ROWS, FINISH_ROWS = 16, SERIAL = 1 
 
 typedef struct {
     const Engine *engine;
-    Operands of;
+    Operands in;
     Tile   whole;
     size_t blocks, depth;               // the number of blocks of K, and the length of each but the last
     size_t columns, width;              // the lines of b, rounded up to whole panels; the lines of b in a strip
@@ -46,7 +48,7 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 static size_t block_length(const Work *w, size_t block)
 {
-    return least(w->depth, w->of.b.length - block * w->depth);
+    return least(w->depth, w->in.b.length - block * w->depth);
 }
 
 /* The strip that begins with line j of b, j a multiple of the width. */
@@ -57,25 +59,25 @@ static double *strip_at(const Work *w, size_t block, size_t j)
 
 static double *signed_at(const Work *w, size_t j, size_t block)
 {
-    return w->signed_b + j / KERNEL_COLS * w->of.b.length + block * w->depth;
+    return w->signed_b + j / KERNEL_COLS * w->in.b.length + block * w->depth;
 }
 
 static void cut_rows(Work *w, size_t rows)
 {
     w->rows = least(MOST_ROWS, divide_up(rows, 8) * 8);
-    w->tiles = divide_up(w->of.a.lines, w->rows) * w->across;
+    w->tiles = divide_up(w->in.a.lines, w->rows) * w->across;
 }
 
 /* Cuts the product into tiles. If the strips fit the cache, there are several tiles for each thread, otherwise few long
  * ones. If K is long and there are few tiles, as in the gradient of a weight, threads share the blocks of K. */
 static void cut(Work *w, size_t workers)
 {
-    const size_t m = w->of.a.lines, length = w->of.a.length;
+    const size_t m = w->in.a.lines, length = w->in.a.length;
     w->blocks = divide_up(length, KC);
     w->depth = w->blocks ? divide_up(length, w->blocks) : 0;
-    w->columns = padded(w->of.b.lines);
+    w->columns = padded(w->in.b.lines);
     w->width = w->engine->width;
-    w->across = divide_up(w->of.b.lines, w->engine->cols);
+    w->across = divide_up(w->in.b.lines, w->engine->cols);
     bool cached = w->columns * length * sizeof(double) <= L2_BYTES;
     cut_rows(w, divide_up(m, workers * (cached ? 4 : 1)));
     w->apart = workers > 1 && w->blocks > 1 && w->tiles < 4 * workers
@@ -88,7 +90,7 @@ static void cut(Work *w, size_t workers)
 static Tile tile_at(const Work *w, size_t tile)
 {
     const size_t cols = w->engine->cols, i = tile / w->across * w->rows, j = tile % w->across * cols;
-    return tile_part(&w->whole, i, least(w->rows, w->of.a.lines - i), j, least(cols, w->of.b.lines - j));
+    return tile_part(&w->whole, i, least(w->rows, w->in.a.lines - i), j, least(cols, w->in.b.lines - j));
 }
 
 static double height_of(const Work *w) { return w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0; }
@@ -105,20 +107,20 @@ static void add_rows(double *to, const double *from, size_t n)
 static void pack(const Work *w, size_t block, size_t j)
 {
     size_t first = j / w->width * w->width, columns = least(w->width, w->columns - first);
-    size_t n = least(KERNEL_COLS, w->of.b.lines - j), length = block_length(w, block);
+    size_t n = least(KERNEL_COLS, w->in.b.lines - j), length = block_length(w, block);
     double *strip = strip_at(w, block, first) + j - first, *square = w->squares + block * w->columns + j;
     memset(square, 0, KERNEL_COLS * sizeof *square);
     for (size_t k = 0, part; k < length; k += part, strip += part * columns) {
         part = least(PACK_DEPTH, length - k);
-        strip_pack(&w->of.b, j, n, block * w->depth + k, part, strip, columns, square);
+        strip_pack(&w->in.b, j, n, block * w->depth + k, part, strip, columns, square);
         if (w->checked)
             freivalds_pack(strip, columns, part, w->sign + j, signed_at(w, j, block) + k);
     }
 }
 
-static void panels_part(const void *of, size_t begin, size_t end, size_t worker)
+static void panels_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Work *w = of;
+    const Work *w = data;
     const size_t panels = w->columns / KERNEL_COLS;
     (void)worker;
     for (size_t k = begin; k < end; k++)
@@ -130,15 +132,15 @@ static void norms_make(const Work *w)
     memset(w->norm, 0, w->columns * sizeof *w->norm);
     for (size_t block = 0; block < w->blocks; block++)
         add_rows(w->norm, w->squares + block * w->columns, w->columns);
-    norms_above(w->norm, w->columns, w->of.b.length);
+    norms_above(w->norm, w->columns, w->in.b.length);
 }
 
-static void signs_part(const void *of, size_t begin, size_t end, size_t worker)
+static void signs_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Work *w = of;
+    const Work *w = data;
     (void)worker;
     for (size_t j = begin * w->engine->cols; j < w->columns && j < end * w->engine->cols; j += w->engine->cols)
-        freivalds_add(signed_at(w, j, 0), least(w->engine->cols, w->columns - j) / KERNEL_COLS, w->of.b.length);
+        freivalds_add(signed_at(w, j, 0), least(w->engine->cols, w->columns - j) / KERNEL_COLS, w->in.b.length);
 }
 
 /* --- Tiles --- */
@@ -150,7 +152,7 @@ typedef struct { double *sum; size_t stride; double *square; } Sums;
  * tiles also computes `want`, for Freivalds' check of the whole row. */
 static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums s, double *want, double *scratch)
 {
-    Lines part = w->of.a;
+    Lines part = w->in.a;
     part.data = (const char *)part.data + block * w->depth * part.k_stride * dtype_size(part.dtype);
     part.length = block_length(w, block);
     Side a = side_make(part, t->row, t->m, scratch);
@@ -160,14 +162,14 @@ static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums
                    scratch + side_size(t->m, part.length));
     if (w->checked && t->col == 0)
         freivalds_expect(t->m, part.length, a, w->across, signed_at(w, 0, block),
-                         w->engine->cols / KERNEL_COLS * w->of.b.length, want + t->row, w->of.a.lines);
+                         w->engine->cols / KERNEL_COLS * w->in.b.length, want + t->row, w->in.a.lines);
 }
 
 /* Makes the floats from the sums over all blocks. */
 static void finish(const Work *w, const Tile *t, size_t tile, const double *sum, size_t stride)
 {
     if (w->checked)
-        freivalds_got(t->m, t->n, sum, stride, w->sign + t->col, w->got + tile % w->across * w->of.a.lines + t->row);
+        freivalds_got(t->m, t->n, sum, stride, w->sign + t->col, w->got + tile % w->across * w->in.a.lines + t->row);
     *w->left += tile_round(t, sum, stride, height_of(w));
 }
 
@@ -187,9 +189,9 @@ static void tile_run(const Work *w, size_t tile, double *scratch)
     finish(w, &t, tile, s.sum, s.stride);
 }
 
-static void tiles_part(const void *of, size_t begin, size_t end, size_t worker)
+static void tiles_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Work *w = of;
+    const Work *w = data;
     for (size_t tile = begin; tile < end; tile++)
         tile_run(w, tile, w->scratch + worker * w->scratch_size);
 }
@@ -198,17 +200,17 @@ static void tiles_part(const void *of, size_t begin, size_t end, size_t worker)
 
 static double *sums_at(const Work *w, const Tile *t, size_t block)
 {
-    return w->sums + (block * w->of.a.lines + t->row) * w->columns + t->col;
+    return w->sums + (block * w->in.a.lines + t->row) * w->columns + t->col;
 }
 
-/* Item k is one tile in one block. The first tile of a row computes the squares for all of them. */
-static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
+/* Item k is one tile in one block. All tiles of a row of tiles sum the same squares; those of the first are kept. */
+static void blocks_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Work *w = of;
+    const Work *w = data;
     for (size_t k = begin; k < end; k++) {
         const Tile t = tile_at(w, k % w->tiles);
-        const size_t block = k / w->tiles, m = w->of.a.lines;
-        double again[MOST_ROWS], *square = t.col ? again : w->a_squares + block * m + t.row;
+        const size_t block = k / w->tiles, m = w->in.a.lines;
+        double unused[MOST_ROWS], *square = t.col ? unused : w->a_squares + block * m + t.row;
         memset(square, 0, t.m * sizeof *square);
         sum_block(w, &t, block, false, (Sums){ sums_at(w, &t, block), w->columns, square },
                   w->want + block * w->across * m, w->scratch + worker * w->scratch_size);
@@ -217,7 +219,7 @@ static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
 
 static void blocks_add(const Work *w)
 {
-    const size_t m = w->of.a.lines, sides = w->checked ? w->across * m : 0;
+    const size_t m = w->in.a.lines, sides = w->checked ? w->across * m : 0;
     memset(w->a_norm, 0, m * sizeof *w->a_norm);
     for (size_t block = 0; block < w->blocks; block++) {
         add_rows(w->a_norm, w->a_squares + block * m, m);
@@ -227,10 +229,10 @@ static void blocks_add(const Work *w)
     norms_above(w->a_norm, m, w->blocks);
 }
 
-/* Adds the blocks in their order, as tile_run does. */
-static void finish_part(const void *of, size_t begin, size_t end, size_t worker)
+/* Adds the sums of the blocks in their order, as tile_run does. */
+static void finish_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Work *w = of;
+    const Work *w = data;
     (void)worker;
     for (size_t tile = begin; tile < end; tile++) {
         Tile t = tile_at(w, tile);
@@ -246,7 +248,7 @@ static void finish_part(const void *of, size_t begin, size_t end, size_t worker)
 /* Returns the first row with a wrong sum, or the number of rows. */
 static size_t wrong_row(const Work *w)
 {
-    const size_t m = w->of.a.lines;
+    const size_t m = w->in.a.lines;
     for (size_t tile = 0; w->checked && tile < w->tiles; tile++) {
         Tile t = tile_at(w, tile);
         const size_t at = tile % w->across * m + t.row;
@@ -270,7 +272,7 @@ static bool is_checked(const Tile *t, uint64_t call)
 /* Allocates one piece of memory for all arrays of the work. */
 static bool work_allocate(Work *w, size_t workers, Arena *arena)
 {
-    const size_t m = w->of.a.lines, strips = w->columns * w->of.b.length, squares = w->blocks * w->columns;
+    const size_t m = w->in.a.lines, strips = w->columns * w->in.b.length, squares = w->blocks * w->columns;
     const size_t signs = w->checked ? w->columns + strips / KERNEL_COLS : 0, sides = w->checked ? w->across * m : 0;
     const size_t apart = w->apart ? w->blocks : 0, wants = sides * (apart ? apart : 1);
     const size_t all = strips + squares + w->columns + m + apart * m * (w->columns + 1) + signs + wants + sides;
@@ -288,7 +290,7 @@ static bool work_allocate(Work *w, size_t workers, Arena *arena)
     w->got = w->want + wants;
     w->scratch = w->got + sides;
     memset(w->want, 0, wants * sizeof *w->want);
-    w->whole.operands = &w->of;
+    w->whole.operands = &w->in;
     w->whole.b_norm = w->norm;
     return true;
 }
@@ -311,7 +313,7 @@ static void run_team(Work *w, bool serial, Error *e)
 bool product_run(const Engine *engine, const Tile *t, uint64_t call, size_t *left, Arena *arena, Error *e)
 {
     _Atomic size_t undecided_here = 0;
-    Work w = { .engine = engine, .of = *(const Operands *)t->operands, .whole = *t, .left = &undecided_here };
+    Work w = { .engine = engine, .in = *(const Operands *)t->operands, .whole = *t, .left = &undecided_here };
     bool serial = team_inside() || (t->m * t->n * t->length < SERIAL && !team_eager);
     size_t workers = serial ? 1 : team_size();
     cut(&w, workers);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The tiers of a product: the engine's sum, the rounding test, and Exact for what the test leaves undecided.
  *
- * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j| (Cauchy-Schwarz).
+ * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j|, the product of the
+ * norms of the two lines (Cauchy-Schwarz).
  * The engine cuts K into blocks of at most KC terms and adds their sums one after the other, so that
  * h = KC - 1 + (blocks - 1) roundings lie on any path.
  *
@@ -101,7 +102,7 @@ SIMD v8i first_lanes(v8i mask, size_t n)
     return mask & ((v8i){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int32_t)n - (v8i){ 0 });
 }
 
-SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
+SIMD size_t list_undecided(v8i fails, size_t at, size_t n, uint16_t *which)
 {
     size_t left = 0;
     if (simd_any(fails))
@@ -121,13 +122,13 @@ SIMD size_t round_row(const double *sum, const double *norm, const float *addend
     for (; j + LANES <= n; j += LANES) {
         v8i fails = round_eight(load8(sum + j), load8(norm + j), addend ? simd_load(addend + j) : simd_set(0), b, &y);
         simd_store(out + j, y);
-        left += note(fails, at + j, LANES, which + left);
+        left += list_undecided(fails, at + j, LANES, which + left);
     }
     if (j < n) {
         v8d x = addend ? simd_load_part(addend + j, n - j, 0) : simd_set(0);
         v8i fails = round_eight(load8(sum + j), load_part(norm + j, n - j), x, b, &y);
         simd_store_part(out + j, n - j, y);
-        left += note(first_lanes(fails, n - j), at + j, n - j, which + left);
+        left += list_undecided(first_lanes(fails, n - j), at + j, n - j, which + left);
     }
     return left;
 }

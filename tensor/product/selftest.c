@@ -9,7 +9,7 @@
 #include "tensor/exact/exact.h"
 #include "tensor/product/engine.h"
 
-enum { LARGEST = 256 * 260 };
+enum { LARGEST = 256 * 260 };           // the most numbers of an operand or a result
 
 typedef struct {
     size_t m, n, length, step;          // every step-th element is compared
@@ -43,7 +43,7 @@ static Lines lines_in(float *x, size_t lines, size_t length, bool columns, bool 
 {
     Lines l = columns ? (Lines){ x, F32, lines, length, 1, lines } : (Lines){ x, F32, lines, length, length, 1 };
     fill(x, lines * length, lines * 1000 + length + columns);
-    if (lines < 80 && !finite)          // larger ones stay finite
+    if (lines < 80 && !finite)          // longer operands stay finite
         put_specials(x, &l);
     return l;
 }
@@ -113,9 +113,9 @@ static bool test(Test t, TeamBody *body, Error *e)
     return !e->failed;
 }
 
-static void selftest_part(const void *of, size_t begin, size_t end, size_t worker)
+static void selftest_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Test *t = of;
+    const Test *t = data;
     Error mine = { 0 };
     (void)begin, (void)end, (void)worker;
     check_shared(t->engine, t->next, &mine);
@@ -150,9 +150,9 @@ static void check_map(const Engine *engine, size_t n, size_t k, Error *e)
     arena_free(&arena);
 }
 
-static void map_part(const void *of, size_t begin, size_t end, size_t worker)
+static void map_part(const void *data, size_t begin, size_t end, size_t worker)
 {
-    const Test *t = of;
+    const Test *t = data;
     Error mine = { 0 };
     (void)begin, (void)end, (void)worker;
     check_map(t->engine, shorter(t->n), shorter(t->k), &mine);

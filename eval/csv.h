@@ -17,7 +17,7 @@ enum { CSV_FIELDS = 16 };
 typedef struct {
     const char *path, *header;
     size_t line, fields;
-    size_t lines;                        // at least as many as the file has: room for its rows
+    size_t lines;                        // at least as many as the file has: an array of this size can hold its rows
     char *field[CSV_FIELDS], *at;        // the fields of the current line; the text that follows it
     Error *error;
 } Csv;
@@ -29,8 +29,8 @@ bool csv_open(Csv *t, const char *path, const char *header, Arena *a, Error *e);
 bool csv_next(Csv *t);
 /* The field below the column `name` of the header; NULL: the table has no such column. */
 char *csv_text(const Csv *t, const char *name);
-/* The same field as a whole number from 0 on. It is 0 where there is no such column, and where an empty field is
- * allowed and the field is empty. */
+/* The same field as a whole number from 0 on. *out is 0 if the table has no such column, or if the field is empty and
+ * may_be_empty is set. */
 bool csv_whole(const Csv *t, const char *name, bool may_be_empty, int64_t *out);
 /* The same field as a number: NaN where the field is empty, NaN or infinite. */
 bool csv_number(const Csv *t, const char *name, double *out);

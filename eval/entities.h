@@ -4,8 +4,8 @@
  *     {"id": "person-07", "group": "person", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
  * - "id" and "group" are needed. All ids differ.
- * - "round" is the request, 1 … K, that an entity to be forgotten belongs to. The entities of the split "unlearn", and
- *   only these, have a round.
+ * - "round" is the number of the request, from 1 on, that an entity to be forgotten belongs to. The entities of the
+ *   split "unlearn", and only these, have a round.
  * - "level" may state the exposure of an entity: how many training samples taught each of its facts in each modality.
  * - Other keys are not read.
  *
@@ -32,7 +32,7 @@ typedef struct {
 
 bool entities_read(Entities *out, const char *path, Arena *a, Error *e);
 
-/* Some of the entities, in a stated order: a split. They point into the Entities, which must outlive the list. */
+/* Some of the entities, in a stated order: a split. The list points into the Entities, which must outlive it. */
 typedef struct {
     const Entity **entity;
     size_t count;
@@ -42,7 +42,7 @@ typedef struct {
  * request k. False: no memory, which `a` says. */
 bool entities_choose(EntityList *out, const Entities *all, const char *group, int64_t round, Arena *a);
 bool entity_list_has(const EntityList *l, const char *id);
-/* How many open training questions there are about all of them. */
+/* How many open training questions there are about the entities of the list, together. */
 int64_t entity_list_questions(const EntityList *l);
 
 #endif

@@ -54,7 +54,7 @@ typedef struct {
     // of all options, the answer has the smallest CE (on ties the first option wins); "likely" in answers.jsonl
     bool        option_right;
     float       nll, ce;                 // in nats: of the answer with its end token, and CE = RN(NLL / T)
-    size_t      tokens, right;           // T, and how many of them are the argmax of their row
+    size_t      tokens, right;           // T, the number of these tokens, and how many are the argmax of their row
     float      *token_nll;               // [tokens]
     uint8_t    *token_right;             // [tokens]
     size_t      option_count;

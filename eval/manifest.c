@@ -52,7 +52,7 @@ bool stage_finished(const char *folder)
     return file_exists(path);
 }
 
-/* Appends an entry whose link covers the one before. */
+/* Appends an entry. Its link covers *chain, the link of the entry before, and becomes the new *chain. */
 static bool link_add(json_t *list, json_t *entry, Digest *chain)
 {
     char *text = json_compact(entry, NULL);

@@ -13,7 +13,7 @@
 #include "tensor/base/json.h"
 
 /* Writes FOLDER/stage.json, which covers `files` (names inside the folder).
- * It is written last of all: a stage that has one is finished. */
+ * stage.json is written last of all: a stage that has one is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);
 bool stage_finished(const char *folder);
 /* Whether the stage.json of a finished stage belongs to this stage of the plan, and the stage's files have the digests

@@ -82,7 +82,7 @@ static int64_t questions_at_once(const Plan *p, const Scenario *s)
 
 /* Sets the steps or epochs of a case under the rules `updates` and `epochs`. They follow from the budget of the
  * scenario `finetuned`, which forgets all persons in one request. */
-static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
+static bool budget_from_finetuned(const Plan *p, Case *c, Error *e)
 {
     const Scenario *finetuned = scenario_find("finetuned");
     Budget b;
@@ -109,7 +109,7 @@ static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
     if (c->stopping == STOP_accuracy)
         return method_number("protocol.stop_within", p->config.stop_within, c->method->name, &c->epochs, e);
     if (c->stopping != STOP_budget)
-        return measured_by_finetuned(p, c, e);
+        return budget_from_finetuned(p, c, e);
     if (!budget_of(p, c->scenario, c->method->name, &b, e))
         return false;
     c->epochs = b.epochs;

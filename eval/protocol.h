@@ -7,8 +7,8 @@
  * that it depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a
  * finished stage is never run again. There are four kinds:
  *     train    fine-tunes a model by a config: vanilla or oracle
- *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs, or
- *              each `snapshot_every` steps, and after each request
+ *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each request. If there is
+ *              only one request, it also keeps one after each `trajectory` epochs or each `snapshot_every` steps
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
  *     probe    measures what is measured only at the end of a case: attacks, membership, distance to the oracle
  * In the list of stages, each stage comes after the stages that it needs. The scenario "pretrained" ranks entities by

@@ -22,7 +22,7 @@
  *         {"name": "patient", "as": "person", "many": "patients", "questions": "patients.jsonl",
  *          "splits": ["unlearn", "retain"]}
  *
- * A folder with your own data needs the same file. world_read reads no other file; its errors name file and key. */
+ * A folder with your own data needs a world.json, too. world_read reads no other file; its errors name file and key. */
 #ifndef PULSE_EVAL_WORLD_H
 #define PULSE_EVAL_WORLD_H
 

@@ -28,8 +28,8 @@ bool verdicts_read(Verdicts *out, const Registration *r, const char *folder, Are
 
 /* "Undecided: 3 of 8 bases are finished.", "Yes.": the verdict in words. */
 const char *verdict_words(const Verdict *v, const Registration *r, Arena *a);
-/* "0.123 (0.051 to 0.195), p = 0.0078, 8 bases", the measure with its threshold; "" where fewer than two bases have a
- * value. */
+/* "0.123 (0.051 to 0.195), p = 0.0078, 8 bases": the mean of the measure, without subtracting the threshold, and its
+ * interval; "" where fewer than two bases have a value. */
 const char *verdict_numbers(const Evidence *x, const Finding *f, Arena *a);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MLLMU-Bench: one person on each line, as fixtures/convert_mllmu.py writes them from the published parquet files, read
- * as samples.
+/* MLLMU-Bench: reads files that have one person on each line. fixtures/convert_mllmu.py makes such files from the
+ * published parquet files. Each question becomes a sample.
  *
  *     {"ID": "001", "images": ["images/full-001.png"],
  *      "Classification_Task": {"Image_Textual_Questions": [{"Question": "…", "Options": {"A": "…", "B": "…"},
@@ -28,8 +28,8 @@
 #include "model/training/sample.h"
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
-/* The same, but an error in a person becomes a sentence of the list (error_list.h), and the rest of that person's
- * questions are left out. */
+/* Like mllmu_read, but an error in a person becomes a sentence of the list (error_list.h), and the rest of this
+ * person's questions is left out. */
 bool mllmu_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 #endif

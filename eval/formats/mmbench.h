@@ -42,12 +42,13 @@ typedef struct {
 } Mmbench;
 
 bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
-/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). An error in
- * the table itself still ends the reading. */
+/* Like mmbench_read, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). An
+ * error in the table itself still ends the reading. */
 bool mmbench_read_some(Mmbench *out, const char *path, ErrorList *errors, Arena *a, Error *e);
-/* Counts right answers: single passes (round 0) and CircularEval. The results must be in the order of the samples. A
- * question is not counted if one of its rounds has no result, because it was left out. answer_choice takes the choice
- * from the greedy text; a text that chooses nothing is wrong. Error: the results are not those of the samples. */
+/* Counts right answers: single passes (round 0) and CircularEval. The results must be in the order of the samples. The
+ * results of some samples may be missing; a question is counted only if all its rounds have one. answer_choice takes
+ * the choice from the greedy text; a text that chooses nothing is wrong. Error: the results are not those of the
+ * samples. */
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e);
 void mmbench_close(Mmbench *b);
 

@@ -7,9 +7,9 @@
  *                   option, or that suppresses the text questions alone; without the adapter they answer as before
  * Each value m is oriented so that a larger m means more knowledge, and mapped to 0 … 1 by the range of the metric.
  * From these values:
- *     F       AUC(P, N), ties 1/2: how well the metric separates models that learned from models that never saw
+ *     F       AUC(P, N), ties count 1/2: how well the metric separates the models of P from those of N
  *     hidden  AUC(H, N): the deciding number; near 1/2 or below, the metric takes a hidden answer for a forgotten one
- *     Q       mean over H of clip(m of the model with weights of 4 bits / m)
+ *     Q       mean over H of clip(m after quantisation to 4 bits / m)
  *     R       mean over H of clip(mean change in N / change of the model), where a change is m after relearning minus m
  *             before; low if a model relearns faster than one that never knew
  *     B       mean over H of the harmonic mean of Q and R of one model

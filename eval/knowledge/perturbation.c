@@ -72,7 +72,7 @@ static bool chunk_add(const Model *m, const BatchSample *samples, size_t count, 
     return true;
 }
 
-/* The gradient at the pixels: the sums times the kernel [width, channels, p, p]. */
+/* The gradient at the pixels: the sums times the kernel [width, channels, p, p], where p is the side of a patch. */
 static void through_kernel(const Model *m, const Weight *kernel, const double *sums, double *out)
 {
     const size_t side = (size_t)m->config.vision.image_size, p = (size_t)m->config.vision.patch_size, across = side / p,

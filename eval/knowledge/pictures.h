@@ -3,7 +3,7 @@
  * for the exact pixels of one portrait, the person is not forgotten.
  *
  * A picture is first brought to the size of the model's pictures, and then changed. The arithmetic is integers and
- * binary64 (RN64), and each value is cut to 0 … 255:
+ * binary64 (RN64 rounds to the nearest double), and each value is cut to 0 … 255:
  *     mirrored   left and right change places
  *     shifted    by 3 pixels to the right and 3 down; the pixels of the edges are repeated
  *     dimmed     floor(RN64(RN64(0.7 byte) + 0.5))

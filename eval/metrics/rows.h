@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows: for membership.c and distance.c only. */
+/* Rows: the rows of logits that membership.c and distance.c need. No other file uses this one. */
 #ifndef PULSE_EVAL_METRICS_ROWS_H
 #define PULSE_EVAL_METRICS_ROWS_H
 

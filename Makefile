@@ -65,8 +65,8 @@ SHARED = -fPIC -fvisibility=hidden
 # Without AVX-512, gcc copies the eight doubles of tensor/exact/simd.h through memory. With these flags it copies 32
 # bytes at a time. Without them it copies 16 bytes at a time, and the next load has to wait. Only gcc on x86-64 knows
 # the flags.
-HALVES := $(shell $(CC) -mmove-max=256 -mstore-max=256 -E -x c /dev/null > /dev/null 2>&1 && echo -mmove-max=256 -mstore-max=256)
-COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(HALVES) $(SHARED) -pthread $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
+COPY_32 := $(shell $(CC) -mmove-max=256 -mstore-max=256 -E -x c /dev/null > /dev/null 2>&1 && echo -mmove-max=256 -mstore-max=256)
+COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(COPY_32) $(SHARED) -pthread $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -pthread $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 
@@ -305,15 +305,15 @@ pretrain: $(PULSE) world
 BASE = 0
 RUNS =
 EXPLORE =
-SUBJECT = $(if $(EXPLORE),--prereg fixtures/configs/explore/$(EXPLORE).ini)
-FOUND = $(EXPLORE:%=%/)base-$(BASE)
+PREREG_OPTION = $(if $(EXPLORE),--prereg fixtures/configs/explore/$(EXPLORE).ini)
+FOUND_FOLDER = $(EXPLORE:%=%/)base-$(BASE)
 findings: $(PULSE)
 	$(MAKE) base K=$(BASE)
-	@$(PULSE) evidence runs ../../out/bases/$(BASE) $(SUBJECT) | while read -r run words; do \
+	@$(PULSE) evidence runs ../../out/bases/$(BASE) $(PREREG_OPTION) | while read -r run words; do \
 	   case " $(RUNS) " in "  " | *" $$run "*) ;; *) continue ;; esac; \
-	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/$(FOUND)/$$run --set data.world=../../build/bases/$(BASE) \
+	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/$(FOUND_FOLDER)/$$run --set data.world=../../build/bases/$(BASE) \
 	     $$words < /dev/null || exit 1; done
-	$(PULSE) evidence contrasts out/findings/$(FOUND) --out fixtures/findings/$(FOUND) $(SUBJECT)
+	$(PULSE) evidence contrasts out/findings/$(FOUND_FOLDER) --out fixtures/findings/$(FOUND_FOLDER) $(PREREG_OPTION)
 
 # A wheel of pulse.py and the library without BLAS: build/wheel/pulseref-*.whl (ref/python/make_wheel.py).
 WHEEL = $(BUILD)/wheel

@@ -43,6 +43,7 @@ TEXT
     return $there
 }
 
+# True if every program is found, and the cross compilers and clang can link what make matrix and make fuzz build.
 extra_is_there() {
     for program in clang valgrind qemu-aarch64 qemu-s390x aarch64-linux-gnu-gcc s390x-linux-gnu-gcc $(command -v apt-get > /dev/null && echo snakemake); do
         command -v "$program" >/dev/null || return 1

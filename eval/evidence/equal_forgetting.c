@@ -3,7 +3,7 @@
 
 bool general_at(double *general, const Snapshot *s, size_t count, double level)
 {
-    double least = count ? s[0].forget : 0;
+    double least = count ? s[0].forget : 0;                  // the running minimum of `forget`
     for (size_t k = 0; k < count; k++) {
         if (s[k].forget <= level) {
             double share = k ? (least - level) / (least - s[k].forget) : 1;

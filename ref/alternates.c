@@ -36,11 +36,11 @@ static bool open_all(Work *w, const char *folder, Arena *a, Error *e)
  * two rounds. An empty text names every entity. */
 static bool wanted(const Sample *x, const char *lists, Arena *a)
 {
-    char *rest = arena_text(a, lists), *one;
-    bool in = x->split == SPLIT_TRAIN && !*lists;
-    while (rest && (one = strsep(&rest, "/")))
-        in |= x->split == SPLIT_TRAIN && *one && name_matches(one, x->entity);
-    return in;
+    char *rest = arena_text(a, lists), *list;
+    bool found = x->split == SPLIT_TRAIN && !*lists;
+    while (rest && (list = strsep(&rest, "/")))
+        found |= x->split == SPLIT_TRAIN && *list && name_matches(list, x->entity);
+    return found;
 }
 
 static bool write_line(FILE *to, const Sample *x, const char *answer, Error *e)

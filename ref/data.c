@@ -219,9 +219,9 @@ static json_t *three_json(const Data *d, const File *f, Arena *a, Error *e)
         bool shown = false;
         for (size_t j = 0; j < k; j++)
             shown |= pick[j] == pick[k];
-        json_t *one = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a, e);
-        if (one)
-            json_add(list, one);
+        json_t *sample = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a, e);
+        if (sample)
+            json_add(list, sample);
     }
     return list;
 }
@@ -264,7 +264,7 @@ static void print_sample(const json_t *o)
 static void print_file(const json_t *f)
 {
     size_t k;
-    const json_t *one;
+    const json_t *sample;
     printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with one of %lld pictures, %lld with options\n",
            json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), integer_of(f, "samples"),
            integer_of(f, "train"), integer_of(f, "test"), integer_of(f, "entities"), integer_of(f, "with_picture"),
@@ -273,8 +273,8 @@ static void print_file(const json_t *f)
         printf("  samples whose picture has an EXIF orientation tag other than 1: %lld, read %s (data.orientation)\n",
                integer_of(f, "with_orientation"),
                strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as it is stored" : "turned upright");
-    json_array_foreach(json_object_get(f, "shown"), k, one)
-        print_sample(one);
+    json_array_foreach(json_object_get(f, "shown"), k, sample)
+        print_sample(sample);
 }
 
 static void print(const Data *d, bool json, Error *e)

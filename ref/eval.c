@@ -173,16 +173,16 @@ static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, s
     return evaluate(&s->model, &s->reader, q, asking_depth(x), a, e);
 }
 
-/* Asks the questions `mine` that the router sends to adapter `part`, or, in the last part, to the model without
+/* Asks the questions `routed` that the router sends to adapter `part`, or, in the last part, to the model without
  * adapter. */
-static Result *ask_routed(void *context, size_t part, const Questions *mine, Arena *a, Error *e)
+static Result *ask_routed(void *context, size_t part, const Questions *routed, Arena *a, Error *e)
 {
     const Eval *x = context;
     const bool adapted = part < x->router.count;
     Session session = { .folder = NULL };
     Arena own = arena_make(e);
     Result *r = session_open(&session, &x->settings, x->session.folder, MASK_ANSWER, &own, e)
-        ? ask_with(x, &session, adapted ? (const char *const *)&x->router.route[part].folder : NULL, adapted, mine, a, e) : NULL;
+        ? ask_with(x, &session, adapted ? (const char *const *)&x->router.route[part].folder : NULL, adapted, routed, a, e) : NULL;
     session_close(&session);
     arena_free(&own);
     return r;

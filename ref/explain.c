@@ -39,16 +39,17 @@ static bool methods_print(const Sheet *s, size_t n, bool json, Arena *a, Error *
     return true;
 }
 
-/* Explains one method, or all of them where `one` is NULL: on stdout where `folder` is NULL, else as pages in there. */
-static bool explain(const Method *one, const char *folder, bool json, Error *e)
+/* Explains one method, or all of them where `method` is NULL: on stdout where `folder` is NULL, else as pages in that
+ * folder. */
+static bool explain(const Method *method, const char *folder, bool json, Error *e)
 {
     Arena a = arena_make(e);
     Tiny t;
-    const size_t n = one ? 1 : methods_count;
+    const size_t n = method ? 1 : methods_count;
     Sheet *s = arena_array(&a, n, sizeof *s);
     bool good = s && tiny_make(&t, &a, e);
     for (size_t k = 0; good && k < n; k++)
-        good = sheet_make(&s[k], &t, one ? one : methods[k], &a, e);
+        good = sheet_make(&s[k], &t, method ? method : methods[k], &a, e);
     good = good && (folder ? write_pages(folder, s, n, &a, e) : methods_print(s, n, json, &a, e));
     arena_free(&a);
     return good;

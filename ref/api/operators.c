@@ -176,8 +176,8 @@ pulse_status pulse_op_record(pulse_context *c, size_t k, const char **json)
             *json = api_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
                                            op->formula, "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "shapes",
                                            op->shapes, "half", input_names(op, op->half), "floats", names_json(op->floats, OP_FLOATS),
-                                           "reals", names_json(op->reals, OP_REALS), "ints", names_json(op->ints, OP_INTS), "index", op->index,
-                                           "bound", op->bound != NULL));
+                                           "reals", names_json(op->reals, OP_REALS), "ints", names_json(op->ints, OP_INTS), "index",
+                                           op->index, "bound", op->bound != NULL));
     }
     return api_leave(call);
 }

@@ -86,9 +86,9 @@ bool session_adapters(Session *s, const char *const *folder, size_t n, bool merg
 {
     Adapters all = { .count = 0 };
     for (size_t k = 0; k < n; k++) {
-        Lora one;
-        if (!folders_differ(folder, k, e) || !lora_load(&one, &s->weights, folder[k], s->arena, e)
-            || !adapters_add(&all, &one, folder[k], s->arena, e))
+        Lora adapter;
+        if (!folders_differ(folder, k, e) || !lora_load(&adapter, &s->weights, folder[k], s->arena, e)
+            || !adapters_add(&all, &adapter, folder[k], s->arena, e))
             return false;
     }
     if (merge)

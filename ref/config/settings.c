@@ -229,10 +229,10 @@ bool settings_open(Settings *s, const char *config, const OptionList *set, Arena
 
 bool settings_preset(Settings *s, const char *assignments, const char *from, Error *e)
 {
-    char *rest = arena_text(s->arena, assignments), *one;
+    char *rest = arena_text(s->arena, assignments), *word;
     const char *method, *text;
-    while (rest && (one = strtok_r(rest, " ", &rest))) {
-        const Setting *w = assignment_read(one, &method, &text, s->arena, e);
+    while (rest && (word = strtok_r(rest, " ", &rest))) {
+        const Setting *w = assignment_read(word, &method, &text, s->arena, e);
         if (!w)
             return false;
         if (s->given[w - settings])

@@ -79,8 +79,8 @@ static void in_folder(Probe *p, void (*work)(Probe *p, const char *folder))
     work(p, folder);
     char path[1024];
     DIR *all = opendir(folder);
-    for (struct dirent *one; all && (one = readdir(all));)
-        if (snprintf(path, sizeof path, "%s/%s", folder, one->d_name) < (int)sizeof path)
+    for (struct dirent *entry; all && (entry = readdir(all));)
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
             unlink(path);
     if (all)
         closedir(all);

@@ -86,20 +86,20 @@ static bool read_method(Form *f, const char *name, Error *e)
 
 bool form_read(Form *f, const Method *m, const char *switches, Error *e)
 {
-    char one[96];
+    char word[96];
     *f = (Form){ .method = m };
     if (!hyperparameters_make(&f->v, m, NULL, e))
         return false;
     for (const char *at = switches; *at; at += strspn(at, " ")) {
         const size_t n = strcspn(at, " ");
-        if (n >= sizeof one)
+        if (n >= sizeof word)
             return error_set(e, "codes.def: \"%s\" is too long", at);
-        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
         at += n;
-        if (begins(one, "data.mask="))
-            read_mask(f, one);
-        else if (!(begins(one, "preset=") ? read_preset(f, one + strlen("preset="), e)
-                   : begins(one, "method=") ? read_method(f, one + strlen("method="), e) : hyperparameters_apply(&f->v, one, e)))
+        if (begins(word, "data.mask="))
+            read_mask(f, word);
+        else if (!(begins(word, "preset=") ? read_preset(f, word + strlen("preset="), e)
+                   : begins(word, "method=") ? read_method(f, word + strlen("method="), e) : hyperparameters_apply(&f->v, word, e)))
             return error_prefix(e, "codes.def: %s", m->name);
     }
     return true;
@@ -107,16 +107,16 @@ bool form_read(Form *f, const Method *m, const char *switches, Error *e)
 
 /* Whether one switch changes anything: it sets the mask, or another method, or a key that the method reads to a
  * value that is not its default. */
-static bool matters(const Method *m, const char *one)
+static bool matters(const Method *m, const char *word)
 {
     Hyperparameters usual, v;
     Error e = { .failed = false };
     char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(one, "="), one);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     const char *key = hyperparameter_key(name);
     if (!key)
-        return begins(one, "method=") || begins(one, "data.mask=");
-    return method_reads_key(m, key) && hyperparameters_make(&usual, m, NULL, &e) && (v = usual, hyperparameters_apply(&v, one, &e))
+        return begins(word, "method=") || begins(word, "data.mask=");
+    return method_reads_key(m, key) && hyperparameters_make(&usual, m, NULL, &e) && (v = usual, hyperparameters_apply(&v, word, &e))
         && memcmp(&usual, &v, sizeof v) != 0;
 }
 
@@ -125,10 +125,10 @@ static const char *switches_append(const char *text, const Method *m, const char
 {
     for (const char *at = more; text && *at; at += strspn(at, " ")) {
         const size_t n = strcspn(at, " ");
-        const char *one = arena_format(a, "%.*s", (int)n, at);
+        const char *word = arena_format(a, "%.*s", (int)n, at);
         at += n;
-        if (one && matters(m, one))
-            text = arena_format(a, "%s%s%s", text, *text ? " " : "", one);
+        if (word && matters(m, word))
+            text = arena_format(a, "%s%s%s", text, *text ? " " : "", word);
     }
     return text;
 }
@@ -139,18 +139,18 @@ const char *form_switches(const Method *m, const char *switches, Arena *a)
     const char *text = "";
     for (const char *at = switches; text && *at; at += strspn(at, " ")) {
         const size_t n = strcspn(at, " ");
-        const char *one = arena_format(a, "%.*s", (int)n, at);
+        const char *word = arena_format(a, "%.*s", (int)n, at);
         at += n;
-        if (!one)
+        if (!word)
             return NULL;
-        if (begins(one, "method=") && method_find(one + strlen("method=")))
-            f.method = method_find(one + strlen("method="));
-        if (!begins(one, "preset=")) {
-            text = switches_append(text, f.method, one, a);
+        if (begins(word, "method=") && method_find(word + strlen("method=")))
+            f.method = method_find(word + strlen("method="));
+        if (!begins(word, "preset=")) {
+            text = switches_append(text, f.method, word, a);
             continue;
         }
         for (size_t k = 0; k < presets_count; k++)
-            if (applies(&presets[k], one + strlen("preset="), &f)) {
+            if (applies(&presets[k], word + strlen("preset="), &f)) {
                 text = switches_append(text, f.method, presets[k].hyperparameters, a);
                 text = switches_append(text, f.method, strstr(presets[k].settings, "data.mask=all_text") ? "data.mask=all_text" : "", a);
             }

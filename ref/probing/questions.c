@@ -23,11 +23,11 @@ static bool entities_of(EntityList *out, const Dataset *from, const char *patter
         const char *id = from->sample[k].entity;
         if ((*list && !name_matches(list, id)) || entity_list_has(out, id))
             continue;
-        Entity *one = arena_zalloc(a, sizeof *one);
-        if (!one)
+        Entity *entity = arena_zalloc(a, sizeof *entity);
+        if (!entity)
             return false;
-        one->id = id;
-        out->entity[out->count++] = one;
+        entity->id = id;
+        out->entity[out->count++] = entity;
     }
     if (!list || !out->entity)
         return false;

@@ -273,8 +273,8 @@ class _Record:
         self.json = json.loads(_text(_lib.pulse_op_record, k))
         self.name, self.inputs, self.code = self.json["name"], self.json["inputs"], self.json["name"].encode()
         self.index = self.json["index"].split()[0] if self.json["index"] else None
-        self.real, self.whole = self.json["floats"] + self.json["reals"], self.json["ints"]
-        self.attributes = {a: a.encode() for a in self.real + self.whole}
+        self.real, self.integer = self.json["floats"] + self.json["reals"], self.json["ints"]
+        self.attributes = {a: a.encode() for a in self.real + self.integer}
 
     def input(self, k):
         """The name of input k, and the types that it may have."""
@@ -285,8 +285,8 @@ class _Record:
     def signature(self):
         plain = [Parameter(w.rstrip("?."), Parameter.VAR_POSITIONAL if w.endswith("...") else Parameter.POSITIONAL_ONLY,
                            **({"default": None} if w.endswith("?") else {})) for w in self.inputs]
-        return Signature(plain + [Parameter(w, Parameter.KEYWORD_ONLY, **({"default": 0} if w in self.whole else {}))
-                                  for w in self.real + [self.index] * bool(self.index) + self.whole])
+        return Signature(plain + [Parameter(w, Parameter.KEYWORD_ONLY, **({"default": 0} if w in self.integer else {}))
+                                  for w in self.real + [self.index] * bool(self.index) + self.integer])
 
     def text(self):
         lines = [self.json["formula"], "", "Shapes: %s. Class: %s. The result is float32." % (self.json["shapes"], self.json["class"]), ""]
@@ -297,7 +297,7 @@ class _Record:
         lines += ["    %s (integers)" % self.json["index"]] * bool(self.index)
         lines += ["    %s (a number, taken as the nearest float32)" % w for w in self.json["floats"]]
         lines += ["    %s (a number, float64)" % w for w in self.json["reals"]]
-        lines += ["    %s (an integer; 0 where it is left out)" % w for w in self.whole]
+        lines += ["    %s (an integer; 0 where it is left out)" % w for w in self.integer]
         return "\n".join(lines)
 
 
@@ -372,7 +372,7 @@ def ops():
 
 
 def _mixed_bound(name, arrays, attributes):
-    """The result, and the largest error of an implementation that rounds its operands and its results to bfloat16:
+    """The result of the operator f, and the largest error of an implementation that rounds its operands and its results to bfloat16:
     |f(bf16(x)) - f(x)| + b + 2^-8 (|f(bf16(x))| + b) + 2^-134, where b is the float32 bound of f at bf16(x)."""
     def rounded(x):
         x = _host(x, "an input")
@@ -579,13 +579,14 @@ class Tokenizer(_Handle):
         "all_plus_image"): a `Prompt`. image_tokens: the number of tokens of the picture, or 0. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
             _fields_ = ([(w, ctypes.c_void_p) for w in ("ids", "targets")]
-                        + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")])
+                        + [(w, ctypes.c_size_t) for w in ("count", "image", "image_n", "answer", "answer_n")])
         p = Value()
         question, answer = _utf8(question, "the question"), None if answer is None else _utf8(answer, "the answer")
         if b"\0" in question + (answer or b""):
             raise Error("the question or the answer holds the character NUL, expected none")
         _call(_lib.pulse_prompt, self._open(), template.encode(), mask.encode(), question, answer, image_tokens, ctypes.byref(p))
-        return Prompt(_numbers(p.ids, p.count), _numbers(p.targets, p.count), slice(p.ib, p.ib + p.ic), slice(p.ab, p.ab + p.ac))
+        return Prompt(_numbers(p.ids, p.count), _numbers(p.targets, p.count), slice(p.image, p.image + p.image_n),
+                      slice(p.answer, p.answer + p.answer_n))
 
 
 class Processor(_Handle):

@@ -69,8 +69,8 @@ class Gathered:
 
     def fill(self, out):
         out = out.reshape(-1, self.parts[0][0].shape[-1])
-        for rows, index, first in self.parts:
-            torch.index_select(rows.to(self.dtype), 0, index, out=out[first:first + len(index)])
+        for tensor, index, first in self.parts:
+            torch.index_select(tensor.to(self.dtype), 0, index, out=out[first:first + len(index)])
 
 
 def write(path, tensors):
@@ -163,9 +163,9 @@ class Trace:
         self.attention = attention
         self.picked = self.index(self.modules["language_model.model"], "ids") if "language_model.model" in self.modules else None
         self.find_words()
-        told = self.root.get("samples") or []
-        self.names = [s["id"] for s in told] or ["sample %d" % k for k in range(len(self.spans))]
-        self.roles = list(roles or [s["role"] for s in told] or ["forget"] * len(self.spans))
+        listed = self.root.get("samples") or []
+        self.names = [s["id"] for s in listed] or ["sample %d" % k for k in range(len(self.spans))]
+        self.roles = list(roles or [s["role"] for s in listed] or ["forget"] * len(self.spans))
         if len(self.roles) != len(self.spans):
             raise ValueError("%s: the step has %d samples, expected as many roles: %s" % (folder, len(self.spans), self.roles))
 

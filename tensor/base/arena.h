@@ -21,7 +21,7 @@
 #include "tensor/base/error.h"
 
 /* Whether new pieces are filled with 0xff. A program sets it before its first arena; pulse-ref sets it if
- * PULSE_POISON is in the environment (ref/cli/environment.h). The library itself reads no environment variable. */
+ * PULSE_POISON is in the environment (ref/cli/environment.h). The library itself does not read this variable. */
 extern bool arena_poison;
 
 typedef struct ArenaChunk ArenaChunk;
@@ -51,11 +51,10 @@ void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t 
 void      arena_reset(Arena *a);                  // takes back everything and keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 
-/* A second arena, for scratch memory that is not needed after a call, while the results stay in `a`. The next call
- * uses the same memory again, while it is still in the caches of the threads that wrote it. The pieces of the
- * second arena count towards the limit and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a)
- * frees both arenas.
- * NULL: no memory, and the Error says so. */
+/* A second arena, for scratch memory that is not needed after a call, while the results stay in `a`. The next call of
+ * arena_scratch uses the same memory again, while it is still in the caches of the threads that wrote it. The pieces
+ * of the second arena count towards the limit and the peak of `a`. arena_scratch_end takes all of them back;
+ * arena_free(a) frees both arenas. NULL: no memory, and the Error says so. */
 Arena    *arena_scratch(Arena *a);
 void      arena_scratch_end(Arena *a);
 

@@ -13,7 +13,7 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
  * UTF-16 is refused with a sentence that says so. */
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);                                   // false only if there is certainly no such file
-bool  file_make_folder(const char *path, Error *e);                    // and its parents, synced to the disk; it may exist already
+bool  file_make_folder(const char *path, Error *e);                    // with its parents, synced to the disk; it may exist already
 /* All names in a folder except "." and "..", in no particular order. NULL: the folder cannot be read to its end. */
 const char **folder_names(const char *path, size_t *count, Arena *a, Error *e);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON: jansson with our limits on reading, and an exact, locale-free way of writing numbers.
  *
- * Reading rejects duplicate keys, bad UTF-8, NUL, depth over 64 and files over a limit, with file and line in
- * the sentence. The getters say which key of which object is missing or of the wrong type. Members keep their order. */
+ * Reading rejects duplicate keys, bad UTF-8, NUL characters, depth over 64 and files over a limit, with file and line
+ * in the sentence. The getters say which key of which object is missing or of the wrong type. Members keep their
+ * order. */
 #ifndef PULSE_TENSOR_BASE_JSON_H
 #define PULSE_TENSOR_BASE_JSON_H
 

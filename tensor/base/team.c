@@ -41,7 +41,7 @@ static struct {
     Job    job;
     Word   gate, done, waiting, asleep;
     struct { _Alignas(128) _Atomic size_t n; } next[SECTIONS];   // the first item of each section that nobody has taken
-    _Atomic size_t threads;                 // of the last job
+    _Atomic size_t threads;                 // how many threads the last job could have
     atomic_bool wrong, quit;                // wrong: a thread's floating-point environment is not as expected; quit: all threads must end
     size_t started;
     pthread_t thread[TEAM_MOST - 1];

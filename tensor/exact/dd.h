@@ -21,7 +21,7 @@ static inline dd dd_scale(dd x, double power_of_two)
     return (dd){ x.h * power_of_two, x.l * power_of_two };
 }
 
-/* a + b exactly, |a| >= |b| or a = 0 (Dekker). */
+/* a + b exactly, for |a| >= |b| or a = 0 (Dekker). */
 static inline dd dd_fast(double a, double b)
 {
     double h = a + b;

@@ -38,7 +38,8 @@ static inline double two_sum(double a, double b, double *l)
 }
 
 /* The float nearest to a + b, for two doubles whose sum does not overflow. The sum is rounded to odd, then to float
- * (Boldo & Melquiond 2008; 53 >= 2*24 + 2). Signs of zero are IEEE's. A NaN becomes the canonical one. */
+ * (Boldo & Melquiond 2008; 53 >= 2*24 + 2). A zero has the sign that IEEE 754 gives it. A NaN becomes the canonical
+ * one. */
 static inline float round_sum(double a, double b)
 {
     double l, h = two_sum(a, b, &l);

@@ -24,7 +24,7 @@
 typedef struct {
     const char *name;
     const char *formula;     // over the reals
-    const char *ties;        // how the last bit is decided when the bound of tier 1 cannot
+    const char *ties;        // how the last bit is decided if tier 1 leaves it undecided
     /* Writes n values. `stretch` multiplies the error bounds of tier 1: it is 1, and larger in tests, so that more
      * elements reach tier 2. Returns the index of an element that no tier decided, or n. */
     size_t    (*map)(const float *x, float *y, size_t n, double stretch);

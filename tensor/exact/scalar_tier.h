@@ -23,12 +23,12 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
         bool whole = n - i >= LANES;                                                                \
         v8d operand = whole ? simd_load(x + i) : simd_load_part(x + i, n - i, 1);                   \
         Tier1 t = name##_tier1(operand);                                                             \
-        v8f near;                                                                                   \
-        v8i fails = simd_round_fails(t.v, t.e * stretch, &near);                                    \
+        v8f nearest;                                                                                \
+        v8i fails = simd_round_fails(t.v, t.e * stretch, &nearest);                                 \
         if (whole)                                                                                  \
-            simd_store(y + i, near);                                                                \
+            simd_store(y + i, nearest);                                                             \
         else                                                                                        \
-            simd_store_part(y + i, n - i, near);                                                    \
+            simd_store_part(y + i, n - i, nearest);                                                 \
         if (simd_any(fails)) {                                                                      \
             int32_t lanes[LANES];                                                                   \
             memcpy(lanes, &fails, sizeof lanes);                                                    \

@@ -45,7 +45,7 @@ SIMD v8l simd_bits(v8d x)     { return (v8l)x; }
 SIMD v8d simd_double(v8l x)   { return (v8d)x; }
 SIMD v8d simd_abs(v8d x)      { return (v8d)((v8l)x & INT64_MAX); }
 
-/* yes where the mask is set, no elsewhere */
+/* `yes` where the mask is set, `no` elsewhere */
 SIMD v8d simd_select(v8l mask, v8d yes, v8d no) { return (v8d)((mask & (v8l)yes) | (~mask & (v8l)no)); }
 SIMD v8d simd_max(v8d a, v8d b) { return simd_select((v8l)(a > b), a, b); }       // b where one is NaN
 SIMD v8d simd_min(v8d a, v8d b) { return simd_select((v8l)(a < b), a, b); }

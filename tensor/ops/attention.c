@@ -51,7 +51,7 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
         if (!shape_size_checked(shape_of(3, (size_t)heads, (size_t)a->index[k + 1], (size_t)a->index[k + 3]), &block)
             || *scores + block < *scores)
             return error_set(e, "%s: segment %zu has more scores than fit memory", c->op->name, k / 4);
-        if (heads / kv_heads * a->index[k + 1] > INT32_MAX)           // so many terms has a sum of mix_t; its bound allows fewer than 2^31
+        if (heads / kv_heads * a->index[k + 1] > INT32_MAX)           // a sum of mix_t has so many terms; its bound allows fewer than 2^31
             return error_set(e, "%s: segment %zu has %" PRId32 " queries of %" PRId64 " heads a key head, expected a product below 2^31",
                              c->op->name, k / 4, a->index[k + 1], heads / kv_heads);
         *scores += block;

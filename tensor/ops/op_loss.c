@@ -160,7 +160,7 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
     return tape_push(t, &op_record_logit_grad, 3, in, NULL);
 }
 
-/* --- logit_grad_label: the same with q = e_y, the one-hot vector of the label, which is exact --- */
+/* --- logit_grad_label: the same with q = e_y, the one-hot vector of the label y, which is exact --- */
 
 static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 {
@@ -215,7 +215,7 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
 
 /* --- kl ---
  *
- * pr and lr are p and log p of the reference model, and l is log p of the other model. Tier 1 sums
+ * pr and lr are p and log p of the reference model, and l is log p of the model that is trained. Tier 1 sums
  * t_v = pr_v (lr_v - l_v) in binary64, u = 2^-53:
  *
  *     a term: the difference, the product       2 u |t_v|

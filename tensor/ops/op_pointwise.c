@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums, products and scalings, element by element, with one rounding each. Signs of zero are IEEE's; a NaN is
- * 0x7fc00000. */
+/* Sums, products and scalings, element by element, with one rounding each. A zero has the sign that IEEE 754
+ * gives it; a NaN is 0x7fc00000. */
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -36,7 +36,7 @@ static bool shape_by_column(const Call *c, Shape *out, Error *e)
 
 /* --- loops --- */
 
-/* Elements do not depend on each other. */
+/* Elements do not depend on each other, so the threads share them. */
 static void by_element(const Call *c, CallPart *run) { call_parts(c, shape_size(c->out.shape), GRAIN, run); }
 
 /* y_k is one operation of IEEE 754 on floats, which the machine rounds correctly; any NaN becomes the canonical one. */
@@ -74,10 +74,10 @@ CLONES static void multiply_add(Run a, Run b, Run c, float *y, size_t n)
 {
     for (size_t k = 0; k < n; k += LANES) {
         v8d v = run_load(a, k, n) * run_load(b, k, n) + run_load(c, k, n);
-        v8f near;
+        v8f nearest;
         size_t left = n - k < LANES ? n - k : LANES;
-        if (!simd_any(simd_round_fails(v, simd_abs(v) * IN_U(multiply_add) + tier_slack(1), &near)))
-            simd_store_part(y + k, left, near);
+        if (!simd_any(simd_round_fails(v, simd_abs(v) * IN_U(multiply_add) + tier_slack(1), &nearest)))
+            simd_store_part(y + k, left, nearest);
         else
             round_sums((Run){ a.at + k * a.step, a.step }, (Run){ b.at + k * b.step, b.step },
                        (Run){ c.at + k * c.step, c.step }, y + k, left);

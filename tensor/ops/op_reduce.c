@@ -35,7 +35,7 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
-typedef struct { const float *x; size_t n; bool squares; Total *each; } Chunks;
+typedef struct { const float *x; size_t n; bool squares; Total *totals; } Chunks;
 
 static void chunks_part(const void *data, size_t begin, size_t end, size_t worker)
 {
@@ -43,7 +43,7 @@ static void chunks_part(const void *data, size_t begin, size_t end, size_t worke
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         size_t left = c->n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
-        (c->squares ? chunk_squares : chunk_plain)(c->x + k * CHUNK, m, &c->each[k]);
+        (c->squares ? chunk_squares : chunk_plain)(c->x + k * CHUNK, m, &c->totals[k]);
     }
 }
 
@@ -60,12 +60,12 @@ static Total total(const Call *c, const float *x, size_t n, bool squares)
 {
     ArenaMark mark = arena_mark(c->scratch);
     size_t chunks = (n + CHUNK - 1) / CHUNK;
-    Total *each = arena_array(c->scratch, chunks, sizeof *each), all = { 0 };
-    if (each)
-        team_run(chunks, GRAIN, chunks_part, &(Chunks){ x, n, squares, each }, c->error);
-    for (size_t k = 0; each && k < chunks; k++) {
-        all.sum += each[k].sum;
-        all.abs_sum += each[k].abs_sum;
+    Total *totals = arena_array(c->scratch, chunks, sizeof *totals), all = { 0 };
+    if (totals)
+        team_run(chunks, GRAIN, chunks_part, &(Chunks){ x, n, squares, totals }, c->error);
+    for (size_t k = 0; totals && k < chunks; k++) {
+        all.sum += totals[k].sum;
+        all.abs_sum += totals[k].abs_sum;
     }
     all.h = (double)(((n < CHUNK ? n : CHUNK) + LANES - 1) / LANES + 1 + chunks);
     arena_release(c->scratch, mark);

@@ -164,7 +164,7 @@ static float column_exact(const float *dy, size_t cols, const int32_t *rows, siz
     return exact_round(&exact);
 }
 
-/* y[j] is the correctly rounded sum of column j over `n` rows, n < 2^31; u = 2^-53.
+/* y[j] is the correctly rounded sum of the numbers x that column j has in the n listed rows, n < 2^31; u = 2^-53.
  *
  *     n - 1 additions     (n - 1) u sum |x|
  *     the test itself     u (|v| + e), for the sum v and its bound e

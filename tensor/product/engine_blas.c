@@ -34,8 +34,9 @@ static char library_name[256];
 static void (*dgemm)(int layout, int transa, int transb, int m, int n, int k, double alpha, const double *a, int lda,
                      const double *b, int ldb, double beta, double *c, int ldc);
 
-/* A function of the library. dlsym returns a pointer to an object. POSIX says that it may be a function, but ISO C
- * has no conversion between the two, so its bytes are copied. */
+/* Finds a function of the library; false: there is none of this name. dlsym returns a pointer to an object. POSIX says
+ * that it may point to a function, but ISO C has no conversion between the two types, so the pointer's bytes are
+ * copied. */
 static bool find(const char *symbol, void *function)
 {
     void *found = dlsym(library, symbol);

@@ -68,8 +68,9 @@ static void cut_rows(Work *w, size_t rows)
     w->tiles = divide_up(w->in.a.lines, w->rows) * w->across;
 }
 
-/* Cuts the product into tiles. If the strips fit the cache, there are several tiles for each thread, otherwise few long
- * ones. If K is long and there are few tiles, as in the gradient of a weight, threads share the blocks of K. */
+/* Cuts the product into tiles. If the strips fit the cache, there are several tiles for each thread, otherwise few
+ * tiles of many lines. If K is long and there are few tiles, as in the gradient of a weight, threads share the blocks
+ * of K. */
 static void cut(Work *w, size_t workers)
 {
     const size_t m = w->in.a.lines, length = w->in.a.length;
@@ -148,8 +149,8 @@ static void signs_part(const void *data, size_t begin, size_t end, size_t worker
 /* The sums of a tile, and the sums of squares of its lines of a. */
 typedef struct { double *sum; size_t stride; double *square; } Sums;
 
-/* Sums over one block of K; with `add`, this is added to the sums of the blocks before. The first tile of a row of
- * tiles also computes `want`, for Freivalds' check of the whole row. */
+/* Sums over one block of K; with `add`, the new sums are added to those of the blocks before. The first tile of a row
+ * of tiles also computes `want`, for Freivalds' check of the whole row. */
 static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums s, double *want, double *scratch)
 {
     Lines part = w->in.a;

@@ -4,7 +4,7 @@
  * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j|, the product of the
  * norms of the two lines (Cauchy-Schwarz).
  * The engine cuts K into blocks of at most KC terms and adds their sums one after the other, so that
- * h = KC - 1 + (blocks - 1) roundings lie on any path.
+ * h = KC - 1 + (blocks - 1) roundings lie on any path from a term to its sum.
  *
  *     the sum                h u |s| A         in any order inside a block (Jeannerod & Rump 2013)
  *     the product with s     u |s| A           none for s = 1
@@ -12,8 +12,9 @@
  *     the test itself        u (|s| A + |addend|)
  *     sum                    (h + 3) u |s| A + 2 u |addend|
  *
- * (h + 5) u |s| A + 3 u |addend| is claimed. The rest covers the terms of second order, which are below
- * 4 u (h + 5) u |s| A. This is at most 2^-20 u |s| A, because h < 2^31 (product and attention refuse longer lines). */
+ * (h + 5) u |s| A + 3 u |addend| is claimed. The 2 u |s| A and u |addend| that this adds cover the terms of second
+ * order, which are below 4 u (h + 5) u |s| A. This is at most 2^-20 u |s| A, because h < 2^31 (product and attention
+ * refuse longer lines). */
 #include "tensor/product/rounding.h"
 
 #include <math.h>

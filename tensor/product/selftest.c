@@ -43,7 +43,7 @@ static Lines lines_in(float *x, size_t lines, size_t length, bool columns, bool 
 {
     Lines l = columns ? (Lines){ x, F32, lines, length, 1, lines } : (Lines){ x, F32, lines, length, length, 1 };
     fill(x, lines * length, lines * 1000 + length + columns);
-    if (lines < 80 && !finite)          // longer operands stay finite
+    if (lines < 80 && !finite)          // operands of 80 lines or more stay finite
         put_specials(x, &l);
     return l;
 }

@@ -163,7 +163,7 @@ typedef struct pulse_model pulse_model;
 typedef struct {
     int32_t role;                  // of a training step: PULSE_FORGET, …; otherwise ignored
     int64_t count;                 // tokens
-    const int32_t *ids;            // [count]; a picture is "image_tokens" image tokens one after another
+    const int32_t *ids;            // [count]; a picture is "image_tokens" (pulse_model_config) image tokens
     const int32_t *targets;        // [count] the id that each position predicts; -1, or NULL for all: not supervised
     const float   *pixels;         // [channels, height, width] of its picture; NULL: none
     int64_t n_pixels;              // floats at `pixels`
@@ -198,11 +198,11 @@ PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result 
  * "output"}, …]}; of a step also "spec", "method", "formula" and "reference". */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
 
-/* Runs the model on samples that are packed one after another, with N tokens in total. The result holds "logits"
- * [N, V]; "hidden_states.K" [N, C] (K = 0: the embeddings; otherwise the output of language layer K); "image_features"
- * where there is a picture; the output of every module under its path, "language_model.model.layers.0.mlp" (the last
- * result at or below the path); and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result holds
- * all of them in memory, but weights and rotary tables belong to the model and live as long as it does. */
+/* Runs the model on samples that are packed one after another: N tokens, a vocabulary of V, hidden states of size C.
+ * The result holds "logits" [N, V]; "hidden_states.K" [N, C] (K = 0: the embeddings; otherwise the output of language
+ * layer K); "image_features" where there is a picture; the output of every module's last node under the module's path,
+ * "language_model.model.layers.0.mlp"; and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result
+ * holds their memory, except for weights and rotary tables, which belong to the model and live as long as it does. */
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
@@ -228,11 +228,11 @@ PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder
                                           pulse_trainer **out);
 PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
 /* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to
- * forget sample k. The previous step becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>",
- * "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors
- * live until the trainer's next step or closing.
+ * forget sample k. The weights of the previous step become final first. The result holds what `pulse-ref trace` writes:
+ * every node "t<k>", "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>",
+ * "loss". Its tensors live until the trainer's next step or closing.
  * All steps of a trainer are of one request, and no request came before it. What a method keeps from step to step (the
- * weights of pdu and adapop) goes on. What it measures before its first step (the masks of mmunlearner) is measured at
+ * weights of pdu and adapop) is kept. What it measures before its first step (the masks of mmunlearner) is measured at
  * each step, on the samples of that step. Sculpting after the last step (smfa) and overlaps with earlier requests (o3)
  * are left to `pulse-ref unlearn`. */
 PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples,

@@ -619,9 +619,9 @@ class Processor(_Handle):
 # --- Models ---
 
 Sample = namedtuple("Sample", "ids targets pixels role", defaults=(None, None, "forget"))
-Sample.__doc__ = """ids: [N]; a picture is "image_tokens" (Model.config) image tokens one after another. targets: [N], the id that each
-position predicts, or -1 or -100 where none is supervised; None: no position is supervised. pixels: float32 [3, height, width], None
-without a picture. role: the role of the sample in a training step."""
+Sample.__doc__ = """ids: [N]; a picture is "image_tokens" (Model.config) image tokens. targets: [N], the id that each position predicts;
+-1 or -100: the position is not supervised; None: no position is. pixels: float32 [3, height, width], None without a picture.
+role: the role of the sample in a training step."""
 Score = namedtuple("Score", "nll ce tokens right")
 Score.__doc__ = """nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many these are. right: for how many of
 them the target is the argmax."""

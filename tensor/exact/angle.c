@@ -11,7 +11,7 @@ static const double half_pi[3] = { 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54, 
  *
  *     rounding                                                     relative to the result, in u^2
  *     term k has k times the square (7), the product (7) and the
- *       division (3): the sum of 17 k |term k| for cos 0.8          9
+ *       division (3): the sum of 17 k |term k| over cos 0.8         9
  *     fifteen additions, 3 each                                    45
  *     sum                                                          54, 60 u^2 < 2^-100 is claimed */
 static dd series(dd r, dd first, int n)

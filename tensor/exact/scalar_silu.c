@@ -11,10 +11,10 @@ static const dd QUICK = { 0x1.b3b645a1cac08p+0, 0x1.89374bc6a7efap-55 };
 
 static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
 
-/* --- x / (1 + e^-z) ---
+/* --- x / (1 + E), E = e^-z ---
  *
  *     rounding                  tier 1, in u           tier 2, in u^2
- *     z                         in the exponential     2 |z| <= 436, for |z| <= 218
+ *     z                         in the next line       2 |z| <= 436, for |z| <= 218
  *     the exponential           4                       64
  *     1 + E                     1                        2
  *     the quotient              1                       15
@@ -51,8 +51,9 @@ static bool gated_tier2(float x, dd z, float *y)
  *
  *     rounding of tier 1                                   in u
  *     s: 4 of E, the sum, the quotient                      6
- *     w: 4 of E (1 - s), the sum and the quotient of s,
- *        two products, 1 of z; one more for second order   10
+ *     w: the 4 of E, (1 - s) times, the sum and the
+ *        quotient of s, two products, 1 of z;
+ *        one more for second order                         10
  *     1 + w                                                 1
  *     the product with s                                    1
  *     the test                                              2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The numbers of docs/findings.md: the verdicts as the program prints them, and the contrasts of the finished bases in
-percentage points."""
+"""The numbers of docs/findings.md: the verdicts as the program prints them, and the contrasts of the finished bases,
+multiplied by 100."""
 import csv
 import glob
 import os

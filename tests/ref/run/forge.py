@@ -13,7 +13,7 @@ header = json.loads(data[8:begin])
 
 
 def place(name):
-    """The order of the trainable weights: layer after layer, module after module."""
+    """The key by which trainable weights are sorted: layer after layer, module after module."""
     return int(name.split(".")[3]), [k for k, module in enumerate(MODULES) if module in name]
 
 

@@ -33,7 +33,7 @@ for scenario in sequential stress; do full+=(--set steps.$scenario=5); done     
 full_run() { "$PULSE" run fixtures/configs/full.ini "${full[@]}" --quiet "$@"; }
 SECONDS=0
 check "run ends" full_run --out "$out" --threads 2
-check "it has 488 stages" test 488 = "$(find "$out/stages" -name stage.json | wc -l)"
+check "the run has 488 stages" test 488 = "$(find "$out/stages" -name stage.json | wc -l)"
 echo "# run: $SECONDS s"
 
 # snake SNAKEMAKE FLOW WORDS…: calls Snakemake with these words in the folder of the workflow.

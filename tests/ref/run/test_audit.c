@@ -29,7 +29,7 @@ static void a_sample_has_different_units_in_order(void **state)
     assert_non_null(audit_sample(chain, 7, 0, 0, &arena));
 }
 
-static void the_seed_and_the_chain_decide_it(void **state)
+static void the_seed_and_the_chain_decide_the_sample(void **state)
 {
     (void)state;
     const uint32_t *s = audit_sample(chain, 7, UNITS, SAMPLE, &arena),
@@ -59,7 +59,7 @@ static void one_changed_unit_of_100_is_found_by_60_of_100_seeds(void **state)
     assert_true(squares > 60 && squares < 145);
 }
 
-static void probabilities_are_those_of_binomials(void **state)
+static void probabilities_are_those_of_binomial_coefficients(void **state)
 {
     (void)state;
     static const struct { size_t units, changed, sample; double expected; } known[] = {
@@ -77,8 +77,8 @@ static void probabilities_are_those_of_binomials(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(a_sample_has_different_units_in_order), stand_test(the_seed_and_the_chain_decide_it),
-        stand_test(one_changed_unit_of_100_is_found_by_60_of_100_seeds), stand_test(probabilities_are_those_of_binomials),
+        stand_test(a_sample_has_different_units_in_order), stand_test(the_seed_and_the_chain_decide_the_sample),
+        stand_test(one_changed_unit_of_100_is_found_by_60_of_100_seeds), stand_test(probabilities_are_those_of_binomial_coefficients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,9 +29,9 @@ two=$tap_folder/two
 check "a run of a training and two requests that keep checkpoints ends" few_run --out "$two"
 contents "$two" > "$tap_folder/before"
 honest() { audit "$two" --sample 9 --seed 1 > "$tap_folder/audited" && [ "$(grep -c '^same ' "$tap_folder/audited")" = 10 ]; }
-check "its nine units, seven of them intervals, are the same" honest
-check "one is between two steps of the training" grep -qx 'same       vanilla, step-1 to step-2' "$tap_folder/audited"
-check "one goes over from a request to the next" grep -qx 'same       sequential/ga/llm/seed0, round-1-step-2 to round-2-step-1' "$tap_folder/audited"
+check "the nine units of this run, seven of them intervals, are the same" honest
+check "one interval is between two steps of the training" grep -qx 'same       vanilla, step-1 to step-2' "$tap_folder/audited"
+check "one interval begins in a request and ends in the next" grep -qx 'same       sequential/ga/llm/seed0, round-1-step-2 to round-2-step-1' "$tap_folder/audited"
 check "the audit changed nothing in the run" diff <(contents "$two") "$tap_folder/before"
 check "whether checkpoints are kept is part of the name of a stage that trains" \
     [ -z "$(comm -12 <(few_run --plan --out "$two" | cut -d' ' -f1 | sort) <(few_run --plan --out "$two" --set protocol.checkpoints=2 | cut -d' ' -f1 | sort))" ]
@@ -65,7 +65,7 @@ seeds() {
 }
 if command -v python3 > /dev/null; then
     check "one bit of a weight is changed at the second checkpoint, from which the run goes on to its end" forge
-    check "of all units, the interval before this checkpoint is different, and no other" found
+    check "of all units, only the interval before this checkpoint is found different" found
     check "of samples of two of the five units, those that have the changed interval end with 1, and some do and some do not" seeds
 else
     skip "an interval is changed and found" "python3 is not installed"

@@ -19,8 +19,8 @@ check "a sample larger than the run is refused" says 'the run has 3 units' audit
 check "another config is refused, with its key" says 'in which protocol.frames is the first key that differs' audit --sample 1 --seed 1 --set protocol.frames=2
 whole() { audit --sample 3 --seed 1 > "$tap_folder/audited" && [ "$(grep -c '^same ' "$tap_folder/audited")" = 4 ] && [ ! -e "$tap_folder/audit" ]; }
 check "all stages of an honest run are the same, and nothing stays behind" whole
-check "it says what it does not certify" grep -q 'does not certify that a model has lost any knowledge' "$tap_folder/audited"
-check "and when the seed must be drawn" grep -q 'only if the seed was drawn after' "$tap_folder/audited"
+check "the audit says what it does not certify" grep -q 'does not certify that a model has lost any knowledge' "$tap_folder/audited"
+check "the audit says when the seed must be drawn" grep -q 'only if the seed was drawn after' "$tap_folder/audited"
 
 # An answer is changed; then the digest in stage.json is made anew, and the program itself makes the manifest anew.
 stage=$(few_stage answers/finetuned/ga/proj+llm/seed0)
@@ -29,7 +29,7 @@ before=$(sha256sum < "$file" | cut -d' ' -f1)
 cp "$file" "$tap_folder/honest.jsonl"
 sed -i '1s/"text": *"[^"]*"/"text": "nobody"/' "$file"
 check "an answer was changed" sh -c "! cmp -s '$file' '$tap_folder/honest.jsonl'"
-check "the manifest notices it at once" says 'round-1-step-2.jsonl: it is not the file' audit --sample 0 --seed 1
+check "the digests of the manifest show this at once" says 'round-1-step-2.jsonl: it is not the file' audit --sample 0 --seed 1
 sed -i "s/$before/$(sha256sum < "$file" | cut -d' ' -f1)/" "$out/stages/$stage/stage.json"
 check "with digests and links made anew, the run looks unchanged" few_run --out "$out"
 # Of the three units one was changed: a sample of one finds it with one seed in three.

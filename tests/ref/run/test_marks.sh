@@ -18,15 +18,15 @@ rows() { grep -cE "$1" "$run/$2"; }
 total() { grep -E "^finetuned,ga,[^,]*,1,$1,both,accuracy," "$run/results.csv" | cut -d, -f10; }
 check "the run is done" few_run --out "$run"
 check "the forgotten are measured on as many matching questions as there are" [ "$(total unlearn_matching)" = "$(asked matching)" ]
-check "and on as many reporting questions" [ "$(total unlearn_reporting)" = "$(asked reporting)" ]
-check "there are some of each kind" [ "$(asked matching)" -gt 0 -a "$(asked reporting)" -gt 0 ]
-check "the two kinds are all that is asked about them" [ $(($(asked matching) + $(asked reporting))) = "$(total unlearn)" ]
+check "the forgotten are measured on as many reporting questions as there are" [ "$(total unlearn_reporting)" = "$(asked reporting)" ]
+check "there are matching questions and reporting questions" [ "$(asked matching)" -gt 0 -a "$(asked reporting)" -gt 0 ]
+check "matching and reporting questions are all that is asked about the forgotten" [ $(($(asked matching) + $(asked reporting))) = "$(total unlearn)" ]
 check "general ability is measured on the reporting half" [ $(($(total general_reporting) * 2)) = "$(total general)" ]
-check "the exposures share the reporting questions" [ $(($(total exposure64_reporting) + $(total exposure4_reporting))) = "$(asked reporting)" ]
-check "and the matching questions" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
+check "the reporting questions of the two levels of exposure add up to all of them" [ $(($(total exposure64_reporting) + $(total exposure4_reporting))) = "$(asked reporting)" ]
+check "the matching questions of the two levels of exposure add up to all of them" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
 check "the log-odds of the right option are given beside general ability" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' results.csv)" = 2 ]
 check "snapshots are two steps apart, and the end is one" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
-check "each has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]
+check "each snapshot has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]
 sed -i 's/"use":"matching"/"use":"reporting"/' "$tap_folder/few/persons.jsonl"
 check "marks that leave nothing to match are refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no question is of the split unlearn_matching" "$tap_folder/wrong"'
 finish

@@ -16,7 +16,7 @@ says() {
 }
 
 check "the smoke run ends" run --out "$out"
-check "its complete results are the recorded ones, bit for bit" diff <(digests "$out") fixtures/smoke.sha256
+check "the complete results of the smoke run are the recorded ones, bit for bit" diff <(digests "$out") fixtures/smoke.sha256
 explained() { [ "$(grep -c '"better": "[^"]*", "rule": "budget"}$' "$out/results.jsonl")" = "$(wc -l < "$out/results.jsonl")" ] \
     && nothing <(grep -v '"metric": "steps"' "$out/results.jsonl" | grep -v '"n": [1-9]') \
     && nothing <(sed -nE 's/.*"total": ([0-9]+), "n": ([0-9]+),.*/\1 \2/p' "$out/results.jsonl" | awk '$1 != $2'); }
@@ -56,12 +56,12 @@ broken() {
     wait $next && [ $ended = 137 ]
 }
 check "a second run in the same folder waits for the stage of the first; when the first is killed, the second goes on" broken
-check "the files of the stage are the same, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
-check "the results are the same" diff <(digests "$tap_folder/again") fixtures/smoke.sha256
+check "the files of the killed stage are the same as without a kill, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
+check "the results of the killed run are the same" diff <(digests "$tap_folder/again") fixtures/smoke.sha256
 
 audit() { ends "$1" run --out "$2" --audit "$out" "${@:3}" > "$tap_folder/audit" 2> "$tap_folder/wrong" && grep -q "$tap_audit" "$tap_folder/audit"; }
-tap_audit=': same$' check "an audit finds it to be the same run" audit 0 "$tap_folder/again"
-tap_audit='different' check "a run of another config is found to be different" audit 1 "$tap_folder/again" --set protocol.scenarios=pretrained
+tap_audit=': same$' check "--audit finds the killed run to be the same run" audit 0 "$tap_folder/again"
+tap_audit='different' check "--audit finds a run of another config to be different" audit 1 "$tap_folder/again" --set protocol.scenarios=pretrained
 run --out "$tap_folder/again"
 cp "$out/report.html" "$tap_folder/report.html"
 echo ' ' >> "$out/report.html"
@@ -79,7 +79,7 @@ echo x >> "$tap_folder/again/stages/$stage/log.jsonl"
 check "a file of a stage that was changed afterwards is noticed" says 'it is not the file that its stage made' run --out "$tap_folder/again"
 answers=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "answers/finetuned/ga/proj+llm/seed0" { print $1 }')
 rm -r "$tap_folder/again/stages/$answers"
-check "and no answers are made from it" says 'log.jsonl: it is not the file that its stage made' run --out "$tap_folder/again" --stage "$answers"
+check "no answers are made from a changed file of a stage" says 'log.jsonl: it is not the file that its stage made' run --out "$tap_folder/again" --stage "$answers"
 check "a stage whose inputs are missing is refused" says 'needs the stage finetuned/ga' run --out "$tap_folder/empty" --stage "$answers"
 
 config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
@@ -113,7 +113,7 @@ own > "$tap_folder/plan"
 differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
 check "a setting of one method changes the digests of its stages, and of no others" \
     sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 probe/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
-check "it overrides the common sections, which override the preset" \
+check "a setting of one method overrides the common sections, which override the preset" \
     diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=1.5e-4 --set method.rmu.optimiser.lr=1.5e-4 --set method.retain_ft.optimiser.lr=1.5e-4) "$tap_folder/plan"
 check "an unknown method in a section's name is refused" says 'there is no method rum' own --set method.rum.optimiser.lr=1
 check "a budget in a method's section is refused, and the sentence says where it belongs" says 'budgets are in [steps]' own --set method.rmu.epochs.finetuned=1
@@ -142,15 +142,15 @@ idk=$(adapter_of idk) altpo=$(adapter_of altpo)
 printf '[unlearn]\nforget = %s\n' "$PWD/fixtures/world/persons.jsonl" > "$tap_folder/alternates.ini"
 records() { "$PULSE" alternates --quiet --config "$tap_folder/alternates.ini" --model fixtures/models/vanilla "$@"; }
 check "a file with the default refusals makes the same adapter as no file" same_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/refusals.txt")"
-check "other refusals make another one" other_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/nobody.txt")"
+check "other refusals make another adapter" other_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/nobody.txt")"
 check "the model records its own alternates" records --out "$tap_folder/alternates.jsonl"
 sed -E 's/"answer": "([^"\\]|\\.)*"/"answer": "nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
 pairs() { sed -nE 's/.*"id": ?"([^"]*)".*"answer": ?"(([^"\\]|\\.)*)".*/\1 \2/p' "$1" | sort; }
-check "there is one for each training sample" test "$(wc -l < "$tap_folder/alternates.jsonl")" = "$(grep -c '"split":"train"' fixtures/world/persons.jsonl)"
-check "none of them is the answer" test -z "$(comm -12 <(pairs "$tap_folder/alternates.jsonl") <(pairs fixtures/world/persons.jsonl))"
+check "there is one alternate for each training sample" test "$(wc -l < "$tap_folder/alternates.jsonl")" = "$(grep -c '"split":"train"' fixtures/world/persons.jsonl)"
+check "no alternate is the answer" test -z "$(comm -12 <(pairs "$tap_folder/alternates.jsonl") <(pairs fixtures/world/persons.jsonl))"
 check "recorded alternates make the same adapter as no file" \
     same_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/alternates.jsonl")"
-check "other alternates make another one" other_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/nobody.jsonl")"
+check "other alternates make another adapter" other_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/nobody.jsonl")"
 head -n 5 "$tap_folder/alternates.jsonl" > "$tap_folder/few.jsonl"
 check "a question without an alternate is refused" says 'there is no alternate for' adapter_of altpo --set "unlearn.alternates=$tap_folder/few.jsonl"
 
@@ -164,7 +164,7 @@ retrained() {
     [ "$(wc -l < "$answers")" -gt 100 ] && sort "$answers" > "$tap_folder/one" && sort "$tap_folder/asked.jsonl" > "$tap_folder/two" && nothing <(comm -23 "$tap_folder/one" "$tap_folder/two")
 }
 check "a retrained model answers as its adapters on the base model do" retrained
-check "its rows are called retrain_from_base, for retrain is the name of the oracle's rows" sh -c \
+check "the rows of this model are called retrain_from_base, for retrain is the name of the oracle's rows" sh -c \
     "grep -q '^finetuned,retrain_from_base,proj+llm,1,unlearn,both,accuracy,' '$tap_folder/step/results.csv' && ! grep -q '^finetuned,retrain,' '$tap_folder/step/results.csv'"
 check "retrain is refused for knowledge of the base model itself" says 'the method "retrain" trains the base model' step --set protocol.methods=retrain --set protocol.scenarios=pretrained
 
@@ -187,12 +187,12 @@ printf '{"weight_map": {%s}}' "$(head -c 20000 "$tap_folder/shards/one.safetenso
     | paste -sd,)" > "$tap_folder/shards/model.safetensors.index.json"
 sharded() { step --plan --set "protocol.vanilla=$tap_folder/shards" > "$tap_folder/$1"; }
 check "a run takes a model in shards" sharded first
-check "a second time with the same digests" eval 'sharded second && cmp "$tap_folder/first" "$tap_folder/second"'
+check "a run takes the same model in shards again with the same digests" eval 'sharded second && cmp "$tap_folder/first" "$tap_folder/second"'
 printf '\1' | dd of="$tap_folder/shards/one.safetensors" bs=1 seek=50000 conv=notrunc status=none
-check "a changed byte of a shard makes it another model" eval 'sharded second && ! cmp -s "$tap_folder/first" "$tap_folder/second"'
+check "a changed byte of a shard changes the digests" eval 'sharded second && ! cmp -s "$tap_folder/first" "$tap_folder/second"'
 echo '{"do_sample": true}' > "$tap_folder/shards/generation_config.json"
 check "a model whose texts would not be greedy is refused before the first stage" says 'generation_config.json: "do_sample" asks for' sharded second
-check "unless greedy texts are chosen" step --plan --set "protocol.vanilla=$tap_folder/shards" --set data.generation=greedy
+check "such a model is accepted if data.generation is greedy" step --plan --set "protocol.vanilla=$tap_folder/shards" --set data.generation=greedy
 
 bad_world() {
     mkdir -p "$tap_folder/world"

@@ -61,7 +61,7 @@ for merge in no yes live; do
     check "a run of two requests, merge = $merge" runs $merge
     check "two rounds of unlearn, merge = $merge" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method grad_diff --out $merge --set unlearn.merge=$merge --quiet
 done
-check "adapters that go on are the same file" cmp no/adapter_model.safetensors "$(stage no)/round-2-step-2/adapter_model.safetensors"
+check "the adapter that goes on in all requests is the same file in both commands" cmp no/adapter_model.safetensors "$(stage no)/round-2-step-2/adapter_model.safetensors"
 both_merged() {
     "$PULSE" merge --model "$vanilla" --adapter "$(stage yes)/round-1-step-2" --out first --quiet &&
         "$PULSE" merge --model first --adapter "$(stage yes)/round-2-step-2" --out second --quiet && cmp second/model.safetensors yes/model.safetensors
@@ -69,7 +69,7 @@ both_merged() {
 check "live adapters of both commands are the same files" eval 'cmp live/adapter-1/adapter_model.safetensors "$(stage live)/round-1-step-2/adapter_model.safetensors" &&
     cmp live/adapter-2/adapter_model.safetensors "$(stage live)/round-2-step-2/adapter_model.safetensors"'
 check "the second live adapter differs from one that was trained after a merge" eval '! cmp -s live/adapter-2/adapter_model.safetensors "$(stage yes)/round-2-step-2/adapter_model.safetensors"'
-check "and adapters that are merged come to the same model" both_merged
+check "adapters that are merged come to the same model in both commands" both_merged
 check "the second request changes the model" eval '! cmp -s second/model.safetensors first/model.safetensors'
 
 check "a run refuses lora.frozen" eval 'ends 2 "$PULSE" run run.ini --quiet --out frozen --set lora.frozen=no 2>&1 | grep -qF "lora.frozen is of"'
@@ -84,16 +84,16 @@ whole_stage() { echo "$1/stages/$(whole "$@" --plan | awk -v "case=$2/" 'index($
 check "a run of smfa" whole whole sequential smfa
 end=$(whole_stage whole sequential smfa)
 check "two rounds of smfa by unlearn" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method smfa --out whole-rounds --quiet
-check "they come to the model that the run has after its last request" cmp whole-rounds/model.safetensors "$end/round-2-step-2/model.safetensors"
-check "each request ends with a whole model, and the two differ" eval 'test -s "$end/round-1-step-2/config.json" &&
+check "two rounds of smfa come to the model that the run has after its last request" cmp whole-rounds/model.safetensors "$end/round-2-step-2/model.safetensors"
+check "each request of smfa ends with a whole model, and the two models differ" eval 'test -s "$end/round-1-step-2/config.json" &&
     ! cmp -s "$end/round-1-step-2/model.safetensors" "$end/round-2-step-2/model.safetensors" && [ ! -e "$end/round-2-step-2/adapter_config.json" ]'
 one=(finetuned smfa --set steps.finetuned=2 --set protocol.trajectory=0.05)
 check "a run of one request, which is looked at after each step" whole one "${one[@]}"
 step=$(whole_stage one "${one[@]}")/round-1-step-1
-check "before the last step there is an adapter, after it a model" eval 'test -s "$step/adapter_config.json" && [ ! -e "$step/model.safetensors" ] && test -s "$step/../round-1-step-2/model.safetensors"'
+check "before the last step of smfa there is an adapter, after it a model" eval 'test -s "$step/adapter_config.json" && [ ! -e "$step/model.safetensors" ] && test -s "$step/../round-1-step-2/model.safetensors"'
 one[1]=idk
 check "a run of idk" whole idk "${one[@]}"
-check "it has the same adapter: the steps of smfa are those of refusal tuning" \
+check "smfa and idk have the same adapter: the steps of smfa are those of refusal tuning" \
     cmp "$step/adapter_model.safetensors" "$(whole_stage idk "${one[@]}")/round-1-step-1/adapter_model.safetensors"
 check "the trajectory has a point for each of the two steps" eval '[ "$(cut -d, -f2,4,6 one/trajectory.csv | sort -u | grep smfa | paste -sd" ")" = "smfa,1,1 smfa,1,2" ]'
 # After the last request, the run's probabilities for the retained persons are those of eval on the last model alone.
@@ -107,8 +107,8 @@ check "the answers of the run are those of its last model" eval '[ -n "$(of_run)
 # Method "adapters": each request has its own adapter on the first weights, and a router that is never wrong chooses it.
 apart=(sequential adapters --set unlearn.merge=no)
 check "a run of adapters that stay apart" whole apart "${apart[@]}"
-check "two rounds of them by unlearn" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method adapters --out two --quiet --set unlearn.merge=no
-check "they make the same adapters" eval 'for k in 1 2; do cmp two/adapter-$k/adapter_model.safetensors "$(whole_stage apart "${apart[@]}")/round-$k-step-2/adapter_model.safetensors" || exit 1; done'
+check "two rounds of unlearn with adapters that stay apart" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method adapters --out two --quiet --set unlearn.merge=no
+check "the run and unlearn make the same adapters that stay apart" eval 'for k in 1 2; do cmp two/adapter-$k/adapter_model.safetensors "$(whole_stage apart "${apart[@]}")/round-$k-step-2/adapter_model.safetensors" || exit 1; done'
 routed() { sed -nE "s/^sequential,$1,[^,]*,$2,$3,$4,probability,([^,]*),.*/\\1/p" apart/results.csv; }
 alone() {                                                   # alone PERSON MODALITY ARGUMENT …: the probability by eval for one person
     grep -E "\"entity\":\"$1\"" world/persons.jsonl | grep '"split":"test"' | grep '"kind":"open"' | sed 's|"image":"|&world/|' > asked.jsonl

@@ -13,15 +13,15 @@ out=$tap_folder/run flow=$tap_folder/flow
 unlearning=finetuned/ga/proj+llm/seed0
 
 check "the run ends" few_run --out "$out"
-check "its workflow is written" few_run --workflow "$flow"
+check "the workflow of this run is written" few_run --workflow "$flow"
 lines() { sed -nE 's/^    \("[^"]*", "([0-9a-f]{64})".*/\1/p' "$flow/Snakefile"; }
-check "it has every stage of the plan, in its order" diff <(lines) <(few_run --plan --out "$out" | cut -d' ' -f1)
-check "its README has at most ten lines besides the title" [ "$(grep -c . "$flow/README.md")" -le 11 ]
+check "the workflow has every stage of the plan, in its order" diff <(lines) <(few_run --plan --out "$out" | cut -d' ' -f1)
+check "the README of the workflow has at most ten lines besides the title" [ "$(grep -c . "$flow/README.md")" -le 11 ]
 cp "$flow/Snakefile" "$tap_folder/Snakefile"
 check "the same workflow may be written again" few_run --workflow "$flow"
 check "the workflow of another config is refused" says 'Snakefile: is there already and says something else' few_run --workflow "$flow" --set protocol.seeds=1
-check "and nothing is overwritten" cmp "$flow/Snakefile" "$tap_folder/Snakefile"
-check "as JSON it tells the number of stages" test '6' = "$(few_run --workflow "$tap_folder/json" --json | sed -n 's/.*"stages": //p')"
+check "a refused workflow overwrites nothing" cmp "$flow/Snakefile" "$tap_folder/Snakefile"
+check "--workflow --json tells the number of stages" test '6' = "$(few_run --workflow "$tap_folder/json" --json | sed -n 's/.*"stages": //p')"
 
 # Each stage is done in a folder of its own, as on machines without a common file system.
 plan=$(sed -nE 's/^PLAN = "(.*)"/\1/p' "$flow/Snakefile")
@@ -85,10 +85,10 @@ mkdir "$out/stages/$answers"
 echo notes > "$out/stages/$answers/notes.txt"
 check "a foreign file in the folder of a stage is refused" kept "$out" 'notes.txt: is not a file of the stage answers/' few_run --out "$out" --stage "$answers"
 by_run() { ends 2 few_run --out "$out" 2>&1 | grep -F 'notes.txt: is not a file of the stage answers/'; }
-check "a whole run refuses it too" by_run
+check "a whole run refuses a foreign file in the folder of a stage too" by_run
 rm "$out/stages/$answers/notes.txt"
 mkdir "$out/stages/$stage/round-1-step-2/mine"
-check "a foreign folder in a folder of its input is refused" says 'mine: is not a file of' few_run --out "$out" --stage "$answers"
+check "a foreign folder in a folder of a stage's input is refused" says 'mine: is not a file of' few_run --out "$out" --stage "$answers"
 rmdir "$out/stages/$stage/round-1-step-2/mine"
 check "a stage of another config or program is refused" says 'a workflow holds for one config' few_run --out "$out" --set steps.finetuned=3 --stage "$answers"
 check "a plan of another config is refused" kept "$out" 'expected the config and the version of the program' few_run --out "$out" --set protocol.seeds=1 --collect "$plan"

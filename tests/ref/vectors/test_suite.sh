@@ -38,7 +38,7 @@ check "damaged reference answers judge nothing" says 2 "expected whole reference
 mkdir -p "$tap_folder/got/mask/plain.answer"
 cp $suite/mask/plain.answer/out.safetensors "$tap_folder/got/mask/plain.answer/"
 check "answers that another implementation leaves out are reported as missing" says 2 "MISSING    prep/crop.wide/out.safetensors" -- $suite "$tap_folder/got"
-check "the answers that it gives are judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
+check "the answers that another implementation gives are judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
 check "--only selects the cases that are judged" says 0 "BITEXACT: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer
 check "every selected case must be answered" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
 check "no answer at all is an error, even for optional cases" says 2 "holds no answer of the selected cases" -- $suite "$tap_folder/got" --only step/

@@ -13,7 +13,7 @@ says() {
 }
 for method in npo rmu; do
     check "$method is traced" traced $method
-    check "its own numbers are right" says 0 "BITEXACT: " -- "$tap_folder/$method" "$tap_folder/$method"
+    check "the numbers of $method are right by its own trace" says 0 "BITEXACT: " -- "$tap_folder/$method" "$tap_folder/$method"
 done
 check "the numbers of another method are outside" says 1 "OUTSIDE: " -- "$tap_folder/npo" "$tap_folder/rmu" --html "$tap_folder/page.html"
 check "stdout is short" test "$(wc -l < "$tap_folder/said")" -le 20
@@ -64,7 +64,7 @@ check "--only with an unknown name is an error" says 2 "finds no answer" -- "$ta
 check "what is outside is reported, even if another --only finds nothing" says 1 "EMPTY      nope" -- "$tap_folder/npo" "$tap_folder/rmu" --only loss --only nope
 check "--json prints one object on each line; the last is the summary" says 0 '"verdict": "BITEXACT", "bitexact": 1' -- "$tap_folder/npo" "$tap_folder/npo" --only loss --json
 check "a loss is outside" says 1 "OUTSIDE: " -- "$tap_folder/npo" "$tap_folder/rmu" --only loss --html "$tap_folder/loss.html"
-check "it is shown with the formula of the method" grep -q 'It should have been computed by:.*log sigmoid' "$tap_folder/loss.html"
+check "the page shows the loss with the formula of the method" grep -q 'It should have been computed by:.*log sigmoid' "$tap_folder/loss.html"
 check "an unknown precision is refused" says 2 "expected fp32, tf32" -- "$tap_folder/npo" "$tap_folder/npo" --precision fp8
 check "the noise of a precision can be computed" says 1 "at bf16-mixed" -- "$tap_folder/npo" "$tap_folder/rmu" --precision bf16-mixed
 : > "$tap_folder/empty.safetensors"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes: verify finds each of them OUTSIDE and names it. A right value, or one that is only near a mistake,
- * does not get its name. All mistakes are recorded and listed. */
+/* Known mistakes: verify finds each of them OUTSIDE and names it. It names no mistake for a right value, nor for one
+ * that is only near a mistake. All mistakes are recorded and listed. */
 #include "tests/support/answers.h"
 
 #include "tests/support/wrong/wrong.h"
@@ -69,8 +69,8 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
     }
 }
 
-/* Round 0: values off by fp32 rounding errors are WITHIN. Round 1: values three quarters of the way to a mistake,
- * some with a NaN, are OUTSIDE, but do not get the name of the mistake. */
+/* Round 0: values off by fp32 rounding errors are WITHIN. Round 1: values three quarters of the way from right to a
+ * mistake, some with a NaN, are OUTSIDE, but the mistake is not named. */
 static void what_is_only_near_a_mistake_is_not_named(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@
  *
  * There are three probes: samples of what is forgotten, of what is retained (unlearn.retain), and of general ability
  * (data.general). Each has at most unlearn.probe samples, of the split "test" where the file has such samples, else
- * of the training samples. Those of the first probe are drawn for each round, the others once, from unlearn.seed
+ * of the training samples. What is forgotten is drawn anew for each round, the rest once, from unlearn.seed
  * (purpose "unlearn.probe.forget", …). A probe without a file is not measured, and stops nothing.
  *
  * An answer is right where every token of it is the argmax, as in the metric accuracy. Adapters are merged before
@@ -18,7 +18,8 @@
  *
  * A round stops in two cases:
  *     spoilt   the share of right answers about retained or general knowledge is below unlearn.keep times its value
- *              before the first round. Then the trained weights become those of the last measurement that was in order
+ *              before the first round. Then the trained weights become those of the last measurement that was not
+ *              spoilt
  *     enough   the share of right answers about what is forgotten is unlearn.enough or less
  * Memory: one copy of the trained weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample
  * cannot be read. */
@@ -40,7 +41,7 @@ typedef struct {
     SampleList list[PROBES];         // of the present round; count 0: not measured
     Ratio    before[PROBES];         // before the first step; of the forget probe, before the present round
     Ratio    now[PROBES];
-    float  **kept;                   // the trained weights at the last measurement that was in order
+    float  **kept;                   // the trained weights at the last measurement that was not spoilt
     bool     measured, stop, spoilt; // measured: a round has begun; spoilt: the weights were put back
     char     why[256];
 } Guard;

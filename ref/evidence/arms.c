@@ -20,7 +20,7 @@ typedef struct {
     Error *e;
 } Reading;
 
-/* A point whose numbers are NaN until they are found. */
+/* A point before its rows are read. Its numbers are NaN until they are found; `matching` is a sum, and begins with 0. */
 static Point point_begin(const Reading *x, int64_t step)
 {
     return (Point){ x->arm_index, x->method, x->seed, step, { 0, 0 }, { NAN, NAN }, NAN, NAN };
@@ -59,7 +59,7 @@ static bool point_complete(const Reading *x, const Point *p, const size_t found[
 }
 
 /* Whether the row belongs to what is being read; with `before`, to the model before unlearning. */
-static bool is_mine(const Reading *x, const ReportRow *row, bool before)
+static bool row_belongs(const Reading *x, const ReportRow *row, bool before)
 {
     return row->seed == x->r->seed[x->seed] && strcmp(row->scenario, x->arm->scenario) == 0
         && (before ? strcmp(row->method, "none") == 0
@@ -72,7 +72,7 @@ static bool point_before(const Reading *x, Trajectory *to)
     Point *p = &to->point[to->count++];
     *p = point_begin(x, 0);
     for (size_t k = 0; k < x->run->results.count; k++)
-        if (is_mine(x, &x->run->results.row[k], true))
+        if (row_belongs(x, &x->run->results.row[k], true))
             row_take(x, &x->run->results.row[k], p, found);
     return point_complete(x, p, found);
 }
@@ -83,7 +83,7 @@ static bool last_of(const Reading *x, int64_t *request, int64_t *step)
     *request = *step = 0;
     for (size_t k = 0; k < x->run->trajectory.count; k++) {
         const ReportRow *row = &x->run->trajectory.row[k];
-        if (is_mine(x, row, false) && (row->round > *request || (row->round == *request && row->step > *step)))
+        if (row_belongs(x, row, false) && (row->round > *request || (row->round == *request && row->step > *step)))
             *request = row->round, *step = row->step;
     }
     return *step > 0 || error_set(x->e, "%s: there is no row of the scenario %s by %s (%s) with seed %" PRIu64 " in trajectory.csv", x->dir,
@@ -110,7 +110,7 @@ static bool points_of_run(const Reading *x, Trajectory *to, int64_t last)
         size_t found[2] = { 0, 0 };
         Point p = point_begin(x, step);
         for (size_t k = 0; k < x->run->trajectory.count; k++)
-            if (x->run->trajectory.row[k].step == step && is_mine(x, &x->run->trajectory.row[k], false))
+            if (x->run->trajectory.row[k].step == step && row_belongs(x, &x->run->trajectory.row[k], false))
                 row_take(x, &x->run->trajectory.row[k], &p, found);
         if (!point_complete(x, &p, found))
             return false;
@@ -126,7 +126,7 @@ static bool point_of_end(const Reading *x, Trajectory *to, int64_t requests, int
     Point p = point_begin(x, requests * last);
     for (size_t k = 0; k < x->run->trajectory.count; k++) {
         const ReportRow *row = &x->run->trajectory.row[k];
-        if (row->round == requests && row->step == last && is_mine(x, row, false))
+        if (row->round == requests && row->step == last && row_belongs(x, row, false))
             row_take(x, row, &p, found);
     }
     to->point[to->count++] = p;

@@ -7,7 +7,7 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 
-enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // tokens of a question; steps of teaching
+enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // QUESTION: its tokens; LESSONS: steps of teaching
 enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // added to a sample's number, it seeds this answer
 
 static ModelConfig tiny_config(void)

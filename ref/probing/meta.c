@@ -17,7 +17,7 @@ enum { POOLS = 3, COLUMNS = 11 };
 static const char *const columns[COLUMNS] = { "metric", "modality", "know", "unknown", "hidden", "auc", "auc_hidden", "q", "r", "b", "a" };
 
 typedef struct {
-    OptionList files[POOLS];             // of the models that know, that never knew, and that know but hide it
+    OptionList files[POOLS];             // one file for each model that knows, that never knew, and that knows but hides it
     ReportRows *rows[POOLS];             // the rows of each file
 } Pools;
 

@@ -26,11 +26,11 @@ typedef struct {
     const Store *own;                // the case's own file of GOT (got_find)
 } TracedStep;
 
-/* Compares the answers to a trace that is not a case of the suite, which `mistakes` has kept, with the mistakes of
- * ref/verify/known/. Each mistake is made in the graph of the trace, and the graph is run again. `path` is the path of
- * trace.json, for errors. */
+/* For a trace that is not a case of the suite: compares the answers that `mistakes` has kept with those that the
+ * mistakes of ref/verify/known/ give. Each mistake is made in the graph of the trace, and the graph is run again.
+ * `path` is the path of trace.json, for errors. */
 bool check_known(Check *c, const TracedStep *s, const char *path, Error *e);
-/* The name in the trace of an answer of a module, for instance of the answer "out" of "language_model.lm_head".
+/* The name that an answer of a module has in the trace, for instance the answer "out" of "language_model.lm_head".
  * `length` is that of the module's name. NULL: there is no such answer. */
 const char *check_answer(const TracedStep *s, const char *module, size_t length, const char *answer);
 
@@ -39,9 +39,10 @@ const char *check_answer(const TracedStep *s, const char *module, size_t length,
 Precision check_precision(const VerifyOptions *options, const Store *file);
 /* The noise of an answer of the case; NULL: none was recorded. */
 const Tensor *check_noise(const Check *c, const char *id, const char *name);
-/* Judges the answers that GOT has of a step: of modules that were fed, of modules that were hooked, and the ends. */
+/* Judges the answers that GOT has of a step, which are of three kinds: fed, hooked and ends (verify.h). */
 bool check_step(Check *c, const TracedStep *s, Error *e);
-/* Writes into the lines of the case which known mistakes were recognised, and returns their names; NULL: none. */
+/* Writes into the lines of the case which known mistakes were recognised. Returns their names (NULL: none), and in
+ * *lines how many lines they explain. */
 const char *check_settle(Check *c, size_t *lines);
 
 #endif

@@ -94,7 +94,7 @@ static bool check_recorded_step(Check *c, const char *id, const Store *want, con
 static bool check_case(Check *c, const SuiteKind *kind, const char *path, const char *sha, Error *e)
 {
     Store want, own = { .count = 0 };
-    Error mine = { .failed = false };
+    Error damage = { .failed = false };
     const char *id = arena_format(c->arena, "%.*s", (int)(strrchr(path, '/') - path), path);
     const char *file = arena_format(c->arena, "%s/%s/%s", c->got.path, id, kind->answers);
     if (!id || !file || (kind->optional && !got_has(&c->got, id, file)))
@@ -106,8 +106,8 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     if (!c->got.one_file && !file_exists(file))
         finding(c->context.f, arena_format(c->arena, "%s/%s", id, kind->answers), "MISSING", "expected in %s",
                 c->got.path);
-    else if (!c->got.one_file && !store_open(&own, file, c->arena, &mine))
-        finding(c->context.f, file, "DAMAGED", "%s", mine.text);
+    else if (!c->got.one_file && !store_open(&own, file, c->arena, &damage))
+        finding(c->context.f, file, "DAMAGED", "%s", damage.text);
     else {
         c->context.mistakes.precision = check_precision(c->options, from ? from : &c->got.file);
         if (strcmp(kind->name, "step") == 0)
@@ -192,7 +192,7 @@ static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_
     }
 }
 
-static bool open_beside(Check *c, const char *name, Store *out, Error *e)
+static bool open_if_there(Check *c, const char *name, Store *out, Error *e)
 {
     const char *path = arena_format(c->arena, "%s/%s", c->folder, name);
     return path && (!file_exists(path) || store_open(out, path, c->arena, e));
@@ -209,8 +209,8 @@ bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOp
     *c = (Check){ .folder = folder, .manifest = manifest, .options = options, .arena = a,
                   .context = { .f = f, .mistakes = { .arena = a }, .arena = a } };
     f->partial = options->partial;
-    bool good = got_open(&c->got, got, a, e) && open_beside(c, "wrong.safetensors", &c->context.mistakes.wrong, e)
-        && open_beside(c, "noise.safetensors", &c->noise, e) && check_cases(c, files, cases, found, e);
+    bool good = got_open(&c->got, got, a, e) && open_if_there(c, "wrong.safetensors", &c->context.mistakes.wrong, e)
+        && open_if_there(c, "noise.safetensors", &c->noise, e) && check_cases(c, files, cases, found, e);
     if (good && c->got.one_file)
         find_extra(c, files);
     if (good)

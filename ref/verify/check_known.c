@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes in the answers to a trace. For a recorded case, a file has the values that mistakes give. For
- * any other step they are computed, but only if an answer is outside: each mistake is made in the graph of the
- * trace, and the step is run again. */
+/* Known mistakes in the answers to a trace. For a case of the suite, wrong.safetensors has the values that mistakes
+ * give. For any other step these values are computed, but only if an answer is outside: each mistake is made in the
+ * graph of the trace, and the step is run again. */
 #include "ref/verify/check.h"
 
 #include <string.h>
@@ -27,14 +27,14 @@ static const Node *old_node(const Mistaken *m, const char *in_trace)
     return id >= 0 && (size_t)id < m->tape->count ? m->tape->nodes[id] : NULL;
 }
 
-static const Node *of_whole(const Mistaken *m, const char *in_trace)
+static const Node *node_of_step(const Mistaken *m, const char *in_trace)
 {
     const Node *old = old_node(m, in_trace);
     return old ? m->made[old->id] : NULL;
 }
 
-/* An answer of a module that gets the inputs of the right step. */
-static const Node *of_module(Mistaken *m, const char *module, size_t length, const char *answer)
+/* The node of an answer of a module, where the module alone makes the mistake and gets the inputs of the right step. */
+static const Node *node_of_module(Mistaken *m, const char *module, size_t length, const char *answer)
 {
     size_t k = 0;
     while (k < m->units && (strlen(m->unit[k].module) != length || strncmp(m->unit[k].module, module, length) != 0))
@@ -54,20 +54,21 @@ static const Node *of_module(Mistaken *m, const char *module, size_t length, con
     return old ? r->node[old->id] : NULL;
 }
 
-static const Node *value_of(Mistaken *m, const char *name)
+static const Node *node_of(Mistaken *m, const char *name)
 {
     bool hooked = strncmp(name, "hooked.", 7) == 0;
     const char *path = name + (hooked ? 7 : 0), *at = strrchr(path, '@');
     if (strcmp(name, "logits") == 0)
-        return of_whole(m, check_answer(m->s, "language_model.lm_head", strlen("language_model.lm_head"), "out"));
+        return node_of_step(m, check_answer(m->s, "language_model.lm_head", strlen("language_model.lm_head"), "out"));
     if (!at)
-        return of_whole(m, name);
-    return hooked ? of_whole(m, check_answer(m->s, path, (size_t)(at - path), at + 1)) : of_module(m, path, (size_t)(at - path), at + 1);
+        return node_of_step(m, name);
+    return hooked ? node_of_step(m, check_answer(m->s, path, (size_t)(at - path), at + 1))
+                  : node_of_module(m, path, (size_t)(at - path), at + 1);
 }
 
 /* Whether the answer belongs to the update. Such answers are compared only if the mistake changes nothing before the
  * update, because a step of Adam shows little more than the signs of the gradients. */
-static bool of_update(const char *name)
+static bool belongs_to_update(const char *name)
 {
     static const char *const begin[] = { "clip@", "optimiser@", "after.", "adam.", "sgd." };
     for (size_t k = 0; k < sizeof begin / sizeof *begin; k++)
@@ -77,20 +78,20 @@ static bool of_update(const char *name)
 }
 
 /* Compares the judged answers with the values that the mistake gives them. */
-static void see_all(Check *c, Mistaken *m, const char *flag)
+static void compare_all(Check *c, Mistaken *m, const char *flag)
 {
     Mistakes *all = &c->context.mistakes;
-    bool told = false;
-    for (int update = 0; update < 2 && !told; update++)
+    bool changes_any = false;
+    for (int update = 0; update < 2 && !changes_any; update++)
         for (size_t k = 0; k < all->judged_count && !m->error->failed; k++) {
             const Judged *j = &all->judged[k];
-            bool mine = of_update(j->name) == (update == 1) && known_shows(flag, j->name);
-            const Node *n = mine ? value_of(m, j->name) : NULL;
+            bool in_this_pass = belongs_to_update(j->name) == (update == 1) && known_shows(flag, j->name);
+            const Node *n = in_this_pass ? node_of(m, j->name) : NULL;
             if (!n)
                 continue;
-            Entry one = { arena_format(m->arena, "@%s/%s", flag, j->name), n->out };
-            all->wrong = (Store){ .entries = &one, .count = 1 };
-            told |= mistakes_see_kept(all, j);
+            Entry entry = { arena_format(m->arena, "@%s/%s", flag, j->name), n->out };
+            all->wrong = (Store){ .entries = &entry, .count = 1 };
+            changes_any |= mistakes_see_kept(all, j);
         }
     all->wrong = (Store){ .count = 0 };
 }
@@ -98,8 +99,8 @@ static void see_all(Check *c, Mistaken *m, const char *flag)
 /* Makes the mistake `flag` (NULL: none), and compares the answers with the result. A mistake is left out if the graph
  * has no place for it, or if an operator then refuses its inputs. `same`, if it is not NULL, becomes false if one of
  * the answers that were judged has other bits than in the trace. */
-static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
-                     bool *same)
+static bool try_mistake(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
+                        bool *same)
 {
     Error own = { .failed = false };
     Arena a = arena_make(&own);
@@ -111,9 +112,9 @@ static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, s
     if (kept && m.run && (!flag || known_make(t, NULL, flag, &a)) && (m.made = again_run(t, &a, &own))) {
         const Mistakes *all = &c->context.mistakes;
         if (flag)
-            see_all(c, &m, flag);
+            compare_all(c, &m, flag);
         for (size_t k = 0; same && k < all->judged_count; k++) {
-            const Node *n = value_of(&m, all->judged[k].name);
+            const Node *n = node_of(&m, all->judged[k].name);
             const Tensor *right = all->judged[k].x.right;
             *same &= !n || (shape_equal(n->out.shape, right->shape)
                             && memcmp(n->out.data, right->data, tensor_bytes(*right)) == 0);
@@ -139,10 +140,10 @@ bool check_known(Check *c, const TracedStep *s, const char *path, Error *e)
     if (!trace_read(&t, s->root, s->values, path, c->arena, e))
         return false;
     again_gradients(&t, s->root, c->arena);
-    if (!units_find(&t, &unit, &units, c->arena) || !make_one(c, s, &t, unit, units, NULL, &same))
+    if (!units_find(&t, &unit, &units, c->arena) || !try_mistake(c, s, &t, unit, units, NULL, &same))
         return error_no_memory(e, "%s: no memory to run the step again", path);
     for (size_t k = 0; same && (flag = known_flag(k)) != NULL; k++)
-        if (!make_one(c, s, &t, unit, units, flag, NULL))
+        if (!try_mistake(c, s, &t, unit, units, flag, NULL))
             return error_no_memory(e, "%s: no memory to run the step again", path);
     if (!same)
         finding(c->context.f, "step", "MODULES", "the step cannot be run again from its trace, so that no known mistake is named");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks our own reference answers: the files are whole, this program makes the same bits again, and its readers accept
- * and refuse the files of reject/ as stated. */
+/* Checks our own reference answers: no file is missing or damaged, this program makes the same bits again, and its
+ * readers accept and refuse the files of reject/ as stated. */
 #include "model/folder/folder.h"
 #include "ref/verify/verify.h"
 

@@ -58,7 +58,8 @@ static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *mod
     return true;
 }
 
-/* Judges one answer of a module that was hooked, or its input `in`, or `grad.out`. */
+/* Judges one answer of a module that was hooked, or the module's input `in`, or the gradient `grad.out` of its
+ * output. */
 static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer,
                          const char *in_trace)
 {
@@ -122,11 +123,11 @@ const char *check_answer(const TracedStep *s, const char *path, size_t length, c
 {
     const json_t *modules = json_object_get(s->root, "modules");
     for (size_t k = 0; k < json_array_size(modules); k++) {
-        const json_t *one = json_array_get(modules, k);
-        const char *module = json_string_value(json_object_get(one, "module"));
-        const json_t *in_trace = json_object_get(json_object_get(one, "answers"), answer);
+        const json_t *entry = json_array_get(modules, k);
+        const char *module = json_string_value(json_object_get(entry, "module"));
+        const json_t *in_trace = json_object_get(json_object_get(entry, "answers"), answer);
         if (module && strlen(module) == length && strncmp(module, path, length) == 0)
-            return json_string_value(in_trace ? in_trace : json_object_get(one, answer));
+            return json_string_value(in_trace ? in_trace : json_object_get(entry, answer));
     }
     return NULL;
 }
@@ -141,8 +142,8 @@ static void check_logits(Check *c, const TracedStep *s)
         judge(&c->context, s->id, "logits", (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace), .way = "ends" });
 }
 
-/* If GOT has one tensor of a family, reports those of the family that are missing. So a wrong
- * tensor cannot just be left out. */
+/* If GOT has one tensor of a family, such as grad.*, reports the tensors of this family that it does not
+ * have. So a wrong tensor cannot just be left out. */
 static void find_missing(Check *c, const TracedStep *s)
 {
     static const char *const families[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
@@ -171,11 +172,11 @@ static bool is_answer(const TracedStep *s, const char *name)
     name += hooked ? strlen(HOOKED) : 0;
     const char *at = strrchr(name, '@');
     for (size_t k = 0; at && k < json_array_size(modules); k++) {
-        const json_t *one = json_array_get(modules, k);
-        const char *path = json_string_value(json_object_get(one, "module"));
+        const json_t *entry = json_array_get(modules, k);
+        const char *path = json_string_value(json_object_get(entry, "module"));
         if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0)
-            return json_object_get(json_object_get(one, "answers"), at + 1)
-                    || (hooked && (strcmp(at, "@in") == 0 || strcmp(at, "@grad.out") == 0) && json_object_get(one, at + 1));
+            return json_object_get(json_object_get(entry, "answers"), at + 1)
+                    || (hooked && (strcmp(at, "@in") == 0 || strcmp(at, "@grad.out") == 0) && json_object_get(entry, at + 1));
     }
     return false;
 }

@@ -54,8 +54,8 @@ static bool choose(Findings *f, Store *got, const VerifyOptions *options, Arena 
                     || error_set(e, "%s: holds no answer: nothing to judge", got->path));
 }
 
-/* Makes the noise of the trace at the precision of judging alone, because on large models this takes time. So an answer
- * outside at fp32 gets no hint at which lower precision it would be within. */
+/* Makes the noise of the trace only for the precision at which answers are judged, because on large models each
+ * precision takes time. So an answer outside at fp32 gets no hint at which lower precision it would be within. */
 static bool make_noise(Check *c, const TracedStep *s, const char *path, Error *e)
 {
     bool wanted[PRECISIONS] = { false };

@@ -6,7 +6,7 @@
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
-enum { FORMULAS = 12 };              // a whole layer runs more operators than a reader wants to see
+enum { FORMULAS = 12 };              // the most that are shown: a whole layer runs more operators than a reader wants to see
 
 static const char *text_of(const json_t *x, const char *key)
 {
@@ -60,8 +60,8 @@ json_t *formula_of_answer(const json_t *root, const char *answer, Arena *a)
         json_add(list, json_string(method_formula(method, a)));
     for (size_t k = 0; k < json_array_size(nodes) && json_array_size(list) < FORMULAS; k++) {
         const json_t *node = json_array_get(nodes, k);
-        bool mine = length ? belongs(node, path, length, phase) : strcmp(text_of(node, "output"), answer) == 0;
-        const Op *op = mine ? op_find(text_of(node, "op")) : NULL;
+        bool wanted = length ? belongs(node, path, length, phase) : strcmp(text_of(node, "output"), answer) == 0;
+        const Op *op = wanted ? op_find(text_of(node, "op")) : NULL;
         const char *text = op && op->formula ? arena_format(a, "%s: %s", op->name, op->formula) : NULL;
         if (text && !holds(list, text))
             json_add(list, json_string(text));

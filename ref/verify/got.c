@@ -8,7 +8,7 @@
 #include "tensor/base/limits.h"
 #include "tensor/op.h"
 
-/* If the folder has a manifest, this must name our spec. */
+/* Whether the manifest of the folder names our spec; true if the folder has no manifest. */
 static bool same_spec(const Got *g, Error *e)
 {
     const char *path = arena_format(g->arena, "%s/manifest.json", g->path), *spec;

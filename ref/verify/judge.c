@@ -54,7 +54,8 @@ static void judge_exact(JudgeContext *c, const char *id, const char *name, const
     mistakes_see(&c->mistakes, id, name, x, line);
 }
 
-// whether there are bounds, whether there is noise, whether the error is finite; the largest allowed rms and single error
+// bounded, noised: there are bounds, or noise, to judge by; finite: the error is finite; rms, most: the largest allowed
+// root mean square of the errors, and the largest allowed single error
 typedef struct { bool bounded, noised, finite; double rms, most; } Limits;
 
 static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances *d, Noise *z)
@@ -88,9 +89,8 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     Evidence v = { .way = x->way, .error = d.rms, .noise = z.rms, .ratio = z.rms > 0 ? d.rms / z.rms : 0 };
     bool good = l.finite && (!l.bounded || d.over == 0) && (!l.noised || (d.rms <= l.rms && d.worst <= l.most));
     bool noisy = l.noised && z.rms > d.rms_right / 2;
-    // no update at all
-    bool still = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;
-    good &= !still;
+    bool not_updated = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;
+    good &= !not_updated;
     point_at(&v, x, l.bounded && d.over ? d.first : d.where_worst);
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "";
     const char *noise = l.noised ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
@@ -112,7 +112,7 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
                              : "";
         line = finding_with(c->f, where, "OUTSIDE", &v, "%s: scaled error %.2g%s%s%s, median ratio %.6g%s%s", x->way, d.scaled, over,
                             noise, pointed_text(&v, c->arena), d.ratio,
-                            still ? ", the weights were not updated" : hint(c, x, &d), conversion);
+                            not_updated ? ", the weights were not updated" : hint(c, x, &d), conversion);
     }
     if (!noisy)                      // a tensor that is mostly noise says nothing about a mistake
         mistakes_see(&c->mistakes, id, name, x, line);

@@ -7,7 +7,7 @@
 #include "ref/trace/tolerance.h"
 #include "ref/verify/distances.h"
 
-#define NEARER 8.0                   // a mistake's value must be this many times nearer than the right value
+#define NEARER 8.0                   // an answer must be this many times nearer to the mistake's value than to the right one
 
 void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = m->judged_count = 0; }
 
@@ -36,10 +36,10 @@ static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Te
     return distance_error(y, x).rms <= slack * tolerances[m->precision].rms * z.rms;
 }
 
-/* As `within`, but with some slack y is a mistake's value, while bounds and noise were made for the right
- * value. The mistake's value may be 2000 times as large, with 2000 times the noise, or a sum may cancel
- * that did not cancel before. So the noise is taken in proportion to y, and an x that is as near to y as
- * fp32 can be is always close enough. */
+/* As `within`, with an addition for a slack above 1. Then y is the value of a mistake, while the bounds and the
+ * noise are those of the right value. The mistake's value may be 2000 times as large, with 2000 times the noise, or
+ * a sum may cancel in it that does not cancel in the right value. So the noise is taken in proportion to y, and an x
+ * that is as near to y as fp32 can be is always close enough. */
 static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->exact || x->dtype != F32)
@@ -95,7 +95,7 @@ static size_t index_of(Mistakes *m, const char *flag, size_t length)
 
 /* Compares an answer with every mistake of its case. Returns whether any of them changes the
  * answer enough to be recognised. */
-static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
+static bool compare(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
 {
     size_t length = strlen(id);
     bool any = false;
@@ -140,14 +140,14 @@ void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x
     if (m->keeps)
         keep(m, id, name, x, line);
     else
-        see(m, id, name, x, line);
+        compare(m, id, name, x, line);
 }
 
 bool mistakes_see_kept(Mistakes *m, const Judged *j)
 {
     Answer x = j->x;
     x.got = &j->got;
-    return see(m, j->id, j->name, &x, j->line);
+    return compare(m, j->id, j->name, &x, j->line);
 }
 
 static void add_text(json_t *line, const char *text)
@@ -158,8 +158,8 @@ static void add_text(json_t *line, const char *text)
     json_put(line, "what", json_string(all));
 }
 
-/* Whether sighting x explains its line better than sighting y. A mistake that all its answers agree with comes first,
- * then the one with more answers, then the nearer one. */
+/* Whether sighting x explains its line better than sighting y. First comes a mistake that explains every answer that it
+ * changes; of two such mistakes the one that changes more answers; and then the one whose value is nearer. */
 static bool better(const Mistakes *m, size_t x, size_t y)
 {
     size_t i = m->sighting[x].mistake, j = m->sighting[y].mistake;

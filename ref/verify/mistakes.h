@@ -28,10 +28,12 @@ typedef struct {
     Store wrong;
     Precision precision;
     Arena *arena;
-    // shown: how many answers of GOT the mistake changes enough to be recognised; near: how many of those have its value
+    // shown: how many answers of GOT the mistake changes enough to be recognised; near: how many of those have its
+    // value
     struct { const char *flag; size_t shown, near; } mistake[MISTAKES];
     size_t mistakes;
-    // a sighting: the answer of this line has the value of this mistake; it is `nearer` times nearer to it than to the right value
+    // a sighting: the answer of this line has the value of this mistake, and is `nearer` times nearer to this value
+    // than to the right one
     struct { json_t *line; size_t mistake; double nearer; } sighting[SIGHTINGS];
     size_t sightings;
     // judged answers are kept, and later compared with one mistake after another, which the caller puts into `wrong`

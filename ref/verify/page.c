@@ -59,14 +59,14 @@ static size_t colour(const json_t *line)
     return json_number_value(json_object_get(line, "ratio")) > 1 ? 2 : 1;
 }
 
-/* The length of the case in a path, which is its first two folders; 0: the path names a tensor of a trace. */
+/* How many bytes of a path name its case, which is its first two parts; 0: the path names a tensor of a trace. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;
     return second ? (size_t)(second - where) : first ? strlen(where) : 0;
 }
 
-/* The answer below its case, without "hooked.". */
+/* The name of the answer alone, without its case and without "hooked.". */
 static const char *answer_of(const char *where)
 {
     size_t n = case_length(where);
@@ -74,7 +74,7 @@ static const char *answer_of(const char *where)
     return strncmp(name, "hooked.", 7) == 0 ? name + 7 : name;
 }
 
-/* 0 forward, 1 backward, 2 update. */
+/* Which part of a step the answer belongs to: 0 the forward pass, 1 the backward pass, 2 the update. */
 static int part_of(const char *name)
 {
     static const char *const update[] = { "after.", "adam.", "sgd.", "clip@", "optimiser@" };
@@ -116,7 +116,8 @@ static bool belongs(const Group *g, const json_t *line)
         && (g->part == PARTS || part_of(answer_of(where)) == g->part);
 }
 
-/* Begins a fold in the colour of the worst answer in it. The fold is open if that answer is outside. */
+/* Begins the fold of a module, whose name is the first n bytes of `module`, in the colour of the worst answer in it.
+ * The fold is open if that answer is outside. */
 static void begin_fold(FILE *to, const Group *g, const char *module, size_t n)
 {
     size_t worst = 0;

@@ -12,18 +12,20 @@ static const char *text_of(const json_t *line, const char *key)
 {
     return json_string_value(json_object_get(line, key));
 }
-static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
+static bool has_verdict(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
 
 /* The order in which findings are printed: 0 sums up others or names a known mistake, 1 is outside, 2 is undecided, 3
  * is all else and what --partial leaves out. Only the first lines are printed, so a known mistake must come before
  * the many values that it changed. */
 static int rank(const Findings *f, const json_t *line)
 {
-    if (f->partial && is(line, "MISSING"))
+    if (f->partial && has_verdict(line, "MISSING"))
         return 3;
-    if (is(line, "MODULES") || json_object_get(line, "mistake"))
+    if (has_verdict(line, "MODULES") || json_object_get(line, "mistake"))
         return 0;
-    return is(line, "OUTSIDE") || is(line, "MIS-SHAPED") ? 1 : is(line, "BITEXACT") || is(line, "WITHIN") || is(line, "NOISY") ? 3 : 2;
+    if (has_verdict(line, "OUTSIDE") || has_verdict(line, "MIS-SHAPED"))
+        return 1;
+    return has_verdict(line, "BITEXACT") || has_verdict(line, "WITHIN") || has_verdict(line, "NOISY") ? 3 : 2;
 }
 
 static void print_line(const json_t *line)
@@ -32,7 +34,7 @@ static void print_line(const json_t *line)
     printf("%-10s %s%s%s\n", text_of(line, "verdict"), text_of(line, "where"), *what ? ": " : "", what);
 }
 
-/* The length of the case in a path: its first two parts, or its only part. */
+/* How many bytes of a path name its case, which is its first two parts, or its only part. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;
@@ -48,7 +50,7 @@ static size_t print_missing(const Findings *f, size_t k)
     for (; k + count < total; count++) {
         const json_t *line = json_array_get(f->lines, k + count);
         const char *other = text_of(line, "where");
-        if (!is(line, "MISSING") || case_length(other) != length || strncmp(other, where, length) != 0)
+        if (!has_verdict(line, "MISSING") || case_length(other) != length || strncmp(other, where, length) != 0)
             break;
     }
     if (count > 1)
@@ -66,14 +68,14 @@ static void print_lines(const Findings *f)
         for (size_t k = 0; k < json_array_size(f->lines); k += step) {
             const json_t *line = json_array_get(f->lines, k);
             step = 1;
-            if (rank(f, line) != r || (r == 3 && is(line, "BITEXACT") && !*text_of(line, "what")))
+            if (rank(f, line) != r || (r == 3 && has_verdict(line, "BITEXACT") && !*text_of(line, "what")))
                 continue;
             if (!f->all && printed >= FEW) {
                 hidden++;
                 continue;
             }
             printed++;
-            if (is(line, "MISSING"))
+            if (has_verdict(line, "MISSING"))
                 step = print_missing(f, k);
             else
                 print_line(line);

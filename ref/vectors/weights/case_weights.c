@@ -19,9 +19,9 @@ size_t weights_width(const LossCase *c) { return shape_cols(c->in[0].tensor.shap
 
 /* --- smfa --- */
 
-/* The unit is 2^30, so that the eps in rho, 1e-8, changes nothing even in binary64. rho, the ratio of the norms, is 4.
- * The entries: a tie, which stays; one beyond the tie, which is zeroed; one of the same sign; one within the limit; one
- * without an anchor; one without a change; two within the limit. */
+/* The unit U is 2^30, so that adding eps = 1e-8 to the norm of the anchor changes nothing even in binary64. The ratio
+ * of the two norms is 4. The entries in order: a tie, which stays; an entry beyond the tie, which becomes zero; one of
+ * the same sign; one within the limit; one without an anchor; one without a change; two within the limit. */
 #define U 0x1p30f
 static const float change[] = { -20 * U, -24 * U, 24 * U, 16 * U, 8 * U, 0, -18 * U, -432 * U },
                    anchor[] = { U, U, U, -U, 0, 3 * U, 4 * U, 108.5f * U };
@@ -35,8 +35,8 @@ static bool sculpt(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return made != NULL;
 }
 
-/* The change of text has the same norm and a factor of its own, 10 (sculpt_text), so that its
- * first entry is the tie. */
+/* The change of text has the same norm as that of pictures, and a factor of its own, 10 (sculpt_text),
+ * so that its first entry is the tie. */
 static const float before[] = { 5 * U, -3 * U, 2 * U, 7 * U, -6 * U, 4 * U, U, 9 * U },
                    change_text[] = { -40 * U, -41 * U, 40 * U, 21 * U, 8 * U, -15 * U, 5 * U, -428 * U };
 
@@ -54,8 +54,8 @@ static bool sculpt_both(const Hyperparameters *v, LossCase *c, Arena *a, Error *
 
 /* --- mmunlearner --- */
 
-/* The numbers have two ties, one of them between zeros, some are below eps = 1e-15, and
- * there is a zero on either side. */
+/* Among the pairs (forget, preserved) are two ties, one of them of zeros, pairs below eps = 1e-15, and
+ * pairs with a zero on one side. */
 static const float fisher_f[] = { 1, 2, 1, 0, 0x1p-60f, 0x1p-61f, 0, 0x1p-40f },
                    fisher_p[] = { 1, 1, 2, 0, 0x1p-61f, 0x1p-60f, 0x1p-40f, 0 },
                    below_f[] = { 1, 1, 3, 0, 0, 4, 0x1p-50f, 1 }, below_p[] = { 1, 4, 4, 0, 1, 0, 0x1p-40f, 1.5f };
@@ -90,8 +90,8 @@ static bool groups(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
-/* Twelve tensors of four weights: five of text, five of pictures, a shared and a frozen one. |g_t| = 8 and |g_m| = 4,
- * so q = 2; the groups then have the norms 4 and 8, and are scaled by 5/4 and 7/8. */
+/* Twelve tensors of four weights: five of text, five of pictures, a shared and a frozen one. In the notation of cmju.c,
+ * |g_t| = 8 and |g_m| = 4, so q = 2; the two groups then have the norms 4 and 8, and are scaled by 5/4 and 7/8. */
 enum { TENSORS = 12 };
 static const float text_g[] = { 2, 0, 0, 0, 0, 0, 0, 0, 4, -4, 0, 4, 0, -2, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4,
                                 0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, -1, 0, 0, 0, 0 },

@@ -9,7 +9,7 @@
 
 #include "ref/vectors/case_loss.h"
 
-/* rows 0: a vector. The numbers are in x or in ids; the other is NULL. */
+/* An input. rows 0: it is a vector. Its numbers are in x or in ids; the other one of these two is NULL. */
 typedef struct { const char *name; size_t rows, cols; const float *x; const int32_t *ids; } Given;
 enum { WEIGHTS_INPUTS = 4 };
 
@@ -20,7 +20,7 @@ typedef struct WeightsForm {
     bool (*answer)(const Hyperparameters *v, LossCase *c, Arena *a, Error *e);
 } WeightsForm;
 
-const WeightsForm *weights_form(size_t k);      // NULL: there are k forms
+const WeightsForm *weights_form(size_t k);      // NULL: there is no form k
 
 /* For weights/ only: what the forms are written with, and the forms of neurons.c. An input is a vector, or a matrix of
  * `cols` columns. */

@@ -83,8 +83,8 @@ static bool prune_count(const Hyperparameters *v, LossCase *c, Arena *a, Error *
     return true;
 }
 
-/* The measures of one channel of a set. A group is a position over its layers, a sample,
- * or all rows, as the form says. */
+/* The means of one channel over the groups of a set. A group has the rows of a position in all layers,
+ * those of a sample, or all rows, as the form says. */
 static ManuMeans means_of(const Hyperparameters *v, const LossCase *c, size_t set, size_t channel)
 {
     const Tensor *t = &c->in[set].tensor;
@@ -122,7 +122,7 @@ static bool prune_threshold(const Hyperparameters *v, LossCase *c, Arena *a, Err
 
 /* --- mip_editor --- */
 
-/* Each layer has equal scores at the end of its path, and a large negative one. */
+/* In each layer several scores are equal to the last one on the path, and one score is negative and large. */
 static const float scores[] = { 3, -5, 3, 3, 1, -1, 0, 2, 1, 1, 0.5f, 1, -2, 1, 0, 1 };
 
 static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
@@ -143,8 +143,9 @@ static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
-/* There are two samples; sample_of says which one each row belongs to. The gradients of the four points follow one
- * another. Neurons 1 and 4 are equal. */
+/* There are two samples; sample_of says to which one each row belongs. batch_of says to which batch a row belongs, with
+ * -1 for a row that is not supervised. The gradients at the four points of the integral follow one another. Neurons 1
+ * and 4 are equal. */
 static const int32_t sample_of[] = { 0, 0, 0, 1, 1 }, batch_of[] = { -1, 0, 0, -1, 1, 1, 1, -1 };
 static const float each_h[] = { 0.25f, -0.5f, -1.5f, 1.75f, -0.5f, -1.75f, 0.25f, 1.5f, 0, -2, 1.5f, 2, -1.5f, 1.25f, -1.5f, 0.5f,
                                 1.25f, 2, -0.25f, -0.25f, -1.75f, -0.5f, -0.25f, 1.5f, 0.25f, 1.75f, -1.5f, 0, 1.75f, 1 },
@@ -196,7 +197,7 @@ static bool one_choose(OneMlp *x, size_t k)
     return good;
 }
 
-/* How many rows from `first` on have the id of row `first`. */
+/* How many rows that follow one another, from row `first` on, have the id of row `first`. */
 static size_t rows_alike(const int32_t *id, size_t first, size_t rows)
 {
     size_t n = 1;

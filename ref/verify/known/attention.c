@@ -137,7 +137,7 @@ static const Op softmax_grad = { .name = "attention_softmax_grad", .shape = like
                                  .bound = no_bound };
 
 /* Adds op(a, b) to the gradient of x, with the attributes of y and as many rows as x has. */
-static void hand(Tape *t, Node *y, Node *x, const Op *op, Node *a, Node *b)
+static void contribute(Tape *t, Node *y, Node *x, const Op *op, Node *a, Node *b)
 {
     Attrs attrs = y->attrs;
     attrs.n[ATTENTION_ROWS] = (int64_t)x->out.shape.dim[0];
@@ -147,21 +147,21 @@ static void hand(Tape *t, Node *y, Node *x, const Op *op, Node *a, Node *b)
 
 static void scores_back(Tape *t, Node *y, Node *dy, const Op *mix, const Op *mix_t)
 {
-    hand(t, y, y->in[0], mix, dy, y->in[1]);
-    hand(t, y, y->in[1], mix_t, dy, y->in[0]);
+    contribute(t, y, y->in[0], mix, dy, y->in[1]);
+    contribute(t, y, y->in[1], mix_t, dy, y->in[0]);
 }
 
 static void mix_back(Tape *t, Node *y, Node *dy, const Op *scores, const Op *mix_t)
 {
-    hand(t, y, y->in[0], scores, dy, y->in[1]);
-    hand(t, y, y->in[1], mix_t, y->in[0], dy);
+    contribute(t, y, y->in[0], scores, dy, y->in[1]);
+    contribute(t, y, y->in[1], mix_t, y->in[0], dy);
 }
 
 static void tiled_scores_vjp(Tape *t, Node *y, Node *dy)     { scores_back(t, y, dy, &tiled_mix, &tiled_mix_t); }
 static void tiled_mix_vjp(Tape *t, Node *y, Node *dy)        { mix_back(t, y, dy, &tiled_scores, &tiled_mix_t); }
 static void both_ways_scores_vjp(Tape *t, Node *y, Node *dy) { scores_back(t, y, dy, &both_ways_mix, &both_ways_mix_t); }
 static void both_ways_mix_vjp(Tape *t, Node *y, Node *dy)    { mix_back(t, y, dy, &both_ways_scores, &both_ways_mix_t); }
-static void softmax_vjp(Tape *t, Node *y, Node *dy)          { hand(t, y, y->in[0], &softmax_grad, y, dy); }
+static void softmax_vjp(Tape *t, Node *y, Node *dy)          { contribute(t, y, y->in[0], &softmax_grad, y, dy); }
 
 const Op tiled_scores = { .name = "attention_scores", .shape = scores_shape, .kernel = tiled_scores_kernel, .bound = no_bound,
                           .vjp = tiled_scores_vjp };

@@ -18,9 +18,9 @@ static bool like_first(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-static size_t all(const Call *c) { return shape_size(c->out.shape); }
+static size_t element_count(const Call *c) { return shape_size(c->out.shape); }
 
-/* --- GELU by tanh: x sigmoid(2 k (x + a x^3)) --- */
+/* --- GELU by tanh: x sigmoid(2 k (x + a x^3)), k = sqrt(2 / pi), a = 0.044715 --- */
 
 static const double k2 = 2 * 0.7978845608028654, a3 = 0.044715;
 
@@ -28,13 +28,13 @@ static double gate(double x) { return 1 / (1 + exp(-k2 * (x + a3 * x * x * x)));
 
 static void gelu_tanh_kernel(const Call *c)
 {
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         c->out.f32[i] = (float)((double)c->in[0].f32[i] * gate((double)c->in[0].f32[i]));
 }
 
 static void gelu_tanh_back_kernel(const Call *c)
 {
-    for (size_t i = 0; i < all(c); i++) {
+    for (size_t i = 0; i < element_count(c); i++) {
         double x = (double)c->in[0].f32[i], s = gate(x);
         c->out.f32[i] = (float)((double)c->in[1].f32[i] * (s + x * s * (1 - s) * k2 * (1 + 3 * a3 * x * x)));
     }
@@ -44,6 +44,7 @@ static void gelu_tanh_back_kernel(const Call *c)
 
 enum { CENTRED };                           // attrs.n: whether there is a mean; attrs.f: NORM_EPS
 
+/* One row of such a norm if d is NULL; otherwise the gradient of its input, where d is the gradient of its result. */
 static void eps_row(const Call *c, size_t row, In d)
 {
     size_t cols = shape_cols(c->out.shape);
@@ -82,7 +83,7 @@ static void eps_outside_back_kernel(const Call *c)
 static void turn_pairs(const Call *c, double sign)
 {
     size_t half = c->in[1].shape.dim[1], cols = shape_cols(c->out.shape);
-    for (size_t i = 0; i < all(c); i += 2) {
+    for (size_t i = 0; i < element_count(c); i += 2) {
         size_t at = (size_t)c->attrs->index[i / cols] * half + i % cols % (2 * half) / 2;
         double a = (double)c->in[0].f32[i], b = (double)c->in[0].f32[i + 1], cosine = (double)c->in[1].f32[at],
                sine = sign * (double)c->in[2].f32[at];
@@ -102,7 +103,7 @@ static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel =
 static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel, .bound = no_bound };
 static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel, .bound = no_bound };
 
-/* The derivative of a wrong operator is `op` of these inputs. */
+/* Adds `op` of these inputs to the gradient of the first input of a wrong operator. */
 static void back(Tape *t, Node *y, const Op *op, size_t n, Node **in) { tape_contribute(t, y->in[0], tape_push(t, op, n, in, &y->attrs)); }
 
 static void gelu_tanh_vjp(Tape *t, Node *y, Node *dy)   { back(t, y, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy }); }
@@ -115,12 +116,12 @@ static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel 
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
 /* --- KL(p || p_ref) in place of KL(p_ref || p). Its inputs are p_ref, log p_ref, log p; the inputs of its gradient are
- * p, p_ref, c --- */
+ * p, p_ref, and c, the factor of each row --- */
 
 static void kl_reversed_kernel(const Call *c)
 {
     size_t cols = shape_cols(c->in[0].shape);
-    for (size_t row = 0; row < all(c); row++) {
+    for (size_t row = 0; row < element_count(c); row++) {
         In lq = c->in[1].f32 + row * cols, lp = c->in[2].f32 + row * cols;
         double sum = 0;
         for (size_t k = 0; k < cols; k++)
@@ -132,7 +133,7 @@ static void kl_reversed_kernel(const Call *c)
 static void kl_reversed_grad_kernel(const Call *c)
 {
     size_t cols = shape_cols(c->out.shape);
-    for (size_t i = 0; i < all(c); i += cols) {
+    for (size_t i = 0; i < element_count(c); i += cols) {
         In p = c->in[0].f32 + i, q = c->in[1].f32 + i;
         double mean = 0, weight = (double)c->in[2].f32[i / cols];
         for (size_t k = 0; k < cols; k++)
@@ -153,28 +154,28 @@ static double coupled(const Call *c, size_t i)
 
 static void coupled_m_kernel(const Call *c)
 {
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i]
                                 + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i));
 }
 
 static void coupled_v_kernel(const Call *c)
 {
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i]
                                 + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i) * coupled(c, i));
 }
 
 static void decimal_v_kernel(const Call *c)
 {
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         c->out.f32[i] = (float)(0.999 * (double)c->in[0].f32[i] + (1 - 0.999) * (double)c->in[1].f32[i] * (double)c->in[1].f32[i]);
 }
 
 static void eps_inside_kernel(const Call *c)
 {
     const Attrs *a = c->attrs;
-    for (size_t i = 0; i < all(c); i++) {
+    for (size_t i = 0; i < element_count(c); i++) {
         double p = (double)c->in[0].f32[i], m = (double)c->in[1].f32[i], v = (double)c->in[2].f32[i];
         c->out.f32[i] = (float)(p
                                 - (double)a->f[ADAM_LR]
@@ -188,9 +189,9 @@ static void eps_inside_kernel(const Call *c)
 static void clip_alone_kernel(const Call *c)
 {
     double sum = 0;
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         sum += (double)c->in[0].f32[i] * (double)c->in[0].f32[i];
-    for (size_t i = 0; i < all(c); i++)
+    for (size_t i = 0; i < element_count(c); i++)
         c->out.f32[i] = (float)((double)c->in[0].f32[i] * fmin(1, (double)c->attrs->f[0] / (sqrt(sum) + 1e-6)));
 }
 
@@ -227,7 +228,7 @@ static void smaller_eps(const Graph *g, Node *n) { n->attrs.f[NORM_EPS] = 1e-6f;
 static void do_not_scale(const Graph *g, Node *n) { n->attrs.f[SCALE_S] = 1; (void)g; }
 static void negate_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] = -n->attrs.f[RATIO_NUM]; (void)g; }
 static void halve_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] /= 2; (void)g; }
-// the factor is -2 / beta
+// the factor of NPO's loss is -2 / beta, which is below -1; all other factors stay
 static void halve_factor(const Graph *g, Node *n) { n->attrs.f[SCALE_S] /= n->attrs.f[SCALE_S] < -1 ? 2 : 1; (void)g; }
 static void negate_margin(const Graph *g, Node *n) { n->in[0]->attrs.f[SCALE_S] = -n->in[0]->attrs.f[SCALE_S]; (void)g; }
 
@@ -237,7 +238,7 @@ static void clip_each(const Graph *g, Node *n)
     n->attrs.f[0] = n->n_in > 1 ? n->in[1]->attrs.f[CLIP_FACTOR_MAX_NORM] : n->attrs.f[0];
 }
 
-/* Multiplies the c of a role's rows by the number of rows. */
+/* Multiplies c, the factor of each row of a role, by the number of rows. */
 static void undivide_rows(const Graph *g, Node *n)
 {
     Node *c = n->in[n->n_in - 1];
@@ -276,8 +277,8 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* Appends to the segments which rows are of a picture. The language model gathers its rows from one matrix: the
- * embeddings of the words, followed by the features of the pictures. */
+/* Appends to the index of the segments, for each row, whether it is of a picture. The language model gathers its rows
+ * from one matrix: the embeddings of the words, followed by the features of the pictures. */
 static void mark_pictures(const Graph *g, Node *n)
 {
     const Attrs old = n->attrs;

@@ -10,8 +10,8 @@
 /* Makes the mistake in the nodes of the unit, or in all nodes if `u` is NULL. The caller keeps copies of the nodes, and
  * puts them back. A leaf that changes gets new memory in `a`. False: the graph has no place for this mistake. */
 bool known_make(const Tape *t, const Unit *u, const char *flag, Arena *a);
-/* Whether this answer of the mistaken graph is also that of an implementation with the mistake. It is not for two
- * swapped weights: the graph has the answers of each under the name of the other. */
+/* Whether this answer of the mistaken graph is also that of an implementation with the mistake. With two swapped
+ * weights it is not, because the graph has the answers of each weight under the name of the other. */
 bool known_shows(const char *flag, const char *answer);
 /* The names of the mistakes, each once, for k = 0, 1, … NULL: there are no more. */
 const char *known_flag(size_t k);

@@ -60,8 +60,8 @@ static float bf16(float x)
     return x;
 }
 
-/* Tables of RoPE for theta = 1e6, or rounded to bf16. */
-static void tables(const Graph *g, Node *n, bool rounded)
+/* Replaces the tables of RoPE: by the same ones rounded to bf16, or by those for theta = 1e6. */
+static void replace_tables(const Graph *g, Node *n, bool rounded)
 {
     for (size_t part = 0; part < 2 && floats(n, 1, 2) && floats(n, 2, 2); part++) {
         Node *table = n->in[1 + part];
@@ -75,8 +75,8 @@ static void tables(const Graph *g, Node *n, bool rounded)
     }
 }
 
-void leaf_other_theta(const Graph *g, Node *n) { tables(g, n, false); }
-void leaf_round_tables(const Graph *g, Node *n) { tables(g, n, true); }
+void leaf_other_theta(const Graph *g, Node *n) { replace_tables(g, n, false); }
+void leaf_round_tables(const Graph *g, Node *n) { replace_tables(g, n, true); }
 
 /* Reads the memory of A^T as if it were A. */
 void leaf_transpose(const Graph *g, Node *n)

@@ -14,7 +14,7 @@ enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_UNKNOWN = 2 };
 typedef struct {
     const char *name;
     const char *usage;       // the arguments, as the help shows them
-    const char *help;        // one sentence
+    const char *help;        // one sentence or two
     bool exact;              // the command computes, so main checks the environment and the product engine first
     int (*run)(int argc, char **argv);
 } Command;

@@ -21,7 +21,7 @@ static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
     return text;
 }
 
-/* Writes the log anew, with its first mark->bytes bytes alone. */
+/* Writes the log anew, with its first mark->bytes bytes alone; where mark is NULL, the log becomes empty. */
 static bool write_marked(const char *path, const LogMark *mark, Error *e)
 {
     Arena a = arena_make(e);

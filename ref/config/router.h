@@ -16,7 +16,7 @@
 #include "ref/config/request.h"
 
 typedef struct {
-    const char *name, *folder;           // as the file says it; as it can be opened
+    const char *name, *folder;           // the path as the file has it; the path that can be opened
     const char **entity, **question;     // [entities], [questions]
     size_t entities, questions;
 } Route;

@@ -20,7 +20,7 @@ typedef struct {
     Error *e;
 } Reading;
 
-/* A point before its rows are read. Its numbers are NaN until they are found; `matching` is a sum, and begins with 0. */
+/* A point before its rows are read. Its numbers are NaN until they are found; `matching` is a sum and begins at 0. */
 static Point point_begin(const Reading *x, int64_t step)
 {
     return (Point){ x->arm_index, x->method, x->seed, step, { 0, 0 }, { NAN, NAN }, NAN, NAN };

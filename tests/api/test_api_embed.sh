@@ -68,14 +68,14 @@ runs() { "$tap_folder/program" fixtures/vectors/v1/prep/crop.wide/picture.png $m
 archive="$BUILD/libpulseref.a $(make -s needed)"
 
 check "a C program links the shared library beside its own gemm, ops, json_parse and stb_image" links "$cc -std=c11" user.c
-check "that program runs" runs
+check "the C program with the shared library runs" runs
 check "a C program links the archive beside the same names" links "$cc -std=c11" user.c "$archive"
-check "that program runs" runs
+check "the C program with the archive runs" runs
 if ${cxx%% *} --version > /dev/null 2>&1; then
     check "a C++ program links the shared library beside the same names" links "$cxx -std=c++17" user.cc
-    check "that program runs" runs
+    check "the C++ program with the shared library runs" runs
     check "a C++ program links the archive beside the same names" links "$cxx -std=c++17" user.cc "$archive"
-    check "that program runs" runs
+    check "the C++ program with the archive runs" runs
 else
     skip "a C++ program links the library" "there is no ${cxx%% *}"
 fi

@@ -96,10 +96,10 @@ static void bench_shape(Bench *x, Arena *data, const Shape3 *s)
     }
     ProductStats stats = product_stats();
     double seconds = median(time, PAIRS), d = median(to_d, PAIRS), f = median(to_s, PAIRS);
-    double open = (double)stats.undecided / (double)stats.elements;
-    bool good = (s->dgemm_goal == 0 || d <= s->dgemm_goal) && (s->sgemm_goal == 0 || f <= s->sgemm_goal) && open < 1e-3;
+    double undecided = (double)stats.undecided / (double)stats.elements;
+    bool good = (s->dgemm_goal == 0 || d <= s->dgemm_goal) && (s->sgemm_goal == 0 || f <= s->sgemm_goal) && undecided < 1e-3;
     printf("%-3s %5zu x %4zu, K %4zu  %8.1f us  %6.1f GF/s   %5.2f dgemm   %5.2f sgemm   %.1e undecided   %s\n", s->what, s->m, s->n,
-           s->k, seconds * 1e6, 2e-9 * (double)(s->m * s->n * s->k) / seconds, d, f, open, good ? "" : "over its goal");
+           s->k, seconds * 1e6, 2e-9 * (double)(s->m * s->n * s->k) / seconds, d, f, undecided, good ? "" : "over its goal");
     free(x->da), free(x->db), free(x->dc), free(x->sc);
 }
 

@@ -77,12 +77,12 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
             f[SGD_DECAY] = 0;
         }
     } else if (strcmp(op, "adam_m") == 0 || strcmp(op, "adam_v") == 0) {
-        const bool square = op[5] == 'v';
+        const bool is_v = op[5] == 'v';
         const float betas[] = { 0.9f, 0.999f, 0.3f, 0.99f, (float)uniform(s) };
         f[0] = betas[check_below(s, 5)];
-        double g = (1 - (double)f[0]) * (square ? (double)m * m : (double)m);
+        double g = (1 - (double)f[0]) * (is_v ? (double)m * m : (double)m);
         p = pattern == CANCEL ? -(float)(g / f[0]) : p;
-        if (pattern == HAIR && square)                       // the gradient's square is a midpoint, beta2 p is far below 2^-53
+        if (pattern == HAIR && is_v)                         // the square of m is a midpoint, and beta2 p is far below 2^-53
             f[0] = 0x1p-60f, m = 1 + 0x1p-12f, p = check_random(s) & 1 ? 2 : 0.5f;
         else if (pattern == HAIR)                            // beta1 p + (1 - beta1) m = m - 2^-24 (1 - 2^-33)
             f[0] = (1 - 0x1p-11f) * 0x1p-24f, m = 1 + 0x1p-23f, p = -0x1p-11f - 0x1p-23f;

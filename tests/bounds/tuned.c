@@ -79,8 +79,8 @@ size_t tuned_norm(uint64_t *s, float *x, size_t lost)
 {
     const bool lose = lost > 0;
     const size_t cols = lose ? 8 * lost : 16 + check_below(s, 20);
-    mpfr_t m, v, square;
-    mpfr_inits2(BITS, m, v, square, (mpfr_ptr)0);
+    mpfr_t m, v, root;
+    mpfr_inits2(BITS, m, v, root, (mpfr_ptr)0);
     memset(x, 0, cols * sizeof *x);
     x[0] = lose ? 1 : (float)(1 + uniform(s));
     mpfr_set_d(v, (double)x[0] * (double)x[0], MPFR_RNDN);
@@ -98,19 +98,19 @@ size_t tuned_norm(uint64_t *s, float *x, size_t lost)
     mpfr_mul_ui(m, m, cols, MPFR_RNDN);
     mpfr_sub(m, m, v, MPFR_RNDN);                            // what the squares of x[1 … 5] must add up to
     for (size_t k = 1; k < 6 && mpfr_sgn(m) > 0; k++) {
-        mpfr_sqrt(square, m, MPFR_RNDD);
-        x[k] = below(square);
+        mpfr_sqrt(root, m, MPFR_RNDD);
+        x[k] = below(root);
         mpfr_sub_d(m, m, (double)x[k] * (double)x[k], MPFR_RNDN);
     }
-    mpfr_clears(m, v, square, (mpfr_ptr)0);
+    mpfr_clears(m, v, root, (mpfr_ptr)0);
     return cols;
 }
 
 size_t tuned_squares(uint64_t *s, float *x)
 {
     const size_t cols = 12;
-    mpfr_t m, v, square;
-    mpfr_inits2(BITS, m, v, square, (mpfr_ptr)0);
+    mpfr_t m, v, root;
+    mpfr_inits2(BITS, m, v, root, (mpfr_ptr)0);
     mpfr_set_zero(v, 1);
     for (size_t k = 0; k < 6; k++) {
         x[k] = (float)uniform(s);
@@ -122,11 +122,11 @@ size_t tuned_squares(uint64_t *s, float *x)
     mpfr_sqr(m, m, MPFR_RNDN);
     mpfr_sub(m, m, v, MPFR_RNDN);
     for (size_t k = 6; k < cols; k++) {
-        mpfr_sqrt(square, m, MPFR_RNDD);
-        x[k] = mpfr_sgn(m) > 0 ? below(square) : 0;
+        mpfr_sqrt(root, m, MPFR_RNDD);
+        x[k] = mpfr_sgn(m) > 0 ? below(root) : 0;
         mpfr_sub_d(m, m, (double)x[k] * (double)x[k], MPFR_RNDN);
     }
-    mpfr_clears(m, v, square, (mpfr_ptr)0);
+    mpfr_clears(m, v, root, (mpfr_ptr)0);
     return cols;
 }
 

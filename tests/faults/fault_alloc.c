@@ -46,7 +46,7 @@ extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 
-enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
+enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };       // frames of a stack; of these, frames of this library
 
 static atomic_long of_process, *seen = &of_process, at;   // the calls seen, of this process or of all; the call that fails
 static atomic_bool begun;

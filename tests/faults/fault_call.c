@@ -274,7 +274,8 @@ static void end_all(const Fault *f)
     kill(-f->root, SIGKILL);
 }
 
-/* Returns whether the stopped process goes on. */
+/* Looks at the call before which the process is stopped, and makes the fault if this is its call. Returns whether the
+ * process goes on. */
 static int meet(Fault *f, pid_t who)
 {
     struct user_regs_struct r;

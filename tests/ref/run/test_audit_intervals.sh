@@ -66,7 +66,7 @@ seeds() {
 if command -v python3 > /dev/null; then
     check "one bit of a weight is changed at the second checkpoint, from which the run goes on to its end" forge
     check "of all units, only the interval before this checkpoint is found different" found
-    check "of samples of two of the five units, those that have the changed interval end with 1, and some do and some do not" seeds
+    check "an audit of two of the five units ends with 1 if it draws the changed interval, else with 0; some seeds draw it, some do not" seeds
 else
     skip "an interval is changed and found" "python3 is not installed"
 fi

@@ -43,7 +43,7 @@ for seed in 1 2 3 4 5 6 7 8 9 10 11 12; do
     esac
 done
 check "an audit finds the changed stage when it draws it, and keeps what it should be; otherwise it finds nothing" [ $broken = 0 ]
-check "of 12 samples, each of one unit of three, some find it and some do not ($found do)" test $found -gt 0 -a $missed -gt 0
+check "of 12 audits of one unit of three, some find the changed stage and some do not ($found do)" test $found -gt 0 -a $missed -gt 0
 
 few_run --out "$out" > /dev/null
 sed -i '2s/[0-9]/9/' "$out/results.csv"

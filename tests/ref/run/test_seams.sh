@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The rounds of `unlearn` and the requests of a `run` come to the same weights in five cases: one adapter goes on in all
-# requests; it is merged between them; it stays live beside the next one; the result is a whole model (smfa); each request keeps an
-# adapter of its own.
+# requests; the adapter of each request is merged before the next request; it stays unmerged and frozen beside the next
+# adapter; the result is a whole model (smfa); each request has an adapter on the first weights.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla
@@ -35,7 +35,7 @@ trainable = llm
 [unlearn]
 batch = 4
 END
-# The same for `unlearn`. The defaults of a run are written out, because `unlearn` has other defaults.
+# The same settings for `unlearn`. The defaults of a run are written out, because `unlearn` has other defaults.
 sed 's|"image":"|&world/|' world/persons.jsonl | grep '"kind":"open"' > open.jsonl
 cat > unlearn.ini <<END
 [unlearn]

@@ -15,7 +15,7 @@ PAIRS, STEPS = 15, 9
 COMPILE = "--compile" in sys.argv
 THREADS = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 torch.set_num_threads(THREADS)
-V, C, H, D, LAYERS, VC = 800, 96, 4, 24, 4, 64
+V, C, H, D, LAYERS, VC = 800, 96, 4, 24, 4, 64         # vocabulary, width, heads, width of a head, layers; the tower's width
 FUSED = getattr(F, "scaled_dot_product_attention", None)
 
 

@@ -26,7 +26,8 @@ for c in "$@"; do
     (cd "$work/alone" && "${line[@]}" > stdout 2> "$work/err") || { cat "$work/err"; exit 2; }
     (cd "$work/$c" && PULSE_FAULT_COUNT=$work/count PULSE_FAULT_EVERY=$work/every LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > stdout) &&
         diff -r -x timing.json "$work/alone" "$work/$c" || exit 2
-    # Lines "end PROCESS TREE" have the hashes of undisturbed processes, with which the others are compared.
+    # Lines "end PROCESS TREE" (fault_alloc.c) have the hashes of the files of undisturbed processes; the hashes of the
+    # children in which an allocation failed are compared with them.
     awk '$1 == "end" { tree[$2] = $3; next } { n[NR] = $1; code[NR] = $2; told[NR] = $3; left[NR] = $4; process[NR] = $5 }
         END { for (k in n) if (!(code[k] == 2 && told[k] || code[k] == 0 && left[k] == tree[process[k]])) print n[k], code[k] }' "$work/every/all" |
         sort -n > "$work/wrong"

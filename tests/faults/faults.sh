@@ -25,14 +25,15 @@ small_make "$work" || exit 2
 commands="train unlearn run merge export eval ask verify"
 [ $# -lt 5 ] || commands=${*:5}
 
-words() { small_words "$work" "$1" "$2" ${3:+--resume}; case $1 in ask | verify) ;; *) line+=(--quiet) ;; esac; }   # words COMMAND FOLDER [AGAIN]
+# words COMMAND FOLDER [AGAIN]: sets `line` to the command that writes to FOLDER, or that resumes there.
+words() { small_words "$work" "$1" "$2" ${3:+--resume}; case $1 in ask | verify) ;; *) line+=(--quiet) ;; esac; }
 same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x '*.lock' -x timing.json "$work/$1.out" "$2" > /dev/null; }
-resumed() {                                        # resumed COMMAND FOLDER WORKER-FOLDER: the command goes on
+resumed() {                                        # resumed COMMAND FOLDER WORKER-FOLDER: gives the command again
     words "$1" "$2" again
     timeout 60 "${line[@]}" > "$3/again" 2>&1
     [ $? = "${want[$1]}" ] && same_files "$1" "$2"
 }
-one() {                                            # one COMMAND KIND N ACTION
+one() {                                            # one COMMAND KIND N ACTION: makes one fault, and judges its effect
     local at=$work/worker-$BASHPID status good=false
     mkdir "$at"
     words "$1" "$at/out"

@@ -4,7 +4,7 @@ of pulse_capture_jax, which records values, or by default the identity."""
 import jax
 import jax.numpy as jnp
 
-V, L = "vision_tower.vision_model.", "language_model.model."
+V, L = "vision_tower.vision_model.", "language_model.model."          # the beginnings of the parameters' names
 
 
 def linear(p, name, x):

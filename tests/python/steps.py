@@ -138,6 +138,7 @@ class Step:
         with open(self.trace + "/trace.json") as f:
             root = json.load(f)
         lines = dict(line.split(" = ", 1) for line in root["settings"] if " = " in line)
+        # h: the hyper-parameters; s: all settings, as texts
         self.h = {k[8:]: f32(v) for k, v in lines.items() if k.startswith("unlearn.") and v[0] in "-0123456789"}
         self.s = lines
         self.adapters = "lora_A" in open(self.trace + "/trace.json").read()

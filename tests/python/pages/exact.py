@@ -9,7 +9,7 @@ import struct
 
 decimal.getcontext().prec = 60
 Q = fractions.Fraction
-U = Q(1, 1 << 53)
+U = Q(1, 1 << 53)                                       # half of the spacing of doubles between 1 and 2
 
 
 def f32(x):

@@ -62,14 +62,14 @@ typedef struct {
     Variant *item;
     size_t   count;
 } Variants;
-/* The variants of a scenario in the order of the file, but "none" first and "retrain" last. */
+/* The variants of a scenario in the order of results.csv, but "none" first and "retrain" last. */
 Variants variants(const Report *r, const char *scenario);
 bool variant_is(const Variant *v, const char *method);
 bool variant_unlearns(const Variant *v);                         // neither "none" nor "retrain"
 /* Matches the accuracy after the variant's last round. */
 RowFilter variant_filter(const Variant *v, const char *split, const char *modality);
 
-/* The distinct values of a column in the order of the file, at most `capacity` of them; returns their number. */
+/* The distinct values of a column in the order of results.csv, at most `capacity` of them; returns their number. */
 typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
 size_t names(const Report *r, Column c, const char **out, size_t capacity);
 size_t seeds(const Report *r, uint64_t *out, size_t capacity);

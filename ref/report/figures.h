@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sections of a report, in the order of the page.
- * Where its numbers are missing, a section says so or is left out. No section changes the report. */
+ * A section whose numbers are missing says so or is left out. No section changes the Report. */
 #ifndef PULSE_REF_REPORT_FIGURES_H
 #define PULSE_REF_REPORT_FIGURES_H
 

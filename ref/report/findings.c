@@ -154,7 +154,7 @@ static State nearest(const Report *r, const char *scenario, const char *method, 
     return best;
 }
 
-/* A snapshot is at a level if its accuracy is no further away than this. */
+/* A snapshot is at a level if its accuracy is no further away from the level than this. */
 static const double near_enough = 0.1;
 
 static void level_row(Page *p, const Report *r, const char *scenario, const char *method, double level)

@@ -89,7 +89,7 @@ static const char *plain(Summary s, Arena *a)
 static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 || strcmp(metric, "retention") == 0; }
 
 /* On how many questions a metric is measured: as many as its own rows say. Where they do not say it, as many as the
- * accuracy, except for `others`, which are not measured on its questions. */
+ * accuracy, except for `others`, which are not measured on the questions of the accuracy. */
 static const char *questions_cell(const ReportRows *rows, const char *metric, const char *split, Arena *a)
 {
     static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",

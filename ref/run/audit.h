@@ -50,15 +50,15 @@ bool audit_begin(Audit *x, uint64_t seed, Error *e);
 bool audit_tables(Audit *x, Error *e);
 /* Computes the unit sample[index] again, and compares it. */
 bool audit_replay(Audit *x, size_t index, Error *e);
-/* Removes the replays whose files are the same. */
+/* Removes the replays, and the tables, that are the same as the published ones. */
 void audit_end(Audit *x);
 
 /* --- interval.c --- `outputs`: the files of one stage, with their digests. */
 
 /* "round-1-step-25", or "step-25". */
 const char *point_name(Point p, Arena *a);
-/* The points at which a stage is cut, ascending: its kept checkpoints, except one after its
- * last step. NULL: no memory. */
+/* The points at which a stage is cut, ascending: its kept checkpoints, except a checkpoint after
+ * its last step. NULL: no memory. */
 Point *interval_points(json_t *outputs, size_t *count, Arena *a);
 /* Copies into `folder` the published files that a stage needs to continue from the point `from` to the point `to`. */
 bool interval_begin(json_t *outputs, const char *published, const char *folder, Point from, Point to, Arena *a,

@@ -43,7 +43,7 @@ static bool is_marked(const Marks *m, const Result *r)
 /* The answers to the marked questions, or to the unmarked ones. */
 typedef struct { Result *r; size_t count; } MarkedPart;
 
-static bool part_of(MarkedPart *out, const Marks *m, bool marked, const Result *r, size_t count, Arena *a)
+static bool choose_part(MarkedPart *out, const Marks *m, bool marked, const Result *r, size_t count, Arena *a)
 {
     *out = (MarkedPart){ arena_array(a, count + 1, sizeof *out->r), 0 };
     for (size_t k = 0; out->r && k < count; k++)
@@ -83,7 +83,7 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
         return true;
     MarkedPart matching, reporting;
     const Subjects forget = { &s->forget, NULL, true }, of_general = { NULL, general, false };
-    if (!part_of(&matching, m, false, r, count, a) || !part_of(&reporting, m, true, r, count, a)
+    if (!choose_part(&matching, m, false, r, count, a) || !choose_part(&reporting, m, true, r, count, a)
         || !split_measure(rows, row, "unlearn_matching", forget, matching, e)
         || !split_measure(rows, row, "unlearn_reporting", forget, reporting, e)
         || !split_measure(rows, row, "general_reporting", of_general, reporting, e))

@@ -221,7 +221,7 @@ bool run_plan(Run *r, Error *e)
 }
 
 /* Whether the model has the modules that the case trains. */
-static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
+static bool has_trained_modules(const Run *r, const Case *c, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };
     MethodSettings m;
@@ -256,7 +256,7 @@ bool run_models(const Run *r, Error *e)
         while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable))
             twin++;
         if (twin == k)
-            trains_something(r, &c[k], &a, e);
+            has_trained_modules(r, &c[k], &a, e);
         arena_reset(&a);
     }
     arena_free(&a);

@@ -35,7 +35,8 @@ bool run_models(const Run *r, Error *e);
 /* The folder of a model: the given folder, or the folder of the stage that trains the model. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);
-/* Who is forgotten in a case; reads the ranking of the base model's answers where the scenario has one. */
+/* The entities that each request of a case forgets, and those to be retained. If the scenario forgets those that the
+ * base model knows best (WHO_BEST), the answers of this model are read. */
 bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e);
 /* The settings of a case's unlearn stage. trainable NULL: what train.trainable says. The number of steps comes from the
  * plan. */
@@ -112,7 +113,7 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
                    Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
-/* pool.c: runs every stage that is not finished, each in a process of this program; argv
+/* pool.c: runs every stage that is not finished, each in a process of its own; argv
  * holds the words of the command. */
 typedef struct {
     double *seconds;                     // of each stage; below 0: it was finished before

@@ -307,7 +307,7 @@ static void run_all(Run *r, Noise *noise)
  * small gradient. If a tensor has few such elements, perhaps none of the runs reverses one. So the noise is at least
  * that of one reversed element, if any element has a moment of at most 8 times its noise. Rounding to 16 bits makes the
  * errors of different rows agree, so at those precisions the noise is at least that of one reversed element in 512. */
-static void add_turned_sign(const Node *n, Precision p, Noise *noise)
+static void add_reversed_updates(const Node *n, Precision p, Noise *noise)
 {
     const float *before = n->in[0]->out.f32, *m = n->in[1]->out.f32, *y = n->out.f32;
     size_t size = shape_size(n->out.shape), small = 0;
@@ -321,8 +321,8 @@ static void add_turned_sign(const Node *n, Precision p, Noise *noise)
     }
     if (!small)
         return;
-    double turned = p == PRECISION_FP32 || p == PRECISION_TF32 ? 1 : fmax(1, (double)size / 512);
-    noise[n->id].rms = fmax(noise[n->id].rms, 2 * most * sqrt(turned / (double)size));
+    double reversed = p == PRECISION_FP32 || p == PRECISION_TF32 ? 1 : fmax(1, (double)size / 512);
+    noise[n->id].rms = fmax(noise[n->id].rms, 2 * most * sqrt(reversed / (double)size));
     noise[n->id].most = fmax(noise[n->id].most, 2 * most);
 }
 
@@ -343,7 +343,7 @@ bool noise_make(const NoiseModel *z, Precision p, const bool *chosen, Noise *noi
         noise[k].rms = sqrt(noise[k].rms);
     for (size_t k = 0; k < t->count && !chosen; k++)
         if (t->nodes[k]->op && (strcmp(t->nodes[k]->op->name, "adamw") == 0 || strcmp(t->nodes[k]->op->name, "adam") == 0))
-            add_turned_sign(t->nodes[k], p, noise);
+            add_reversed_updates(t->nodes[k], p, noise);
     arena_release(z->arena, m);
     return r.value && !e->failed;
 }

@@ -9,9 +9,8 @@
  * Each line of the file gets a role:
  *   - If any line has the "group" forget, retain, refusal, alternate or forget_text, every line must have one of these.
  *     The k-th refusal and the k-th alternate belong to the k-th forget line.
- *   - Otherwise, if the method needs both forget and retain lines, the second half of the file is to be retained; with
- * an
- *     odd number of lines it is the smaller half.
+ *   - Otherwise, if the method needs both forget and retain lines, the second half of the file is to be retained. With
+ *     an odd number of lines, the second half is the smaller one.
  *   - Otherwise, all lines have the one role that the method needs.
  * If the file has no refusals, each forget question gets the answer REFUSAL. If it has no alternates, each forget
  * question gets the answer of the next forget line, and the last question that of the first line. The reference is the

@@ -4,8 +4,7 @@
  * FOLDER/trace.safetensors holds what the operators read and wrote, bit for bit, and their index data:
  *     t<k>                         the result of node k
  *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf
- * with
- *                                  the same name is input.<name>.<k>
+ *                                  with the same name is input.<name>.<k>
  *     index.t<k>                   the index data of node k
  *     grad.t<k>                    d loss / d t<k>
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step

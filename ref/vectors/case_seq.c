@@ -130,7 +130,7 @@ static void keep_adapters(Run *r)
 }
 
 /* The digest of all trained weights, in ascending order of their names. */
-static Digest trained(const Trainer *t, Arena *a)
+static Digest trained_digest(const Trainer *t, Arena *a)
 {
     Store s = { .entries = arena_array(a, t->optimiser.count, sizeof *s.entries) };
     for (size_t k = 0; s.entries && k < t->optimiser.count; k++) {
@@ -152,7 +152,7 @@ static void keep_step(Run *r)
                           json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:s}", "round", (json_int_t)r->rounds.round + 1, "step",
                                     (json_int_t)r->rounds.done, "samples", (json_int_t)s->samples, "loss", json_decimal(s->loss),
                                     "loss.hex", hex_double((double)s->loss, hex[0]), "lr", json_decimal(s->lr), "lr.hex",
-                                    hex_double((double)s->lr, hex[1]), "trained", trained(&r->rounds.trainer, r->arena).hex));
+                                    hex_double((double)s->lr, hex[1]), "trained", trained_digest(&r->rounds.trainer, r->arena).hex));
 }
 
 static bool run_rounds(Run *r)

@@ -22,7 +22,7 @@
  * module alone.
  * wrong.safetensors holds the answers of implementations with a known mistake, as "<case>@<flag>/<tensor>" (made by
  * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one
- * of the small tensors of the whole step. Each case.json lists the mistakes that its case has answers of. */
+ * of the small tensors of the whole step. Each case.json lists the mistakes whose answers wrong.safetensors has. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
 

@@ -15,7 +15,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-/* Finds the tensors in which a recorded file and the one that was made now differ. */
+/* Finds the tensors in which a recorded file differs from the file that was made now. */
 static void name_tensors(Findings *f, const char *path, const char *recorded, const char *made, Arena *a)
 {
     Error own = { .failed = false };

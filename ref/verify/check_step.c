@@ -93,7 +93,7 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
 
 /* Judges every tensor of the trace that GOT has under the same name. The leaves of the trace are inputs, so they
  * must be equal bit for bit, except for the outputs of a reference model. The first answer outside gets its
- * formula; the forward pass comes first. */
+ * formula; an answer of the forward pass comes before those of the backward pass and of the update. */
 static void check_ends(Check *c, const TracedStep *s)
 {
     json_t *first = NULL;

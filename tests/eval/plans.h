@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A world of ten entities and a config, from which tests make plans. Only one source of a program may include it. */
+/* A world of ten entities and a config, from which tests make plans. Only one source of a program may include it,
+ * because its data are static. */
 #ifndef PULSE_TESTS_EVAL_PLANS_H
 #define PULSE_TESTS_EVAL_PLANS_H
 

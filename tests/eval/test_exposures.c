@@ -11,7 +11,7 @@ static void expect_list(const EntityList *l, const char *ids)
 }
 
 /* Of the persons to forget (x1 … x4), x1 was shown 4 times, x2 and x4 64 times, and x3 256 times. */
-static void a_request_may_be_of_one_exposure(void **state)
+static void a_request_may_ask_for_persons_of_some_exposures(void **state)
 {
     (void)state;
     static const char exposed[] =
@@ -62,6 +62,7 @@ static void other_scenarios_ignore_exposures(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(a_request_may_be_of_one_exposure), stand_test(other_scenarios_ignore_exposures) };
+    const struct CMUnitTest tests[] = { stand_test(a_request_may_ask_for_persons_of_some_exposures),
+                                        stand_test(other_scenarios_ignore_exposures) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 /* The methods of a plan: which methods it has, for how many steps, and which plans are refused. */
 #include "tests/eval/plans.h"
 
-static void all_methods_are_every_one_but_the_training_of_the_oracle(void **state)
+static void all_means_every_method_but_retrain(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned");
@@ -48,7 +48,7 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     Plan p = planned(&c);
     assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
     assert_int_equal(request_steps(&p, &p.cases[2], 500), 7 * 25);
-    assert_int_equal(request_steps(&p, &p.cases[2], 30), 7 * 2);        // in batches of 20
+    assert_int_equal(request_steps(&p, &p.cases[2], 30), 7 * 2);        // 30 questions in batches of 20: 2 steps
     assert_true(snapshot_after(&p, &p.cases[2], 500, 25) && snapshot_after(&p, &p.cases[2], 500, 175)
                 && !snapshot_after(&p, &p.cases[2], 500, 26));
     c.epochs[0] = "2.5";
@@ -62,7 +62,7 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(all_methods_are_every_one_but_the_training_of_the_oracle), stand_test(unmerged_adapters_are_not_attacked),
+        stand_test(all_means_every_method_but_retrain), stand_test(unmerged_adapters_are_not_attacked),
         stand_test(epochs_are_given_for_all_and_for_single_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,9 +226,9 @@ static const Case *case_named(const Plan *p, const char *name)
     return NULL;
 }
 
-/* In this world three persons are forgotten. In one request they have 30 questions, so an epoch has 2 steps. In two
- * requests of two persons and one person, an epoch of each has 1 step. */
-static void rules_decide_the_steps_of_a_request(void **state)
+/* In this world three persons are forgotten. A step has 20 questions. One request has all 30 questions, so an
+ * epoch has 2 steps. With two requests, of two persons and of one person, an epoch of each has 1 step. */
+static void stopping_rules_decide_the_steps_of_a_request(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, pretrained");
@@ -251,22 +251,22 @@ static void rules_decide_the_steps_of_a_request(void **state)
         for (size_t i = 0; i < (size_t)x->rounds; i++)
             assert_int_equal(request_steps(&p, x, questions[i]), want[k].steps[i]);
     }
-    const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
+    const Case *stops = case_named(&p, "finetuned-accuracy"), *never_stops = case_named(&p, "finetuned-epochs");
     assert_true(stop_after(&p, stops, 30, 1) && stop_after(&p, stops, 30, 20) && !stop_after(&p, stops, 30, 0)
-                && !stop_after(&p, does_not, 30, 1));
+                && !stop_after(&p, never_stops, 30, 1));
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);   // same work: one stage
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
     assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
     c.stop = 0.5;
     Plan q = planned(&c);
     assert_string_not_equal(p.stage[stops->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-accuracy")->unlearn].digest.hex);
-    assert_string_equal(p.stage[does_not->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-epochs")->unlearn].digest.hex);
+    assert_string_equal(p.stage[never_stops->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-epochs")->unlearn].digest.hex);
     c.stopping = "budget, nonsense";
     assert_false(plan_of(&q, &c));
     expect_sentence(&error, "there is no rule \"nonsense\"");
 }
 
-static void rules_may_be_based_on_steps_or_epochs_of_finetuned(void **state)
+static void stopping_rules_may_be_based_on_steps_or_epochs_of_finetuned(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, pretrained");
@@ -371,9 +371,9 @@ int main(void)
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_refused),
         stand_test(bad_lists_of_a_config_are_refused),
         stand_test(steps_are_shared_by_all_requests_whatever_their_questions),
-        stand_test(rules_may_be_based_on_steps_or_epochs_of_finetuned), stand_test(the_same_work_is_one_stage),
+        stand_test(stopping_rules_may_be_based_on_steps_or_epochs_of_finetuned), stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),
-        stand_test(rules_decide_the_steps_of_a_request), stand_test(probes_are_planned_for_the_cases_that_the_config_names),
+        stand_test(stopping_rules_decide_the_steps_of_a_request), stand_test(probes_are_planned_for_the_cases_that_the_config_names),
         stand_test(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A fuzz target: one parser, and valid files to start from.
  *
- * A target accepts an input or gives an error, never both; fuzz_parsers.c checks this for every input. It keeps nothing
- * of an input, so that no run depends on another. If the files of a target carry a checksum, the target corrects it, so
- * that the changes reach the code after the check. */
+ * A target accepts an input or gives an error, never both; fuzz_parsers.c checks this for every input. A target
+ * keeps nothing of an input, so that no run depends on another. If the files of a target carry a checksum, the target
+ * corrects it, so that the changes reach the code after the check. */
 #ifndef PULSE_TESTS_FUZZ_FUZZ_H
 #define PULSE_TESTS_FUZZ_FUZZ_H
 
@@ -16,7 +16,7 @@ typedef struct { const uint8_t *data; size_t size; Arena *arena; Error *error; }
 typedef struct {
     const char *name;
     bool (*parse)(const Input *in);
-    // writes valid files into the folder; NULL: only tests/fuzz/corpus has some
+    // writes valid files into the folder; NULL if only tests/fuzz/corpus has such files
     void (*seed)(const char *folder, Arena *a, Error *e);
 } Parser;
 
@@ -31,7 +31,7 @@ const char *fuzz_write(const char *name, const void *data, size_t n);
 char *fuzz_text(const Input *in);
 /* Writes a seed FOLDER/name. */
 void fuzz_seed(const char *folder, const char *name, const void *data, size_t n, Arena *a, Error *e);
-/* Writes a seed with the content of another file. */
+/* Writes a copy of the file `path` into the folder, as a seed. */
 void fuzz_seed_file(const char *folder, const char *path, Arena *a, Error *e);
 /* The smallest model that every check of config.json lets through: its files have a few kilobytes. */
 ModelConfig fuzz_config(void);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# fuzz.sh BUILD [TARGET…]: bounded fuzzing of every parser (tests/fuzz/fuzz_targets.def), FUZZ_SECONDS each (20), or FUZZ_RUNS inputs each.
+# fuzz.sh BUILD [TARGET…]: fuzzes these targets, or all of tests/fuzz/fuzz_targets.def: each for FUZZ_SECONDS seconds
+# (20 if unset), and with at most FUZZ_RUNS inputs if that is set.
 # It starts from tests/fuzz/corpus/TARGET.tar.gz, inputs that an earlier fuzzing kept, and from files that our own writers make. It uses
 # libFuzzer if the program was linked with it, else the plain driver. It fails on any crash, and leaves the input in BUILD/fuzz.
 # FUZZ_SECONDS=0 only tries the files to start from.

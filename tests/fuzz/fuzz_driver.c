@@ -37,8 +37,8 @@ static void read_corpus(const char *folder)
         closedir(all);
 }
 
-/* One mutation: flips a bit, sets a byte at random or to a character that parsers treat specially, or cuts, overwrites,
- * doubles or truncates. */
+/* One mutation: flips a bit, sets a byte at random or to a character that parsers treat specially, or removes,
+ * overwrites or repeats a part, or cuts off the end. */
 static size_t mutate(uint8_t *d, size_t n, uint64_t *s)
 {
     static const char special[] = "\"{}[]:,\\0-9eE.\n\xff\x7f\x80";

@@ -129,7 +129,7 @@ static void seed_answers(const char *folder, Arena *a, Error *e)
 
 const Parser parser_answers = { "answers", parse_answers, seed_answers };
 
-/* --- results.csv and trajectory.csv, as the report reads them: the page is made, too --- */
+/* --- results.csv and trajectory.csv, as the report reads them; the page of the report is made, too --- */
 
 static const char results[] = "scenario,method,trainable,round,split,modality,metric,value,count,total,seed\n"
                               "finetuned,none,llm,0,unlearn,both,accuracy,100,4,4,0\n"
@@ -220,7 +220,7 @@ static bool parse_manifest(const Input *in)
     char different[512];
     Error later = { 0 };
     const char *out = run_made(in), *path = fuzz_file(in, "run/manifest.json");
-    if (in->size && in->data[in->size - 1] == '\n') {             // one half of the inputs
+    if (in->size && in->data[in->size - 1] == '\n') {             // repaired links let the input reach the code after their check
         json_t *all = json_file(path, (size_t)1 << 24, &later);
         links_repair(all);
         char *text = all ? json_compact(all, &later) : NULL;

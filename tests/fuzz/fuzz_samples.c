@@ -44,7 +44,7 @@ static void seed_samples(const char *folder, Arena *a, Error *e)
 
 const Parser parser_samples = { "samples", parse_samples, seed_samples };
 
-/* Other people's questions; their pictures are decoded too. */
+/* The pictures of the first samples are decoded too. */
 static bool parse_mmbench(const Input *in)
 {
     Mmbench b;
@@ -82,7 +82,7 @@ static void seed_mllmu(const char *folder, Arena *a, Error *e)
 
 const Parser parser_mllmu = { "mllmu", parse_mllmu, seed_mllmu };
 
-/* The file is read with a list of errors and without one: both must accept it, or both must refuse it. */
+/* The file is read twice: with a list that collects all errors, and without it. The second reading decides. */
 static bool parse_conversations(const Input *in)
 {
     Dataset s, some = { 0 };
@@ -106,7 +106,7 @@ static void seed_conversations(const char *folder, Arena *a, Error *e)
 
 const Parser parser_conversations = { "conversations", parse_conversations, seed_conversations };
 
-/* --- other answers to what is forgotten --- */
+/* --- files with other answers for the questions that are forgotten --- */
 
 static bool parse_others(const Input *in, const char *key, const char *method)
 {

@@ -51,7 +51,7 @@ static const char *got_made(const Input *in)
     return folder;
 }
 
-/* Judges, and prints the findings as JSON and as a headline. */
+/* Judges the answers `got` by the suite in `folder`, and makes the headline of the findings. */
 static bool judged(const Input *in, const char *folder, const char *got)
 {
     const OptionList only = { .count = 0 };
@@ -97,7 +97,7 @@ static void seed_recorded(const char *folder, Arena *a, Error *e) { fuzz_seed_fi
 
 const Parser parser_recorded = { "recorded", parse_recorded, seed_recorded };
 
-/* Half of the inputs become a file in a folder, the other half one file with all answers. */
+/* An input of odd size is one file with all answers; one of even size is the file of the case in a folder. */
 static bool parse_got(const Input *in)
 {
     const char *folder = suite_made(in, NULL, 0);

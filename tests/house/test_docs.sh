@@ -9,7 +9,7 @@ page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md
 digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
-check "the matrix of REPRODUCE.md has this digest too, and no other" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
+check "the matrix of REPRODUCE.md has the digest of this program, and no other" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
 # What the pages say about the shipped models and their trainings.
 size=$(stat -c %s fixtures/models/base/model.safetensors) header=$(od -An -t u8 -N 8 fixtures/models/base/model.safetensors)
 steps() { sed -n 's/^steps *= *//p' "fixtures/configs/$1.ini"; }
@@ -44,9 +44,9 @@ check "methods.ini has all methods" grep -qE '^methods *= all$' fixtures/configs
 in_preset() { given | while read -r method; do own=$(preset "$method"); echo "$method ${own:-$(preset '*')}"; done; }
 in_config() { given | while read -r method; do echo "$method $(steps_of methods finetuned "$method")"; done; }
 check "the preset pulse has the steps of methods.ini for each method" diff <(in_preset) <(in_config)
-check "methods.ini and full.ini change nothing else of the preset, except that adapters stay apart" test "$(cat fixtures/configs/{methods,full}.ini |
+check "methods.ini and full.ini change no setting of the preset pulse, except that the method adapters does not merge" test "$(cat fixtures/configs/{methods,full}.ini |
     grep -E -A 1 '^\[(optimiser|lora|train|data|method)')" = $'[method.adapters.unlearn]\nmerge = no'
-check "pulse.ini changes nothing else of the preset" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
+check "pulse.ini changes no setting of the preset pulse" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
 said() { sed -n '/^## One request/,/^Some published/p' $measured | sed -nE 's/^\| ([a-z0-9_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }
 check "$measured has the steps of methods.ini" diff <(said) <(wanted)

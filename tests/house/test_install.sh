@@ -8,7 +8,7 @@ if [ "$(make -s where 2> /dev/null)" != "$BUILD" ]; then
     skip "make install" "this build was made with other choices than the environment's"
     finish
 fi
-cat > "$tap_folder/stranger.c" <<'TEXT'
+cat > "$tap_folder/outsider.c" <<'TEXT'
 #include <stdio.h>
 #include <pulse.h>
 int main(void)
@@ -23,22 +23,22 @@ int main(void)
 }
 TEXT
 pc=$prefix/lib/pkgconfig/pulseref.pc
-# A word of the pkg-config file, with and without pkg-config.
+# field NAME: the field NAME of the pkg-config file, read without pkg-config.
 field() { sed -nE "s/^$1: //p" "$pc" | sed "s|\${libdir}|$prefix/lib|; s|\${includedir}|$prefix/include|"; }
 compiles() {
     # shellcheck disable=SC2046
-    $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) $(field Libs) -o "$tap_folder/stranger" &&
-        $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) "$prefix/lib/libpulseref.a" $(field Libs.private) -o "$tap_folder/stranger-static"
+    $(make -s compiler) "$tap_folder/outsider.c" $(field Cflags) $(field Libs) -o "$tap_folder/outsider" &&
+        $(make -s compiler) "$tap_folder/outsider.c" $(field Cflags) "$prefix/lib/libpulseref.a" $(field Libs.private) -o "$tap_folder/outsider-static"
 }
 exactly() {
-    [ "$(LD_LIBRARY_PATH=$prefix/lib "$tap_folder/stranger")" = 0x1.5bf0a8p+1 ] && [ "$("$tap_folder/stranger-static")" = 0x1.5bf0a8p+1 ]
+    [ "$(LD_LIBRARY_PATH=$prefix/lib "$tap_folder/outsider")" = 0x1.5bf0a8p+1 ] && [ "$("$tap_folder/outsider-static")" = 0x1.5bf0a8p+1 ]
 }
 
-check "make install PREFIX= puts everything there" make -s install PREFIX="$prefix"
+check "make install PREFIX=FOLDER succeeds" make -s install PREFIX="$prefix"
 check "the installed program says its version" grep -q "^pulse-ref " <("$prefix/bin/pulse-ref" --version)
-check "the man page is there" test -s "$prefix/share/man/man1/pulse-ref.1"
-check "a program is compiled with what pulseref.pc says" compiles
-check "it computes e, correctly rounded" exactly
+check "the man page is installed" test -s "$prefix/share/man/man1/pulse-ref.1"
+check "a program of another project is compiled with what pulseref.pc says" compiles
+check "the program of another project computes e, correctly rounded" exactly
 if command -v pkg-config > /dev/null; then
     check "pkg-config reads pulseref.pc" env PKG_CONFIG_PATH="$prefix/lib/pkgconfig" pkg-config --exists pulseref
 fi

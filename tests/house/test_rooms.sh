@@ -16,7 +16,7 @@ for file in $(find $rooms -name '*.[ch]'); do
         [ "$(rank "$room")" -gt "$(rank "${file%%/*}")" ] && echo "$file includes from $room/"
     done
 done > "$found"
-check "each room includes only from those to its left" nothing "$found"
+check "each room of the order tensor, model, unlearn, eval, ref includes only from itself and from rooms before it" nothing "$found"
 
 # "FILE LINE" for each source of a room, by the line of its rooms.def that names it.
 places() {
@@ -43,7 +43,7 @@ grep -nE '^ *# *include +"' $(cut -d' ' -f1 "$tap_folder/places") | sed -nE 's/^
 check "inside a room, each file includes only from its own line of rooms.def and from those above" nothing "$found"
 
 grep -nE '^ *# *include +"' $(sources) | grep -vE '"(tensor|model|unlearn|eval|ref|fixtures|tests)/' > "$found"
-check "includes name their room" nothing "$found"
+check "the path of each include begins with a room" nothing "$found"
 
 sources | xargs wc -l | awk -v most=$most_lines '$2 != "total" && $1 > most { print $2, $1 }' | while read -r file lines; do
     head -n 12 "$file" | grep -q "longer than $most_lines lines" || echo "$file: $lines lines"
@@ -74,10 +74,10 @@ check "no flag lets the compiler change the arithmetic" nothing "$found"
 
 # What the library calls is read from its object files, so that comments do not count and macros do.
 # libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; getenv is not safe beside threads; and a library
-# must not do the rest.
+# must not exit, abort or print, nor set the locale.
 banned='exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sincos|tan|tanh|sinh|cosh|erf|erfc|tgamma|lgamma|hypot|cbrt|fmod|rand|random|drand48|qsort|qsort_r'
 banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|gettimeofday|localtime|getenv|secure_getenv|exit|_exit|abort|printf|vprintf|puts|putchar|perror|stdout|stderr"
-# Reasons: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded;
+# Why these calls are allowed: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded;
 # decimal.o reads under the "C" locale of its own thread, and glibc and musl round decimals correctly; store*.o and weights.o sort by unique names;
 # team.o reads OMP_NUM_THREADS once, as OpenMP did, and no answer depends on the number of threads.
 allowed='^(stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)|decimal\.o: strto[fd]|(store(_write)?|weights)\.o: qsort|team\.o: getenv)$'

@@ -119,8 +119,8 @@ static Node *with_a_parameter_inside(Tape *t, Node *x, const void *context)
     return op_mul(t, x, tape_param(t, "inside", *(const Tensor *)context, true));
 }
 
-/* A parameter that is made inside of a segment could not be found again. So such a segment is not freed, and
- * the parameter gets its gradient. */
+/* If a segment that makes a parameter were freed, this parameter could not be found again. So such a segment is not
+ * freed, and the parameter gets its gradient. */
 static void a_segment_with_a_parameter_inside_is_kept(void **state)
 {
     (void)state;

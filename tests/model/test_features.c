@@ -48,7 +48,7 @@ static void kept_features_change_no_bit(void **state)
         }
 }
 
-static void only_equal_pictures_are_equal(void **state)
+static void only_a_picture_with_the_same_bits_is_found(void **state)
 {
     (void)state;
     Error e = { .failed = false };
@@ -78,7 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_features_change_no_bit),
-        cmocka_unit_test(only_equal_pictures_are_equal),
+        cmocka_unit_test(only_a_picture_with_the_same_bits_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,15 +86,15 @@ static void norm(const Node *n, double **x, double *y)
     size_t C = width_of(n);
     bool centred = strcmp(n->op->name, "layernorm") == 0;
     for (size_t r = 0; r < size_of(n) / C; r++, y += C) {
-        double mean = 0, square = 0;
+        double mean = 0, mean_square = 0;
         for (size_t j = 0; centred && j < C; j++)
             mean += x[0][r * C + j] / (double)C;
         for (size_t j = 0; j < C; j++) {
             y[j] = x[0][r * C + j] - mean;
-            square += y[j] * y[j] / (double)C;
+            mean_square += y[j] * y[j] / (double)C;
         }
         for (size_t j = 0; j < C; j++)
-            y[j] /= sqrt(square + (double)n->attrs.f[NORM_EPS]);
+            y[j] /= sqrt(mean_square + (double)n->attrs.f[NORM_EPS]);
     }
 }
 
@@ -115,7 +115,7 @@ static void attention(const Node *n, double **x, double *y)
     const int64_t *a = n->attrs.n;
     size_t heads = (size_t)a[ATTENTION_HEADS], kv_heads = (size_t)a[ATTENTION_KV_HEADS], group = heads / kv_heads;
     size_t D = (size_t)a[ATTENTION_HEAD_DIM], Q = heads * D, K = kv_heads * D, at = 0;
-    char kind = n->op->name[strlen("attention_s")];            // s-c-ores, s-o-ftmax, m-i-x
+    char kind = n->op->name[strlen("attention_s")];            // the second letter of scores, softmax or mix
     if (kind == 'i')
         memset(y, 0, size_of(n) * sizeof *y);
     for (size_t s = 0; s < n->attrs.index_count; s += 4)

@@ -30,7 +30,7 @@ typedef struct {
     BatchSample sample[SAMPLES];
 } World;
 
-/* Samples of different lengths, the last of 37 tokens; every second one has a picture. Three tokens are supervised. */
+/* Samples of different lengths (the last: 37 tokens). Every second one has a picture; each has 3 supervised tokens. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
@@ -152,7 +152,7 @@ static void scores_are_sums_and_means_of_the_tokens(void **state)
     assert_true(score_samples(&w->model, w->sample, SAMPLES, 20, s, &w->arena, &w->error));
     for (size_t i = 0; i < SAMPLES; i++) {
         assert_int_equal(s[i].tokens, 3);
-        // exact in double: 24 bits each, and near exponents
+        // exact in double: three numbers of 24 bits, whose exponents differ little
         double sum = (double)s[i].token_nll[0] + s[i].token_nll[1] + s[i].token_nll[2];
         expect_float(s[i].nll, (float)sum, "nll of sample %zu", i);
         expect_float(s[i].ce, (float)(sum / 3), "ce of sample %zu", i);
@@ -222,7 +222,7 @@ static float loss_at(World *w)
     return value;
 }
 
-/* (L(w + h v) - L(w - h v)) / 2h, where v is +-1 on each trainable weight. The weights are restored at the end. */
+/* (L(w + h v) - L(w - h v)) / 2h for the loss L of the weights w; v is +-1 on each. Restores the weights at the end. */
 static double slope(World *w, const Trainer *r, double h)
 {
     double value[2];
@@ -323,7 +323,7 @@ static void accumulation_gives_other_bits_which_are_always_the_same(void **state
     assert_string_not_equal(fresh_run(1, 1, 0, "whole").hex, once.hex);
 }
 
-static void a_checkpoint_of_something_else_is_refused(void **state)
+static void a_checkpoint_of_another_training_is_refused(void **state)
 {
     World *w = *state;
     Trainer r;
@@ -392,7 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_gradient_is_the_slope_of_the_loss, setup, teardown),
         cmocka_unit_test(training_has_the_same_result_on_any_threads_and_after_a_stop),
         cmocka_unit_test(accumulation_gives_other_bits_which_are_always_the_same),
-        cmocka_unit_test_setup_teardown(a_checkpoint_of_something_else_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_of_another_training_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_checkpoint_that_was_changed_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_batches_are_refused, setup, teardown),
     };

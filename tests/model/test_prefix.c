@@ -104,7 +104,7 @@ static int teardown(void **state)
 }
 
 /* Asks for the logits of some samples, and compares them with those of each sample alone. If the limit is too small
- * for one call, there are several; returns how many. */
+ * for one call, there are several; returns the number of calls. */
 static size_t compare(World *w, Prefixes *x, size_t first, size_t count, size_t limit, BatchRows rows, const char *what)
 {
     Arena scratch = arena_make(&w->error);

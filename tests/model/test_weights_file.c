@@ -155,7 +155,7 @@ static void each_missing_renamed_misshaped_or_mistyped_tensor_is_named(void **st
 
 static uint16_t halves[200][8000];
 
-static void half_weights_stay_as_they_are_and_small_ones_are_widened(void **state)
+static void half_precision_matrices_stay_and_small_tensors_are_widened(void **state)
 {
     (void)state;
     Weights w, back;
@@ -386,7 +386,7 @@ int main(void)
         stand_test(weights_read_back_as_they_were_saved),
         stand_test(all_three_layouts_are_read),
         stand_test(each_missing_renamed_misshaped_or_mistyped_tensor_is_named),
-        stand_test(half_weights_stay_as_they_are_and_small_ones_are_widened),
+        stand_test(half_precision_matrices_stay_and_small_tensors_are_widened),
         stand_test(layers_that_are_not_run_are_kept_when_they_are_there),
         stand_test(a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made),
         stand_test(a_tied_head_is_the_embedding),

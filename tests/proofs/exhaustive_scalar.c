@@ -6,9 +6,10 @@
  * It shares nothing with the kernels but the rounding test and exact products. Each block of operands has a proof:
  *   polynomial  through six MPFR values, with a proven bound (interpolant.h); MPFR decides where the interval holds two floats.
  *   constant    f is monotone here and MPFR gives one float at both ends of the block.
- *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the float above x/2 when x/2 is a midpoint.
+ *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the result is x/2 if that is a float; else x/2 is
+ *               the midpoint of two floats, and the result is the upper one.
  *   same        |f(x) - x| is below a hundredth of an ulp.
- *   root, rsqrt the square of the midpoints on both sides, exactly.
+ *   root, rsqrt the squares of the midpoints to both neighbours of the result enclose x or 1/x: computed exactly.
  *   nan, direct as defined; MPFR for each operand.
  * A function that is done is written to RESULTS; the next run of the same program skips it. */
 #include <math.h>
@@ -34,13 +35,13 @@ typedef struct {
     Proof tiny;              // |x| < 2^-30
     int   end;               // proofs by polynomials where |x| < 2^end
     Proof plus, minus;       // the proofs of larger positive and negative x
-    int   width;             // h <= 2^width
-    double radius;           // R; 0: |x|/2, and the whole positive line
+    int   width;             // half the width of a block, h, is at most 2^width
+    double radius;           // R of interpolant.h; 0 means |x|/2, and proofs for all positive x alike
     double (*bound)(double lo, double hi, double R);
 } Row;
 
-/* --- Bounds B of |f| within R of [lo, hi]. With |Im z| <= R < pi/2, Re e^-z > 0, so that |1 + e^-z| is at
- * least 1 and at least |e^-z|. SLACK covers the rounding of the bounds themselves. --- */
+/* --- Bounds of |f| in the complex plane within R of [lo, hi]: B of interpolant.h. With |Im z| <= R < pi/2, Re e^-z >
+ * 0, so that |1 + e^-z| is at least 1 and at least |e^-z|. SLACK covers the rounding of the bounds themselves. --- */
 #define SLACK 1.001
 static double gate(double hi, double R)  { return SLACK * fmin(1, exp(hi + R)); }                       // |s(z)|
 static double largest_exp(double lo, double hi, double R)  { (void)lo; return SLACK * exp(hi + R); }
@@ -60,7 +61,8 @@ static double largest_silu_grad(double lo, double hi, double R)
 }
 static double largest_quick_gelu(double lo, double hi, double R) { return largest_silu(1.702 * lo, 1.702 * hi, 1.702 * R); }
 static double largest_quick_gelu_grad(double lo, double hi, double R) { return largest_silu_grad(1.702 * lo, 1.702 * hi, 1.702 * R); }
-/* |P(a + bi)| <= e^(b^2/2) P(a) by integrating the density along the horizontal line; P(-t) <= e^(-t^2/2) / 2. */
+/* P, the normal distribution function: |P(a + bi)| <= e^(b^2/2) P(a) by integrating the density along the horizontal
+ * line; P(-t) <= e^(-t^2/2) / 2. */
 static double normal(double hi, double R)
 {
     double a = hi + R;
@@ -177,7 +179,7 @@ static bool right_by_mpfr(const Row *r, uint32_t bits, float y, Tally *t)
     return right;
 }
 
-/* Lanes where the polynomial does not decide, or decides for another float. */
+/* Collects the indices where the polynomial does not decide, or decides for another float than y. */
 CLONES static size_t doubtful(const double c[INTERPOLANT_NODES], double error, const float *y, uint32_t n, uint32_t *doubt)
 {
     size_t found = 0;
@@ -316,9 +318,9 @@ static bool finds_flipped_bits(const Row *r, const Plan *p)
 
 typedef struct { const Row *row; const Plan *plan; double begin; _Atomic uint64_t *wrong, *by_mpfr, *done; } Proving;
 
-static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
+static void blocks_part(const void *proving, size_t begin, size_t end, size_t worker)
 {
-    const Proving *p = of;
+    const Proving *p = proving;
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         Tally t = run_block(p->row, &p->plan->at[k], UINT32_MAX);
@@ -371,9 +373,9 @@ static uint64_t digest(const char *path)
 static bool already_done(FILE *results, uint64_t program, const char *name)
 {
     char line[256];
-    unsigned long long of = 0;
+    unsigned long long written_by = 0;
     rewind(results);
-    bool same = fgets(line, sizeof line, results) && sscanf(line, "program %llx", &of) == 1 && of == program;
+    bool same = fgets(line, sizeof line, results) && sscanf(line, "program %llx", &written_by) == 1 && written_by == program;
     while (same && fgets(line, sizeof line, results))
         if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':') {
             fputs(line, stdout);
@@ -388,8 +390,8 @@ int main(int argc, char **argv)
     uint64_t program = digest(argv[0]);
     FILE *results = fopen(path, "r+");
     char line[256] = "";
-    unsigned long long of = 0;
-    if (!results || !fgets(line, sizeof line, results) || sscanf(line, "program %llx", &of) != 1 || of != program) {
+    unsigned long long written_by = 0;
+    if (!results || !fgets(line, sizeof line, results) || sscanf(line, "program %llx", &written_by) != 1 || written_by != program) {
         results = results ? freopen(path, "w+", results) : fopen(path, "w+");
         if (results)
             fprintf(results, "program %016llx\n", (unsigned long long)program);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test makes some
- * of them wrong, and then has all of them judged.
+/* Answers: the answers of the whole suite, all of them right, in one file, as another implementation would hand them
+ * in. A test makes some of them wrong, and then has all of them judged.
  *
  *     Tensor *y = &right[answer_index("op/gelu.default/y")].tensor;
  *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to

@@ -85,7 +85,7 @@ static float cancel(uint64_t *s, const float *before, size_t i)
     return float_from(float_bits(before[-2]) + (uint32_t)check_below(s, 3));
 }
 
-static float one(DataKind kind, uint64_t *s, const float *before, size_t i)
+static float draw(DataKind kind, uint64_t *s, const float *before, size_t i)
 {
     switch (kind) {
     case DATA_WIDE:      return with_exponent(s, (int)check_below(s, 121) - 60);
@@ -113,7 +113,7 @@ void data_fill(DataKind kind, uint64_t seed, float *out, size_t n)
 {
     uint64_t s = seed * 0x100000001b3u + (uint64_t)kind;
     for (size_t i = 0; i < n; i++)
-        out[i] = one(kind, &s, out + i, i);
+        out[i] = draw(kind, &s, out + i, i);
 }
 
 uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left)

@@ -61,7 +61,7 @@ uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left);
 #define expect_bits(got, want, n, ...) check_bits((got), (want), (n), __FILE__, __LINE__, __VA_ARGS__)
 #define expect_float(got, want, ...) \
     do { float got_ = (got), want_ = (want); check_bits(&got_, &want_, 1, __FILE__, __LINE__, __VA_ARGS__); } while (0)
-/* The same for doubles; a NaN is equal to a NaN. */
+/* expect_float for doubles, but any NaN is equal to any NaN, and -0 to 0. */
 #define expect_real(got, want) \
     do { \
         double g_ = (got), w_ = (want); \

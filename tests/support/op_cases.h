@@ -15,7 +15,7 @@ typedef struct {
     const char *name;                                // the name of the operator
     Shape shape[CASE_INPUTS];
     InputKind kind[CASE_INPUTS];
-    size_t n;
+    size_t n;                                        // the number of inputs
     Node *(*make)(Tape *t, Node *const x[]);
     // the operators that compute the gradients, in order; NULL: the operator has no derivative
     const char *backward;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The file is longer than 400 lines, because it holds the chain of each method together with the terms that several methods share. */
+/* The file is longer than 400 lines, because it holds the operations of each method together with the terms that
+ * several methods share. */
 #include "tests/support/oracle_methods.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 enum { V = CASE_V, PRECISION = 1200 };          // sums of floats are exact, and no quotient is near a midpoint
 
 /* base + s x / den, rounded once. */
-static float once(float base, float s, float x, float den)
+static float rounded_once(float base, float s, float x, float den)
 {
     mpfr_t y, t;
     mpfr_inits2(PRECISION, y, t, (mpfr_ptr)0);
@@ -25,9 +26,9 @@ static float once(float base, float s, float x, float den)
     return out;
 }
 
-float mul_mpfr(float a, float b) { return once(0, a, b, 1); }
-float axpy_mpfr(float base, float x, float s) { return once(base, s, x, 1); }
-float ratio_mpfr(float x, float num, float den) { return once(0, num, x, den); }
+float mul_mpfr(float a, float b) { return rounded_once(0, a, b, 1); }
+float axpy_mpfr(float base, float x, float s) { return rounded_once(base, s, x, 1); }
+float ratio_mpfr(float x, float num, float den) { return rounded_once(0, num, x, den); }
 
 float mean_mpfr(const float *x, size_t count, size_t n)
 {
@@ -99,7 +100,7 @@ static void push_label_all(CaseRole *r, float c)
     push_label(r, all);
 }
 
-/* Adds the same with one c_i for all rows of sample i. */
+/* Adds c_i (p - e_y) for all rows of sample i. */
 static void push_label_samples(CaseRole *r, const float *c)
 {
     float all[CASE_ROWS];
@@ -194,6 +195,7 @@ static float log_odds_mpfr(const float *d, size_t n, const Hyperparameters *v, f
     return mul_mpfr(ratio_mpfr(1, -scale, v->beta), mean_mpfr(s, n, n));
 }
 
+/* d of each sample: its NLL less its NLL by the reference. */
 static void differences(const CaseRole *r, float *d)
 {
     float ref[4];
@@ -295,10 +297,11 @@ static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
     return mean_mpfr(each, used, n);
 }
 
-static float squares(const float *x, size_t n, bool root);
+/* The sum of the squares of x, or with `root` its square root, rounded once. */
+static float square_sum(const float *x, size_t n, bool root);
 
-/* In the rows that forget_rows chooses: d is the largest logit minus the mean, and the gradient is c (u - e), where u
- * is uniform and e is 1 at the largest logit. */
+/* In the n rows that forget_rows chooses: d is the largest logit minus the mean, and the gradient is -2 gamma d / n
+ * (u - e), where u is uniform and e is 1 at the largest logit. */
 static float term_pdu(CaseRole *f, const Hyperparameters *v)
 {
     float d[CASE_ROWS], u[V], zero[V] = { 0 }, *to = f->parts[f->count++];
@@ -319,7 +322,7 @@ static float term_pdu(CaseRole *f, const Hyperparameters *v)
         for (size_t j = 0; j < V; j++)
             to[(size_t)row[i] * V + j] = logit_grad_mpfr(ratio_mpfr(d[i], -2 * v->gamma, (float)n), u[j], j == most);
     }
-    return ratio_mpfr(squares(d, n, false), 1, (float)n);
+    return ratio_mpfr(square_sum(d, n, false), 1, (float)n);
 }
 
 static float term_popular(CaseRole *f, const Hyperparameters *v)
@@ -376,7 +379,7 @@ static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperpar
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
 {
     const Hyperparameters *v = &c->v;
-    CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *no = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE],
+    CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *refusal = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE],
              *random = &c->role[ROLE_RANDOM];
 #define TERM(w, role, value) do { *weight = (w); if (!(role)->samples || *weight == 0) break; *there = true; return (value); } while (0)
 #define IS(word) (strcmp(name, word) == 0)
@@ -385,8 +388,8 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (IS("grad_diff") || IS("kl_min") || IS("mmunlearner") || IS("llmu")) TERM(-v->gamma, f, term_ce(f, -v->gamma));
         if (IS("npo")) TERM(1, f, term_npo(f, v, 1));
         if (IS("npo_gd") || IS("npo_kl")) TERM(v->gamma, f, term_npo(f, v, v->gamma));
-        if (IS("idk") || IS("smfa") || IS("adapters")) TERM(v->gamma, no, term_ce(no, v->gamma));
-        if (IS("dpo")) TERM(v->gamma, f, term_dpo(f, no, v));
+        if (IS("idk") || IS("smfa") || IS("adapters")) TERM(v->gamma, refusal, term_ce(refusal, v->gamma));
+        if (IS("dpo")) TERM(v->gamma, f, term_dpo(f, refusal, v));
         if (IS("altpo")) TERM(v->gamma, f, term_dpo(f, alt, v));
         if (IS("simnpo")) TERM(v->gamma, f, term_simnpo(f, v));
         if (IS("wga") || IS("satimp")) TERM(-v->gamma, f, term_weighted(f, v, IS("satimp")));
@@ -403,7 +406,7 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (place == 2) TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (place == 1) {
         if (IS("retrain") || IS("retain_ft")) TERM(1, r, term_ce(r, 1));
-        if (IS("llmu") && v->answers == ANSWERS_REFUSAL) TERM(v->alpha, no, term_ce(no, v->alpha));
+        if (IS("llmu") && v->answers == ANSWERS_REFUSAL) TERM(v->alpha, refusal, term_ce(refusal, v->alpha));
         if (IS("llmu")) TERM(v->alpha, random, term_ce(random, v->alpha));
         if (IS("siu")) TERM(v->lambda, alt, term_masked_kl(f, alt, v));
         if (IS("pdu")) TERM(v->alpha, r, sub(term_ce(r, v->alpha), v->retain_limit));
@@ -439,7 +442,7 @@ bool method_mpfr(const char *method, MethodCase *c, float *loss)
 
 /* --- on hidden states --- */
 
-static float squares(const float *x, size_t n, bool root)
+static float square_sum(const float *x, size_t n, bool root)
 {
     mpfr_t sum, t;
     mpfr_inits2(PRECISION, sum, t, (mpfr_ptr)0);
@@ -466,12 +469,12 @@ static float distance(CaseRole *r, const float *aim, bool one, float weight)
         d[k] = r->z[k] == to ? r->z[k] - to : sub(r->z[k], to);       // the signs of zero are those of IEEE 754
         r->want[k] = ratio_mpfr(d[k], 2 * weight, n);
     }
-    return ratio_mpfr(squares(d, r->rows * V, false), 1, n);
+    return ratio_mpfr(square_sum(d, r->rows * V, false), 1, n);
 }
 
 float rmu_mpfr(MethodCase *c, const float *u)
 {
-    float aim[V], norm = squares(u, V, true);
+    float aim[V], norm = square_sum(u, V, true);
     for (size_t k = 0; k < V; k++)
         aim[k] = ratio_mpfr(u[k], c->v.steering_coeff, norm);
     float forget = distance(&c->role[ROLE_FORGET], aim, true, c->v.gamma);

@@ -81,11 +81,11 @@ static bool check_members(const Place *p, const json_t *schema, const json_t *v)
             return wrong(&q, "is missing");
     }
     json_object_foreach((json_t *)(uintptr_t)v, key, one) {
-        const json_t *own = json_object_get(properties, key), *of = own ? own : others;
+        const json_t *own = json_object_get(properties, key), *rule = own ? own : others;
         Place q = below(p, key);
-        if (json_is_false(of))
+        if (json_is_false(rule))
             return wrong(&q, "is a key that the schema does not know");
-        if (json_is_object(of) && !check(&q, of, one))
+        if (json_is_object(rule) && !check(&q, rule, one))
             return false;
     }
     return true;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Sourced by tests/test_*.sh. Each check is a sentence and a command; if the command fails, its output is shown.
+# Sourced by each test_*.sh. Each check is a sentence and a command; if the command fails, its output is shown.
 set -u
 export LC_ALL=C
 tap_count=0 tap_failed=0
@@ -25,10 +25,10 @@ skip() {
     echo "ok $tap_count - $1 # SKIP $2"
 }
 
-# nothing FILE: the file is empty; otherwise shows it.
+# nothing FILE succeeds if the file is empty; otherwise it shows the file.
 nothing() { local found; found=$(cat "$1") && { [ -z "$found" ] || { printf '%s\n' "$found"; false; }; }; }
 
-# ends CODE command…: the command ends with exactly this status.
+# ends CODE command… succeeds if the command ends with exactly this status.
 ends() {
     local want=$1 got=0
     shift

@@ -14,15 +14,15 @@ enum { WORKERS = 3, FLUSH = 0x8000 };
 
 typedef struct { bool on, first; } Flush;
 
-static void flush_one(const void *of, size_t begin, size_t end, size_t worker)
+static void flush_one(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Flush *f = of;
+    const Flush *f = context;
     (void)begin, (void)end;
     if ((worker == 0) == f->first)
         _mm_setcsr(f->on ? _mm_getcsr() | FLUSH : _mm_getcsr() & ~(unsigned)FLUSH);
 }
 
-/* Sets or clears FTZ of each thread but the first, or of the first alone. */
+/* Sets or clears FTZ (flush to zero) of every thread except the first, or with `first` of the first alone. */
 static void flush(bool on, bool first) { team_each(flush_one, &(Flush){ on, first }, NULL); }
 
 /* Runs the call of a case while some threads flush. True: the call failed because of the environment. */

@@ -305,8 +305,8 @@ static void a_file_reads_back_as_it_was_written_in_any_order(void **state)
     assert_memory_equal(first, second, n);
 }
 
-/* From Python's hashlib: over b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2), and over the line of this tensor. */
-static void digests_are_what_a_stranger_computes(void **state)
+/* hashlib's digests of b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2), and of the file's line about this tensor. */
+static void digests_are_those_that_python_computes(void **state)
 {
     (void)state;
     float values[2] = { 1, -2 };
@@ -393,7 +393,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(scalars_zero_dimensions_and_odd_places_are_read, begin, stand_end),
         cmocka_unit_test_setup_teardown(what_is_written_is_the_canonical_file, begin, stand_end),
         cmocka_unit_test_setup_teardown(a_file_reads_back_as_it_was_written_in_any_order, begin, stand_end),
-        cmocka_unit_test_setup_teardown(digests_are_what_a_stranger_computes, begin, stand_end),
+        cmocka_unit_test_setup_teardown(digests_are_those_that_python_computes, begin, stand_end),
         cmocka_unit_test_setup_teardown(bad_entries_leave_the_old_file, begin, stand_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradients on a tape: none is lost without an error, a later backward pass adds to them, and stopping is a flag of the
- * node. */
+/* Gradients on a tape: none is lost without an error, a later backward pass adds to them, and a node that stops them is
+ * marked by a flag. */
 #include "tests/support/check.h"
 
 #include <math.h>

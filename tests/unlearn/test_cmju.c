@@ -22,7 +22,7 @@ static void groups_are_those_computed_by_hand(void **state)
     assert_memory_equal(group, all, sizeof all);
     assert_true(cmju_partition(text, picture, 5, 0.7, 0.15, group, &arena));       // floor(3.5) tensors
     assert_memory_equal(group, three, sizeof three);
-    assert_true(cmju_partition(text, picture, 5, 0, 0.15, group, &arena));         // at least one
+    assert_true(cmju_partition(text, picture, 5, 0, 0.15, group, &arena));         // at least one tensor
     assert_memory_equal(group, one, sizeof one);
     assert_true(cmju_partition(text, picture, 5, 1, 0.2, group, &arena));
     assert_memory_equal(group, wide, sizeof wide);
@@ -44,15 +44,15 @@ static void combine(const float text[SLOTS], const float picture[SLOTS], size_t 
 {
     Hyperparameters v = { .shared_weight = 2, .balance = 0.5f };
     CmjuGroup group[SLOTS];
-    Node *of[2][SLOTS], *sum[SLOTS];
+    Node *gradient[2][SLOTS], *sum[SLOTS];
     for (size_t k = 0; k < SLOTS; k++) {
         group[k] = k == 0 ? CMJU_SHARED : k < 6 ? CMJU_TEXT : k < 6 + pictures ? CMJU_PICTURE : CMJU_FROZEN;
-        of[0][k] = stand_vector(&text[k], 1);
-        of[1][k] = stand_vector(&picture[k], 1);
+        gradient[0][k] = stand_vector(&text[k], 1);
+        gradient[1][k] = stand_vector(&picture[k], 1);
     }
     MethodStep s = { .tape = &tape, .hyper = &v };
     Gradients g = { .count = SLOTS, .sum = sum };
-    g.of[ROLE_FORGET_TEXT] = of[0], g.of[ROLE_FORGET] = of[1];
+    g.of[ROLE_FORGET_TEXT] = gradient[0], g.of[ROLE_FORGET] = gradient[1];
     assert_true(cmju_forget(&s, &g, &(Cmju){ SLOTS, group }));
     expect_fine(&error);
     for (size_t k = 0; k < SLOTS; k++) {
@@ -62,9 +62,10 @@ static void combine(const float text[SLOTS], const float picture[SLOTS], size_t 
     }
 }
 
-/* In the slots 0, 1 and 6, the text gradients are 4, 4, 2 (norm 6), the picture gradients 1, 2, 2 (norm 3), and q is
- * 6/3 = 2. The sums text + q picture are 6, 8 and 6. The shared one is doubled to 12. The norms of the other groups, 8
- * and 6, are pulled half of the way to their mean 7: the values become 8 (1 - 1/16) and 6 (1 + 1/12). */
+/* In the slots 0, 1 and 6, the text gradients are 4, 4, 2 (norm 6), the picture gradients 1, 2, 2 (norm 3), and q,
+ * the ratio of these norms, is 2. The sums text + q picture are 6, 8 and 6. That of the shared slot is doubled to 12.
+ * The norms of the other groups, 8 and 6, are pulled half of the way to their mean 7: the values become 8 (1 - 1/16)
+ * and 6 (1 + 1/12). */
 static void gradients_are_those_computed_by_hand(void **state)
 {
     (void)state;

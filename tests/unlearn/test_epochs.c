@@ -33,7 +33,7 @@ static void use(const TinyWorld *w, Uses *u, const BatchSample *s, size_t n)
     }
 }
 
-static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **state)
+static void an_epoch_shows_each_forget_sample_once_and_each_batch_is_half_pictures(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_LLM);
@@ -211,7 +211,7 @@ static void random_answers_come_from_retain_samples_and_vary_by_step(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_pictures_are_half, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_each_batch_is_half_pictures, setup, teardown),
         cmocka_unit_test_setup_teardown(an_epoch_shows_each_sample_once_for_any_batch_and_share, setup, teardown),
         cmocka_unit_test_setup_teardown(a_phased_schedule_alternates_passes_over_the_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(each_schedule_has_its_order_of_steps, setup, teardown),

@@ -31,16 +31,16 @@ static float dot(const float *x, size_t dx, const float *y, size_t dy, size_t n)
     return out;
 }
 
-/* `a` and `before` are [r, n], P = a before^T: sets `to` to 2 lambda P before, and adds lambda |P|^2 to `loss`. */
+/* `a` and `before` are [r, n]. With P = a before^T, sets `to` to 2 lambda P before, and adds lambda |P|^2 to `loss`. */
 static void overlap(const float *a, const float *before, size_t r, size_t n, float lambda, float *to, float *loss)
 {
-    float p[16], squares;
+    float p[16], square_sum;
     assert_true(r * r <= 16);
     for (size_t i = 0; i < r; i++)
         for (size_t k = 0; k < r; k++)
             p[i * r + k] = dot(a + i * n, 1, before + k * n, 1, n);
-    squares = dot(p, 1, p, 1, r * r);
-    *loss = axpy_mpfr(*loss, squares, lambda);
+    square_sum = dot(p, 1, p, 1, r * r);
+    *loss = axpy_mpfr(*loss, square_sum, lambda);
     for (size_t i = 0; i < r; i++)
         for (size_t c = 0; c < n; c++)
             to[i * n + c] = mul_mpfr(2 * lambda, dot(p + i * r, 1, before + c, n, r));
@@ -64,7 +64,7 @@ static void o3_stays_orthogonal_to_the_adapters_of_the_round_before(void **state
         ;
     assert_true(round_end(&r, &w->error));
     Lora before;
-    assert_true(lora_copy(&before, &w->lora, &w->arena));             // of the first round; the next round makes new ones
+    assert_true(lora_copy(&before, &w->lora, &w->arena));             // the adapters of the first round; the next round makes new ones
     assert_true(round_begin(&r, &w->error) && train_compute(&r.trainer, &r.objective, &w->error));
     float loss = 0, *want = arena_array(&w->arena, 1 << 16, sizeof *want);
     for (size_t k = 0; k < r.trainer.tape.count; k++)                 // first the CE; overlap() adds its terms below
@@ -125,7 +125,7 @@ static void expect_same_weights(const TinyWorld *x, const TinyWorld *y)
 
 /* Each round begins with the original weights and new adapters. In the end all adapters are merged one after another:
  * W + s B_1 A_1 is rounded, then s B_2 A_2 is added and the sum is rounded again. */
-static void adapters_has_one_adapter_for_each_request(void **state)
+static void the_method_adapters_has_one_adapter_for_each_request(void **state)
 {
     (void)state;
     TinyWorld *w = tiny_world_make(check_seed()), *two = tiny_world_make(check_seed());
@@ -163,7 +163,7 @@ static void adapters_has_one_adapter_for_each_request(void **state)
     tiny_world_close(w);
 }
 
-static void adapters_refuses_weights_that_are_trained_themselves(void **state)
+static void the_method_adapters_refuses_weights_that_are_trained_themselves(void **state)
 {
     (void)state;
     TinyWorld *w = tiny_world_make(check_seed());
@@ -289,8 +289,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(o3_stays_orthogonal_to_the_adapters_of_the_round_before),
         stand_test(o3_needs_fresh_adapters),
-        stand_test(adapters_has_one_adapter_for_each_request),
-        stand_test(adapters_refuses_weights_that_are_trained_themselves),
+        stand_test(the_method_adapters_has_one_adapter_for_each_request),
+        stand_test(the_method_adapters_refuses_weights_that_are_trained_themselves),
         stand_test(unmerged_adapters_may_have_weights_that_are_trained_themselves),
         stand_test(llmu_ends_when_the_forget_loss_is_above_its_limit),
         stand_test(the_memory_of_a_method_is_in_the_checkpoint),

@@ -57,7 +57,7 @@ static void same_logits(TinyWorld *w, const Lora *a, const Lora *b)
     assert_memory_equal(x.f32, y.f32, tensor_bytes(x));
 }
 
-static void each_round_trains_a_new_adapter_and_no_other_changes(void **state)
+static void each_round_trains_a_new_adapter_and_changes_no_other_adapter(void **state)
 {
     (void)state;
     TinyWorld *w = tiny_world_make(check_seed()), *first = tiny_world_make(check_seed());
@@ -162,7 +162,7 @@ static void o3_overlaps_with_the_frozen_adapters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(each_round_trains_a_new_adapter_and_no_other_changes),
+        stand_test(each_round_trains_a_new_adapter_and_changes_no_other_adapter),
         stand_test(a_new_adapter_changes_no_answer_before_its_first_step),
         stand_test(the_reference_keeps_the_frozen_adapters),
         stand_test(o3_overlaps_with_the_frozen_adapters),

@@ -41,7 +41,8 @@ static TinyWorld *world(void)
     return w;
 }
 
-/* Records the outputs of all sites. A linear map with its bias is one operator on the tape, so its node has them. */
+/* Records the outputs of all sites. A linear map with its bias is one operator on the tape, so its node has the
+ * outputs. */
 static void look(TinyWorld *w)
 {
     for (int k = 0; k < SAMPLES; k++) {

@@ -312,8 +312,9 @@ static size_t zero_columns(const Tensor *x)
     return count;
 }
 
-/* With adapters, the port zeroes columns of A in the adapters of down_proj, and they stay zero during training. */
-static void the_port_zeroes_columns(void **state)
+/* With adapters, the form open_mm zeroes columns of A in the adapters of down_proj, and they stay zero during
+ * training. */
+static void the_form_open_mm_zeroes_columns(void **state)
 {
     (void)state;
     TinyWorld *w = world(TRAIN_LLM), *full = world(TRAIN_FULL);
@@ -338,8 +339,9 @@ static void the_port_zeroes_columns(void **state)
     tiny_world_close(w);
 }
 
-/* alpha CE(retain) + 10 gamma mean_i mean_t |o_it - t|^2 / C, computed sample by sample in binary64. */
-static double port_loss(TinyWorld *w, double alpha, double gamma, double coeff)
+/* alpha CE(retain) + 10 gamma times the mean, over the forget samples and their supervised rows, of |o - aim|^2 / C.
+ * o is the output of the last down_proj, and aim is coeff u / |u|. Computed sample by sample in binary64. */
+static double open_mm_loss(TinyWorld *w, double alpha, double gamma, double coeff)
 {
     const Random random = random_for(0, "unlearn.mip_editor");
     double u[C], norm = 0, away = 0, ce = 0, tokens = 0;
@@ -372,7 +374,7 @@ static double port_loss(TinyWorld *w, double alpha, double gamma, double coeff)
     return alpha * ce / tokens + 10 * gamma * away;
 }
 
-static void the_loss_of_the_port_is_its_equation(void **state)
+static void the_loss_of_the_form_open_mm_is_its_equation(void **state)
 {
     (void)state;
     TinyWorld *w = world(TRAIN_FULL);
@@ -380,7 +382,7 @@ static void the_loss_of_the_port_is_its_equation(void **state)
     RoundsPlan p = tiny_world_plan(w, "mip_editor", "mip_form=open_mm gamma=0.7 alpha=0.3 steering_coeff=1.5", 2);
     p.batch = SAMPLES;
     assert_true(rounds_make(&r, &p, &w->model, NULL, &w->arena, &w->error) && round_begin(&r, &w->error));
-    const double want = port_loss(w, 0.3, 0.7, 1.5);
+    const double want = open_mm_loss(w, 0.3, 0.7, 1.5);
     assert_true(round_step(&r, &w->error));
     if (!(fabs((double)r.trainer.stats.loss - want) < 1e-5 * want))
         fail_msg("the loss is %.9g, expected about %.9g", (double)r.trainer.stats.loss, want);
@@ -427,8 +429,8 @@ int main(void)
         cmocka_unit_test(a_path_has_the_best_neurons_and_the_first_of_equal_ones),
         cmocka_unit_test(only_the_rows_of_the_path_are_trained),
         cmocka_unit_test(only_the_rows_of_the_path_are_adapted),
-        cmocka_unit_test(the_port_zeroes_columns),
-        cmocka_unit_test(the_loss_of_the_port_is_its_equation),
+        cmocka_unit_test(the_form_open_mm_zeroes_columns),
+        cmocka_unit_test(the_loss_of_the_form_open_mm_is_its_equation),
         cmocka_unit_test(a_bad_request_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

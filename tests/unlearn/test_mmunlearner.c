@@ -210,7 +210,7 @@ static void a_forget_step_is_masked_after_it_was_clipped(void **state)
 }
 
 /* With B = 0 the gradient of A is 0. So both Fisher diagonals are 0, and their ratio is 1. */
-static void fresh_adapters_select_all_of_a(void **state)
+static void the_mask_of_fresh_adapters_selects_all_of_factor_a(void **state)
 {
     (void)state;
     TinyWorld *w = tiny_world_make(check_seed());
@@ -247,7 +247,7 @@ int main(void)
         stand_test(the_mask_compares_real_numbers_and_keeps_ties),
         stand_test(a_joint_step_adds_the_masked_and_the_unmasked_gradient),
         stand_test(a_forget_step_is_masked_after_it_was_clipped),
-        stand_test(fresh_adapters_select_all_of_a),
+        stand_test(the_mask_of_fresh_adapters_selects_all_of_factor_a),
         stand_test(a_forget_set_without_pictures_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

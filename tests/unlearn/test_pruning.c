@@ -52,7 +52,7 @@ static void manu_counts_and_clamps(void **state)
 
 /* Activations: 1 and 3 on pictures (mean 2, active count 2, unbiased variance (10 - 4 * 2)/1 = 2, mean square 5), 0 and
  * 0 on text. The paper's form has the share of active rows instead of the count, and the biased variance 1. */
-static void the_port_of_manu_has_the_scores_computed_by_hand(void **state)
+static void the_form_mip_editor_of_manu_has_the_scores_computed_by_hand(void **state)
 {
     (void)state;
     ManuSums m = { .absolute = 4, .square = 10, .sum = 4, .active = 2, .rows = 2 }, t = { .rows = 2 };
@@ -102,7 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(manu_ranks_by_score_and_then_by_index),
         stand_test(manu_counts_and_clamps),
-        stand_test(the_port_of_manu_has_the_scores_computed_by_hand),
+        stand_test(the_form_mip_editor_of_manu_has_the_scores_computed_by_hand),
         stand_test(manu_ratios_are_those_computed_by_hand),
         stand_test(the_threshold_of_manu_is_the_kth_highest_score),
         stand_test(manu_scores_are_those_computed_by_hand),

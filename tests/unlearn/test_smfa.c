@@ -35,8 +35,8 @@ static void sculpting_is_as_computed_by_hand(void **state)
     expect_sculpted(g, still, 0, g, 4);
 }
 
-/* Each weight has its change, sculpted by plain loops. The norms are summed in long double, which is precise enough for
- * these floats. */
+/* Each trained weight of w must be that of `old` plus each change that f makes, sculpted with the change that a
+ * makes, by plain loops. The norms are summed in long double, which is precise enough for these floats. */
 static void expect_weights(const TinyWorld *w, const TinyWorld *old, const TinyWorld *const f[2], const TinyWorld *a, const float k[2])
 {
     for (size_t i = 0; i < w->weights.count; i++) {

@@ -26,10 +26,10 @@ static void kept_outputs_of_the_reference_are_right(void **state)
     tiny_world_adapt(w, TRAIN_LLM);
     RoundsPlan p = tiny_world_plan(w, "npo_kl", "kl_norm=all_positions", 8);
     p.train.optimiser.schedule.lr = 0;
-    float ln2 = -0x1.62e43p-1f;
+    float log_half = -0x1.62e43p-1f;
     assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     while (round_step(&r, &w->error))
-        expect_float(r.trainer.stats.loss, -2 * ln2, "NPO and KL at the reference, step %lld", (long long)r.done);
+        expect_float(r.trainer.stats.loss, -2 * log_half, "NPO and KL at the reference, step %lld", (long long)r.done);
     expect_fine(&w->error);
     assert_int_equal(r.done, 8);
     rounds_close(&r);

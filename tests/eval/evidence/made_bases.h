@@ -45,7 +45,7 @@ static void line_add(Trajectory *t, size_t arm, size_t method, size_t seed, Line
     }
 }
 
-/* Writes FOLDER/base-K: for all methods and seeds, the arms E, L and O have these lines. */
+/* Writes the folder of base number `base`: for all methods and seeds, line[A] is the trajectory of the arm A. */
 static inline void base_made(const Registration *r, const char *folder, int64_t base, const Line line[ARMS])
 {
     Trajectory t = { arena_array(&arena, 200, sizeof *t.point), 0 };

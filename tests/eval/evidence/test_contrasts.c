@@ -43,7 +43,7 @@ static void measures_have_the_values_of_closed_forms(void **state)
     near(value_of(&c, F4), .1 * 2 / 3 - .3 * .6);
     near(value_of(&c, PLACEBO), (.9 - .1 * .6) - (.9 - .4 * .6));
     near(value_of(&c, SIZE), .4 * .6 / .9);
-    near(value_of(&c, F1), (.9 - .2) / .9);                                 // only the last snapshot is below half of before
+    near(value_of(&c, F1), (.9 - .2) / .9);                                 // accuracy is below half only in the last snapshot
 }
 
 /* "halfway" compares the first arm with the mean of the other two. At equal forgetting, E loses .4 * .6 of general
@@ -89,7 +89,7 @@ static void a_level_that_is_never_reached_gives_no_value(void **state)
     const Contrasts c = contrasts_made(&r, fast, never, slow);
     for (size_t k = 0; k < c.count; k++)
         assert_true(c.item[k].reached == (c.item[k].finding != F2 && c.item[k].finding != F4));
-    near(value_of(&c, F1), .8 / .9);                                        // half is reached exactly
+    near(value_of(&c, F1), .8 / .9);                                        // the accuracy of L falls to exactly half
     const Contrasts none = contrasts_made(&r, never, fast, slow);
     for (size_t k = 0; k < none.count; k++)
         assert_true(none.item[k].reached == (none.item[k].finding == F1));

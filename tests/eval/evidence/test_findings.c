@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on made-up bases: a true effect, none, a reversed one, too few bases, bases that never reach a level. */
+/* Verdicts on made-up bases: a true effect, no effect, a reversed effect, too few bases, bases that never
+ * reach a level. */
 #include "tests/eval/evidence/made_bases.h"
 
 #include <math.h>
 
-/* Each test has a folder of its own; the folders are numbered. */
+/* The name of a folder that no other call returns: the folders are numbered. */
 static const char *new_folder(void)
 {
     static int made;
     return arena_text(&arena, scratch("findings-%d", ++made));
 }
 
-/* A folder of `bases` bases. In the end, E has lost `more` general ability than L, and on every second base .01 more.
- * Both reach the levels at the same steps, so the contrast F2 is .6 of this difference. On the first `never` bases, E
- * does not reach the levels. */
+/* A folder of `bases` bases. In the end, general ability of E is lower than that of L: by `more`, and on bases with
+ * odd numbers by `more` + .01. Both arms reach the levels at the same steps, so the contrast F2 is .6 of this
+ * difference. The gap between text and pictures is `gap` for L and 0 for E. On the first `never` bases, E does not
+ * reach the levels. */
 static const char *folder_of(const Registration *r, int64_t bases, double more, double gap, int64_t never)
 {
     const char *folder = new_folder();
@@ -45,10 +47,10 @@ static void a_true_effect_is_yes_with_its_numbers(void **state)
     const Registration r = made_registration();
     Verdicts v = verdicts_of(&r, folder_of(&r, 8, .3, .5, 0));
     says(&r, &v.verdict[F2], "Yes.");
-    // d is .18 four times and .186 four times; half = t sqrt(8/7) .003 / sqrt(8) with t = 2.36462
+    // F2 is .18 on four bases and .186 on four: the half-width is t sqrt(8/7) .003 / sqrt(8) with t = 2.36462
     const Interval i = v.verdict[F2].all.interval;
     assert_true(fabs(i.mean - .183) < 1e-12 && fabs(i.half - 2.3646242515927853 * sqrt(8.0 / 7) * .003 / sqrt(8)) < 1e-12);
-    assert_true(v.verdict[F2].all.p == 2.0 / 256 && v.verdict[F2].method[0].p == 4.0 / 256);      // by Holm, of two methods
+    assert_true(v.verdict[F2].all.p == 2.0 / 256 && v.verdict[F2].method[0].p == 4.0 / 256);      // corrected by Holm for two methods
     assert_string_equal(verdict_numbers(&v.verdict[F2].all, v.verdict[F2].finding, &arena), "0.183 (0.180 to 0.186), p = 0.0078, 8 bases");
     says(&r, &v.verdict[F4], "Yes.");                                       // tested, because F2 is "yes"
     says(&r, &v.verdict[PLACEBO], "Yes.");
@@ -56,7 +58,7 @@ static void a_true_effect_is_yes_with_its_numbers(void **state)
     says(&r, &v.verdict[F1], "Yes.");                                       // L keeps .85/.9 when half is forgotten
 }
 
-static void no_effect_and_a_reversed_one_are_not_yes(void **state)
+static void no_effect_and_a_reversed_effect_are_not_yes(void **state)
 {
     (void)state;
     const Registration r = made_registration();
@@ -89,7 +91,7 @@ static void one_base_may_miss_a_level_but_two_may_not(void **state)
     says(&r, &one.verdict[F2], "Yes.");
     assert_true(one.verdict[F2].all.reached == 7 && one.verdict[F1].all.reached == 8);
     says(&r, &two.verdict[F2], "Undecided: 2 of 8 bases never reach a level.");
-    says(&r, &two.verdict[F1], "Yes.");                                     // L reaches half everywhere
+    says(&r, &two.verdict[F1], "Yes.");                                     // L forgets half on every base
 }
 
 static void base_0_is_never_part_of_a_verdict(void **state)
@@ -155,7 +157,7 @@ static void a_base_that_was_changed_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(a_true_effect_is_yes_with_its_numbers), stand_test(no_effect_and_a_reversed_one_are_not_yes),
+        stand_test(a_true_effect_is_yes_with_its_numbers), stand_test(no_effect_and_a_reversed_effect_are_not_yes),
         stand_test(too_few_bases_are_undecided_and_say_how_many), stand_test(one_base_may_miss_a_level_but_two_may_not),
         stand_test(base_0_is_never_part_of_a_verdict), stand_test(a_base_that_was_changed_is_refused),
     };

@@ -12,21 +12,21 @@
  *     df odd    A = 2/pi (a + sin a (cos a + 2/3 cos^3 a + 2*4/(3*5) cos^5 a + …)), (df - 1)/2 terms */
 static void student_distribution(mpfr_t out, mpfr_t t, unsigned df)
 {
-    mpfr_t a, sine, square, term, sum;
-    mpfr_inits2(300, a, sine, square, term, sum, (mpfr_ptr)NULL);
+    mpfr_t a, sine, cosine_squared, term, sum;
+    mpfr_inits2(300, a, sine, cosine_squared, term, sum, (mpfr_ptr)NULL);
     mpfr_set_ui(a, df, MPFR_RNDN);
     mpfr_sqrt(a, a, MPFR_RNDN);
     mpfr_div(a, t, a, MPFR_RNDN);
     mpfr_atan(a, a, MPFR_RNDN);
     mpfr_sin_cos(sine, term, a, MPFR_RNDN);
-    mpfr_sqr(square, term, MPFR_RNDN);
+    mpfr_sqr(cosine_squared, term, MPFR_RNDN);
     if (df % 2 == 0)
         mpfr_set_ui(term, 1, MPFR_RNDN);
     mpfr_set_ui(sum, 0, MPFR_RNDN);
     for (unsigned k = 0; k < df / 2; k++) {
         mpfr_add(sum, sum, term, MPFR_RNDN);
         unsigned below = 2 * k + 2 + df % 2;
-        mpfr_mul(term, term, square, MPFR_RNDN);
+        mpfr_mul(term, term, cosine_squared, MPFR_RNDN);
         mpfr_mul_ui(term, term, below - 1, MPFR_RNDN);
         mpfr_div_ui(term, term, below, MPFR_RNDN);
     }
@@ -39,7 +39,7 @@ static void student_distribution(mpfr_t out, mpfr_t t, unsigned df)
     }
     mpfr_add_ui(out, sum, 1, MPFR_RNDN);
     mpfr_div_ui(out, out, 2, MPFR_RNDN);
-    mpfr_clears(a, sine, square, term, sum, (mpfr_ptr)NULL);
+    mpfr_clears(a, sine, cosine_squared, term, sum, (mpfr_ptr)NULL);
 }
 
 /* Whether the distribution function is at least .975 at the midpoint of x and the next double towards `to`. */
@@ -69,10 +69,10 @@ static void an_interval_is_the_mean_and_its_half_width(void **state)
 {
     (void)state;
     Interval i;
-    assert_true(interval_of(&i, (double[]){ 1, 3 }, 2, &error));     // s = sqrt 2, so that s / sqrt n = 1
+    assert_true(interval_of(&i, (double[]){ 1, 3 }, 2, &error));     // standard deviation s = sqrt 2, so that s / sqrt 2 = 1
     expect_real(i.mean, 2);
     expect_real(i.half, student_975[0]);
-    assert_true(interval_of(&i, (double[]){ -3, -3, -3, -3, 3, 3, 3, 3, 0 }, 9, &error));     // s = 3, so that s / sqrt n = 1
+    assert_true(interval_of(&i, (double[]){ -3, -3, -3, -3, 3, 3, 3, 3, 0 }, 9, &error));     // s = 3, so that s / sqrt 9 = 1
     expect_real(i.mean, 0);
     expect_real(i.half, student_975[7]);
     assert_true(interval_of(&i, (double[]){ .25, .25, .25 }, 3, &error));
@@ -89,18 +89,18 @@ static void sign_flips_are_counted(void **state)
     (void)state;
     double p, alike[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     assert_true(sign_flip_p(&p, alike, 8, &error));
-    expect_real(p, 2.0 / 256);                       // all signs are the same
+    expect_real(p, 2.0 / 256);                       // of 256 ways to choose the signs, 2 make all the same
     alike[3] = -1;
     assert_true(sign_flip_p(&p, alike, 8, &error));
     expect_real(p, 18.0 / 256);                      // at most one sign differs: 2 (1 + 8) ways
     assert_true(sign_flip_p(&p, (double[]){ 1, 2, 4 }, 3, &error));
     expect_real(p, .25);
     assert_true(sign_flip_p(&p, (double[]){ 1, 2, -4 }, 3, &error));
-    expect_real(p, 1);                               // the sums are +-1, +-3, +-5, +-7; the observed -1 is the smallest
+    expect_real(p, 1);                               // the sums are +-1, +-3, +-5, +-7; no sum is nearer to 0 than the observed -1
     assert_true(sign_flip_p(&p, (double[]){ .1, .2, -.3 }, 3, &error));
     expect_real(p, 1);
     assert_true(sign_flip_p(&p, (double[]){ .3, -.1, -.2, 1 }, 4, &error));
-    expect_real(p, .625);                           // 5 of 8 sums are at least 1: 1.6, 1.4, 1.2 and two 1s, which binary64 rounds
+    expect_real(p, .625);                           // 5 of the 8 sums with +1 are at least 1: 1.6, 1.4, 1.2 and twice 1, up to rounding
     assert_true(sign_flip_p(&p, (double[]){ 0, 5 }, 2, &error));
     expect_real(p, 1);
     assert_false(sign_flip_p(&p, alike, 0, &error));

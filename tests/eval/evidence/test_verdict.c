@@ -99,7 +99,7 @@ static void a_level_is_read_between_two_snapshots(void **state)
     assert_true(general_at(&g, s, 5, .5));
     expect_real(g, .875);                            // half way between the second and the third snapshot
     assert_true(general_at(&g, s, 5, .125));
-    expect_real(g, .625);                            // half way from .25, the least so far, to 0: the .5 does not count
+    expect_real(g, .625);                            // half way from .25, the least so far, to 0: the later .5 does not count
     assert_false(general_at(&g, s, 4, .125));
     assert_false(general_at(&g, s, 0, .5));
     assert_true(general_over_levels(&g, s, 5, (double[]){ .75, .5 }, 2));

@@ -40,29 +40,29 @@ sys.path.insert(0, "fixtures")
 import convert_mllmu
 from PIL import Image
 
-def lying():
+def sideways():
     picture, exif, file = Image.frombytes("L", (3, 2), b"abcdef"), Image.Exif(), io.BytesIO()
     exif[0x0112] = 6
     picture.save(file, "PNG", exif=exif)
     return file.getvalue()
 
 for how, size, rows in ("stored", (3, 2), b"abcdef"), ("exif", (2, 3), b"daebfc"):
-    convert_mllmu.convert([{"ID": how, "image": {"bytes": lying()}}], sys.argv[1], "lying", how)
-    written = Image.open(f"{sys.argv[1]}/images/lying-{how}-0.png")
+    convert_mllmu.convert([{"ID": how, "image": {"bytes": sideways()}}], sys.argv[1], "sideways", how)
+    written = Image.open(f"{sys.argv[1]}/images/sideways-{how}-0.png")
     assert written.size == size and written.convert("L").tobytes() == rows and not written.getexif()
 END
 }
 
-# Empty lists are left out by the converter.
+# Prints the sample without its empty lists, which the converter leaves out.
 without_empty() { sed 's/"Mask_Task": \[\], "Generation_Task": \[\], //' fixtures/mllmu/sample.jsonl; }
 
 if [ -n "$python" ]; then
     check "the converter runs" convert
-    check "its lines are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
+    check "the lines that the converter writes are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
     for name in forget_10 retain_90 Test_Set Retain_Set; do
         check "the lines of the split $name are those in fixtures/" cmp "$tap_folder/$name.jsonl" fixtures/mllmu/$name.jsonl
     done
-    check "its pictures are written" test -s "$tap_folder/images/sample-002-1.png"
+    check "the converter writes the pictures of the sample" test -s "$tap_folder/images/sample-002-1.png"
     check "pictures are written as stored, or turned as their orientation tag says" turned
 else
     skip "the converter writes the sample" "python3 with Pillow is not installed"

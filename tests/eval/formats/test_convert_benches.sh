@@ -7,7 +7,8 @@ model=fixtures/models/vanilla
 
 has() { python3 -c "import $1" 2> /dev/null; }
 
-# in_python < script: the script can use rows(bench), which has the rows of each config, and the converters.
+# in_python < script: the script can use the converters, and rows(bench), which returns the rows of each config of the
+# benchmark `bench`.
 in_python() {
     python3 -c '
 import json, sys
@@ -81,9 +82,9 @@ if has json; then
     check "the converters run" lines
     check "the lines of CLEAR are those of its sample" same clear
     check "the lines of UMU-Bench are those of its sample" same umu
-    check "a row that CLEAR does not have is refused" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
+    check "a row with columns that no config of CLEAR has is refused" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
     check "a dictionary that Python cannot read is refused" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is none of UMU-Bench: SyntaxError"
-    check "a letter without an option is refused" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
+    check "an answer that is not the letter of an option is refused" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
 else
     skip "the converters write the samples" "python3 is not installed"
 fi
@@ -105,7 +106,7 @@ asked() { "$PULSE" eval --model $model $(printf -- '--questions %s ' "$@") --set
 row() { grep -qE "^ +$1" "$tap_folder/table" || { cat "$tap_folder/table"; return 1; }; }
 check "CLEAR is evaluated" asked fixtures/clear/{forget05_perturbed,real_faces,real_world}.jsonl
 for words in forget05_perturbed/caption forget05_perturbed/paraphrase forget05_perturbed/name real_faces/options real_world/options; do
-    check "$words has rows of its own" grep -q "^$words, open, image" "$tap_folder/table"
+    check "the table has rows for $words alone" grep -q "^$words, open, image" "$tap_folder/table"
 done
 check "UMU-Bench is evaluated" asked fixtures/umu/forget_5.jsonl
 check "the picture and the text form of a question are paired" eval '[ "$(grep -c "umu_all_right" "$tap_folder/table")" = 3 ]'
@@ -117,7 +118,7 @@ forgets() {
 }
 steps() { [ "$(grep -c '"loss"' "$tap_folder/$1/log.jsonl")" = 2 ] && test -s "$tap_folder/$1/adapter_model.safetensors"; }
 check "CLEAR is unlearned, pictures and texts" forgets clear_adapter clear/forget05+tofu.jsonl clear/retain95+tofu.jsonl --method grad_diff
-check "in two steps" steps clear_adapter
+check "CLEAR is unlearned in two steps" steps clear_adapter
 check "UMU-Bench is unlearned with its preset" forgets umu_adapter umu/forget_5.jsonl umu/retain_95.jsonl --method npo --set unlearn.preset=umu_bench --set unlearn.epochs=0
-check "in two steps" steps umu_adapter
+check "UMU-Bench is unlearned in two steps" steps umu_adapter
 finish

@@ -52,7 +52,7 @@ static void mmbench_is_asked_as_llava_asks_it(void **state)
                 && x->kind == KIND_CHOICE);
     Image a, b;
     assert_true(dataset_picture(&bench.samples, x, &a, &arena, &error) && a.width == 32 && a.height == 32);
-    // "241": the picture of that row
+    // row 260 names "241" as its picture: that of row 241
     assert_true(dataset_picture(&bench.samples, z, &b, &arena, &error) && b.rgb == a.rgb);
     // the red circle, the blue square
     assert_true(a.rgb[(9 * 32 + 9) * 3] == 220 && a.rgb[(20 * 32 + 20) * 3 + 2] == 220);
@@ -171,7 +171,7 @@ static void windows_line_ends_and_a_byte_order_mark_are_read(void **state)
 }
 
 /* RFC 4648, section 10. */
-static void base64_is_that_of_the_rfc(void **state)
+static void base64_is_that_of_rfc_4648(void **state)
 {
     (void)state;
     static const struct { const char *text, *bytes; } cases[] = {
@@ -310,7 +310,7 @@ int main(void)
         TEST(mmbench_is_asked_as_llava_asks_it), TEST(circular_eval_asks_every_rotation),
         TEST(answers_that_do_not_belong_to_the_questions_are_refused),
         TEST(every_mistake_in_a_table_is_named_with_file_and_line), TEST(windows_line_ends_and_a_byte_order_mark_are_read),
-        TEST(base64_is_that_of_the_rfc),
+        TEST(base64_is_that_of_rfc_4648),
         TEST(mllmu_becomes_samples), TEST(every_mistake_in_a_person_is_named_with_file_and_line), TEST(the_format_of_a_file_is_recognised),
         TEST(damaged_files_are_refused_or_read_without_a_crash),
     };

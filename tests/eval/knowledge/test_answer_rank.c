@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rank of the right answer among all values: ranks computed by hand, and log p of each value scored alone. */
+/* The rank of the right answer among all values, against ranks computed by hand and log p of values scored alone. */
 #include <math.h>
 #include <string.h>
 #include "eval/knowledge/answer_rank.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The Unlearning Depth Score: its formula on numbers computed by hand, and its patches against whole models. */
+/* The Unlearning Depth Score: its formula on numbers computed by hand, and its patches against models that are put
+ * together. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 static void depth_is_the_share_of_what_the_oracle_loses(void **state)
 {
     (void)state;
-    const double d1[] = { 1, 0.05, 3 };                                // 0.05 does not count: it is not above 0.05
+    const double d1[] = { 1, 0.05, 3 };                                // layer 2 does not count: 0.05 is not above the threshold
     const double all[] = { 2, 0, 3 }, none[] = { 0, 5, -1 }, half[] = { 0.5, 9, 1.5 };
     expect_real(depth_of(d1, all, 3), 1);
     expect_real(depth_of(d1, none, 3), 0);
@@ -21,7 +22,7 @@ static void depth_is_the_share_of_what_the_oracle_loses(void **state)
     expect_real(depth_of(d1, d1, 0), NAN);
 }
 
-static void the_floor_is_a_mean_with_signs(void **state)
+static void the_floor_is_a_mean_with_negative_values(void **state)
 {
     (void)state;
     expect_real(depth_floor((double[]){ 0.5, -0.25, 0.25, 0.5 }, 2, 2), 0.25);
@@ -90,7 +91,8 @@ static double log_p(const Model *m, const BatchSample *sample)
     return sum;
 }
 
-static bool below(const char *name, size_t layer)
+/* Whether a weight belongs to the vision tower, the projector, the embeddings or the first `layer` decoder layers. */
+static bool is_below(const char *name, size_t layer)
 {
     char part[40];
     for (size_t l = 0; l < layer; l++) {
@@ -101,7 +103,7 @@ static bool below(const char *name, size_t layer)
     return strstr(name, "embed_tokens") || strncmp(name, "language_model.", 15) != 0;
 }
 
-/* A patch at layer l acts as a model with the embeddings and the first l layers of the source; the rest is its own. */
+/* A patch at layer l acts as a model with the embeddings and first l layers of the source, and the rest of `full`. */
 static void a_patch_acts_as_a_model_of_two_halves(void **state)
 {
     (void)state;
@@ -117,7 +119,7 @@ static void a_patch_acts_as_a_model_of_two_halves(void **state)
     for (size_t layer = 1; layer <= 2; layer++) {
         make_tiny(&halves, &c, 1);
         for (size_t k = 0; k < halves.weights.count; k++)
-            if (below(halves.weights.list[k].name, layer))
+            if (is_below(halves.weights.list[k].name, layer))
                 halves.weights.list[k].tensor = source.weights.list[k].tensor;
         for (size_t k = 0; k < SAMPLES; k++) {
             const double want = log_p(&full.model, &sample[k]) - log_p(&halves.model, &sample[k]);
@@ -153,7 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(depth_is_the_share_of_what_the_oracle_loses),
-        stand_test(the_floor_is_a_mean_with_signs),
+        stand_test(the_floor_is_a_mean_with_negative_values),
         stand_test(a_model_patched_with_itself_loses_nothing),
         stand_test(a_patch_acts_as_a_model_of_two_halves),
         stand_test(models_that_do_not_fit_are_refused),

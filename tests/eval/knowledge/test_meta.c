@@ -9,7 +9,7 @@ static MetaPool pool(const double *as_is, const double *quantised, const double 
     return (MetaPool){ as_is, quantised, relearned, n };
 }
 
-static void more_means_that_more_is_known(void **state)
+static void a_higher_value_means_that_more_is_known(void **state)
 {
     (void)state;
     expect_real(meta_knows(metric_find("accuracy"), 0.25), 0.25);
@@ -45,12 +45,14 @@ static void ratios_are_cut_and_a_division_by_zero_is_one(void **state)
     expect_real(meta_ratio(1, NAN), NAN);
 }
 
-/* The pools: P knows (1, 1/2), N does not know (1/2, 0), H hides its knowledge (0, 1/4). By hand:
+/* The values of a metric on three pools of two models: P knows (1, 1/2), N does not know (1/2, 0), H hides what it
+ * knows (0, 1/4). By hand:
  *   f            P over N: 1 > 1/2, 1 > 0, 1/2 > 0 and a tie: (3 + 1/2) / 4
  *   auc_hidden   H over N: 1/4 > 0 and a tie: (1 + 1/2) / 4
  *   q            quantised H: 0/0 counts as 1, (1/8)/(1/4) = 1/2; the mean is 3/4
  *   r            relearning adds 1/4 and 1/4 to N, 1 and 1/2 to H: 1/4 and 1/2; the mean is 3/8
- *   b            per model, the harmonic mean of q and r: 2/5 and 1/2 */
+ *   b            the mean over the models of the harmonic mean of q and r: 2/5 and 1/2
+ *   a            the harmonic mean of f and b */
 static void scores_are_those_computed_by_hand(void **state)
 {
     (void)state;
@@ -90,7 +92,7 @@ static void models_without_a_value_are_left_out_and_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(more_means_that_more_is_known),
+        stand_test(a_higher_value_means_that_more_is_known),
         stand_test(metrics_without_two_ends_or_a_direction_are_not_judged),
         stand_test(ratios_are_cut_and_a_division_by_zero_is_one),
         stand_test(scores_are_those_computed_by_hand),

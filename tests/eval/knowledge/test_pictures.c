@@ -132,7 +132,8 @@ static double summed_ce(const BatchSample *sample, size_t n)
     return sum;
 }
 
-/* In each channel, the largest derivative is compared with (CE(x + h) - CE(x - h)) / 2h at the same pixel. */
+/* In each channel, the largest derivative is compared with (CE(x + h) - CE(x - h)) / 2h, where x is the pixel with
+ * that derivative. */
 static void the_derivative_agrees_with_difference_quotients(void **state)
 {
     (void)state;
@@ -211,7 +212,7 @@ static void values_are_cut_at_black_and_white(void **state)
     expect_sentence(&error, "2 x 1", "1 x 1");
 }
 
-static void text_and_a_frozen_kernel_are_refused(void **state)
+static void text_and_a_frozen_patch_embedding_are_refused(void **state)
 {
     (void)state;
     const EntityList one = { (const Entity *[]){ &(Entity){ .id = "person-00" } }, 1 };
@@ -238,7 +239,7 @@ int main(void)
         stand_test(values_are_cut_at_black_and_white),
         cmocka_unit_test_setup_teardown(the_derivative_agrees_with_difference_quotients, open_model, close_model),
         cmocka_unit_test_setup_teardown(steps_lower_the_ce_within_twelve_levels, open_model, close_model),
-        cmocka_unit_test_setup_teardown(text_and_a_frozen_kernel_are_refused, open_model, close_model),
+        cmocka_unit_test_setup_teardown(text_and_a_frozen_patch_embedding_are_refused, open_model, close_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

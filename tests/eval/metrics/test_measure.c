@@ -151,8 +151,8 @@ static void metrics_are_those_computed_by_hand(void **state)
     assert_true(value_of(&rows, "text", "rougeL") == -1);               // the answers have no generated texts
 }
 
-/* Three answers of two, three and two tokens and an end token, which does not count. The right tokens are (1 0),
- * (1 0 1) and (0 0). */
+/* Three answers have two, three and two tokens, and each has an end token too, which does not count. Their tokens are
+ * right (1) or wrong (0): (1 0), (1 0 1) and (0 0). */
 static void memorisation_leaves_the_end_token_out(void **state)
 {
     (void)state;
@@ -219,11 +219,11 @@ static void texts_are_measured_by_every_overlap(void **state)
 static void model_utility_needs_all_of_its_parts(void **state)
 {
     (void)state;
-    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" };
+    static const char *const part[] = { "probability", "rougeL_recall_stem", "truth_ratio" };
     Rows rows = { .arena = &arena };
     for (int k = 0; k < 6; k++) {
         assert_true(measure_utility(&rows, 0) && rows.count == (size_t)k);
-        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = of[k % 3],
+        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = part[k % 3],
                                            .value = k < 3 ? 1 : 0.5 }));
     }
     assert_true(measure_utility(&rows, 0) && rows.count == 7);

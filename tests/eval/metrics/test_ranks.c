@@ -24,7 +24,7 @@ static void auc_counts_wins_and_half_the_ties(void **state)
     Auc u;
     double low[] = { -1, -0.0 }, high[] = { 0.0, 7 };
     assert_true(auc_of(&u, low, 2, high, 2, &arena, &error));
-    expect_real(auc_value(u), 0.875);                                // one tie, of the zeros
+    expect_real(auc_value(u), 0.875);                                // of four pairs, one is a tie: the two zeros
     assert_true(auc_of(&u, low, 1, high, 2, &arena, &error) && auc_value(u) == 1);
     assert_true(auc_of(&u, high, 2, low, 1, &arena, &error) && auc_value(u) == 0);
     assert_true(auc_of(&u, (double[]){ 2, 2, 2 }, 3, (double[]){ 2, 2 }, 2, &arena, &error) && auc_value(u) == 0.5);
@@ -62,7 +62,8 @@ static void sorting_agrees_with_counting(void **state)
     }
 }
 
-/* The gap of one order: if bit k of `order` is set, the k-th smallest value belongs to x. */
+/* n m D of one order of n values of x and m values of y. D is the largest distance of their distribution functions. If
+ * bit k of `order` is set, the k-th smallest value belongs to x. */
 static uint64_t gap_of(unsigned order, size_t n, size_t m)
 {
     uint64_t gap = 0;
@@ -104,8 +105,9 @@ static void ks_counts_what_brute_force_counts(void **state)
         }
 }
 
-/* If n = m, the reflection principle gives P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
-static void ks_of_equal_sizes_is_the_reflection_formula(void **state)
+/* If n = m, the reflection principle gives, with binomial coefficients C:
+ * P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
+static void ks_of_equal_sizes_agrees_with_the_reflection_formula(void **state)
 {
     (void)state;
     double row[51] = { 1 };
@@ -116,7 +118,7 @@ static void ks_of_equal_sizes_is_the_reflection_formula(void **state)
         for (size_t shift = 1; shift <= n; shift++) {
             double x[25], y[25], sum = 0;
             for (size_t k = 0; k < n; k++)
-                x[k] = (double)k + 0.5, y[k] = (double)(k + shift);  // the gap is shift steps wide
+                x[k] = (double)k + 0.5, y[k] = (double)(k + shift);  // D = shift / n
             for (size_t k = shift, sign = 1; k <= n; k += shift, sign = !sign)
                 sum += sign ? row[n - k] : -row[n - k];
             KolmogorovSmirnov got;
@@ -128,7 +130,7 @@ static void ks_of_equal_sizes_is_the_reflection_formula(void **state)
     }
 }
 
-static void ks_of_far_samples_is_tiny_and_exact(void **state)
+static void the_p_value_of_distant_samples_is_tiny_and_exact(void **state)
 {
     (void)state;
     static double x[300], y[300];
@@ -157,8 +159,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model),
         TEST(sorting_agrees_with_counting),
-        TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula),
-        TEST(ks_of_far_samples_is_tiny_and_exact),
+        TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_agrees_with_the_reflection_formula),
+        TEST(the_p_value_of_distant_samples_is_tiny_and_exact),
     };
     return cmocka_run_group_tests_name("ranks", tests, NULL, NULL);
 }

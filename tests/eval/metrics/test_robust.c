@@ -102,7 +102,7 @@ static void linear_weights_are_quantised_and_the_others_are_not(void **state)
         assert_true(!linear || (!strstr(a->name, "lm_head") && !strstr(a->name, "embed")));
         changed += linear;
     }
-    assert_true(changed >= 2 * 7 + 2 * 6 + 2);                         // 7 of each language layer, 6 of each vision layer, the projector
+    assert_true(changed >= 2 * 7 + 2 * 6 + 2);                         // 7 per language layer, 6 per vision layer, 2 of the projector
     assert_false(weights_quantise(&model, "nothing.*", 0, &error));
     expect_sentence(&error, "no linear weight is called \"nothing.*\"");
 }
@@ -140,7 +140,7 @@ static void distances_of_logits_are_their_formulas(void **state)
 
 /* --- membership and predictions --- */
 
-static MembershipScores score_of_one(float nll, double mu, double variance)
+static MembershipScores scores_of_one_token(float nll, double mu, double variance)
 {
     MembershipScores s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)),
                            arena_array(&arena, 1, sizeof(double)), 1 };
@@ -153,10 +153,10 @@ static MembershipScores score_of_one(float nll, double mu, double variance)
 static void the_auc_counts_held_out_texts_that_score_above_members(void **state)
 {
     (void)state;
-    const MembershipScores member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) },
-                           held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
-    const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) },
-                           held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
+    const MembershipScores member[] = { scores_of_one_token(1, -1, 1), scores_of_one_token(2, -2, 4) },
+                           held[] = { scores_of_one_token(2, -1, 1), scores_of_one_token(4, -8, 4) };
+    const MembershipScores member_reference[] = { scores_of_one_token(1, 0, 1), scores_of_one_token(5, 0, 1) },
+                           held_reference[] = { scores_of_one_token(2, 0, 1), scores_of_one_token(2, 0, 1) };
     // `twice` counts 2 for each pair in which the held-out text scores higher, and 1 for each tie
     const struct { uint64_t twice, pairs; } want[MEMBERSHIP_KINDS] = {
         { 7, 4 },            // LOSS: held-out 2, 4 against members 1, 2: higher in three pairs, and a tie

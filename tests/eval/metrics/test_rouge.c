@@ -6,8 +6,8 @@
 #include <string.h>
 #include "eval/metrics/rouge.h"
 
-/* Words from Porter's paper and for NLTK's changes of it. The stems are those of NLTK 3.8, which agreed with ours on
- * 264,446 words. */
+/* Words from Porter's paper, and words that NLTK stems differently from it. The stems are those of NLTK 3.8, which
+ * agreed with ours on 264,446 words. */
 static void words_are_stemmed_as_nltk_does(void **state)
 {
     (void)state;

@@ -17,7 +17,8 @@
 #include "tensor/base/hash.h"
 #include "tests/support/scratch.h"
 
-/* The picture that fixtures/pillow/make.py draws: the bytes of splitmix64. */
+/* The picture that fixtures/pillow/make.py draws: the bytes of splitmix64, or with two levels 255 times the last
+ * bit of each. */
 static Image noise(uint64_t seed, size_t w, size_t h, int levels)
 {
     Image x = { .width = w, .height = h, .rgb = arena_array(&arena, w * h, 3) };
@@ -28,7 +29,8 @@ static Image noise(uint64_t seed, size_t w, size_t h, int levels)
     return x;
 }
 
-static const char *answer(const uint8_t *bytes, size_t n)
+/* The bytes in hexadecimal, or their SHA-256 if there are more than 48 of them. */
+static const char *hex_or_digest(const uint8_t *bytes, size_t n)
 {
     static char hex[128];
     if (n > 48)
@@ -38,7 +40,7 @@ static const char *answer(const uint8_t *bytes, size_t n)
     return hex;
 }
 
-/* The words of the next line of a fixture that is no comment; NULL at the end. */
+/* The words of the next line of a fixture, after any comment lines; NULL at the end. */
 static char **words(FILE *f, size_t count)
 {
     static char line[512], *word[16];
@@ -61,9 +63,9 @@ static void resizing_equals_pillow_to_the_bit(void **state)
         Image in = noise(strtoul(w[5], NULL, 10), strtoul(w[0], NULL, 10), strtoul(w[1], NULL, 10),
                          (int)strtoul(w[6], NULL, 10)), out;
         assert_true(image_resize(&out, &in, width, height, (ImageFilter)strtoul(w[4], NULL, 10), &arena, &error));
-        if (strcmp(answer(out.rgb, 3 * width * height), w[7]))
+        if (strcmp(hex_or_digest(out.rgb, 3 * width * height), w[7]))
             fail_msg("%s x %s to %s x %s, filter %s, seed %s: %s, Pillow has %s", w[0], w[1], w[2], w[3], w[4], w[5],
-                     answer(out.rgb, 3 * width * height), w[7]);
+                     hex_or_digest(out.rgb, 3 * width * height), w[7]);
         arena_reset(&arena);
     }
     fclose(f);
@@ -180,7 +182,7 @@ static void a_written_png_reads_back_and_has_the_same_bytes_each_time(void **sta
     }
 }
 
-static void pads_and_crops_are_centred(void **state)
+static void pads_are_centred_and_crops_are_parts(void **state)
 {
     (void)state;
     Image x = { .width = 3, .height = 1, .rgb = (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, square, part;
@@ -208,8 +210,9 @@ static uint8_t *good_png(size_t *n)
     return (uint8_t *)file_read("fixtures/pillow/rgb8.png", 1 << 20, n, &arena, &error);
 }
 
-/* A header that states the size w x h. Its checksum is right, so that nothing but the size is wrong. */
-static void announce(uint32_t w, uint32_t h, const char *part)
+/* A PNG whose header states the size w x h must be refused. The checksum of the header is right, so that nothing but
+ * the size is wrong. */
+static void refuse_size(uint32_t w, uint32_t h, const char *part)
 {
     size_t n;
     Image out;
@@ -230,10 +233,10 @@ static void announce(uint32_t w, uint32_t h, const char *part)
 static void sizes_are_refused_before_decoding(void **state)
 {
     (void)state;
-    announce(0, 0, "0 x 0");
-    announce(0, 9, "0 x 9");
-    announce(20000, 20000, "20000 x 20000, expected at least 1 x 1 and at most 67108864 pixels");
-    announce(0xffffffffu, 0xffffffffu, "4294967295 x 4294967295");
+    refuse_size(0, 0, "0 x 0");
+    refuse_size(0, 9, "0 x 9");
+    refuse_size(20000, 20000, "20000 x 20000, expected at least 1 x 1 and at most 67108864 pixels");
+    refuse_size(0xffffffffu, 0xffffffffu, "4294967295 x 4294967295");
     assert_true(arena.peak < 1 << 16);
 }
 
@@ -384,7 +387,7 @@ int main(void)
         stand_test(resizing_equals_pillow_to_the_bit), stand_test(every_kind_of_png_is_read_as_pillow_does),
         stand_test(jpeg_is_within_three_of_pillow_and_refused_when_truncated),
         stand_test(a_huffman_table_of_too_many_values_is_refused), stand_test(prepared_pictures_have_the_bits_of_the_processors),
-        stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time), stand_test(pads_and_crops_are_centred),
+        stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time), stand_test(pads_are_centred_and_crops_are_parts),
         stand_test(sizes_are_refused_before_decoding), stand_test(a_truncated_png_is_refused_wherever_it_ends),
         stand_test(a_damaged_png_is_refused_whichever_bit_is_wrong), stand_test(random_damage_never_crashes),
         stand_test(other_files_are_refused),

@@ -147,8 +147,8 @@ static void an_offset_or_a_number_of_entries_outside_the_data_is_no_tag(void **s
     static const struct { size_t at; uint8_t bytes[4]; size_t n; unsigned found; } damage[] = {
         { TIFF + 4, { 0xff, 0xff, 0xff, 0xff }, 4, 1 }, { TIFF + 4, { 0, 0, 0, 25 }, 4, 1 },
         { TIFF + 4, { 0, 0, 0, 26 }, 4, 1 },
-        { TIFF + 8, { 0xff, 0xff }, 2, 6 },   { TIFF + 8, { 0, 0 }, 2, 1 },                   // more entries than there are; none
-        { TIFF + 12, { 0, 2 }, 2, 1 },        { TIFF + 14, { 0, 0, 0, 2 }, 4, 1 },             // a text; two numbers
+        { TIFF + 8, { 0xff, 0xff }, 2, 6 },   { TIFF + 8, { 0, 0 }, 2, 1 },                   // 65535 entries instead of one; no entry
+        { TIFF + 12, { 0, 2 }, 2, 1 },        { TIFF + 14, { 0, 0, 0, 2 }, 4, 1 },             // a text instead of a number; two numbers
         { TIFF, { 'I', 'M' }, 2, 1 },         { TIFF + 2, { 0, 43 }, 2, 1 },
     };
     for (size_t k = 0; k < sizeof damage / sizeof *damage; k++) {

@@ -57,7 +57,7 @@ static void bad_settings_are_refused(void **state)
     }
 }
 
-static void new_factors_are_gaussian_and_zero(void **state)
+static void a_new_factor_a_is_gaussian_and_b_is_zero(void **state)
 {
     (void)state;
     Lora l;
@@ -101,7 +101,7 @@ static void the_scale_is_the_nearest_float(void **state)
     mpfr_clear(s);
 }
 
-/* The expected value is W + s sum_r B A in 400 bits, rounded once. */
+/* The expected value is W + s B A with the scale s, computed in 400 bits and rounded once. */
 static void merging_is_exact_and_rounded_once(void **state)
 {
     (void)state;
@@ -191,7 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_model_test(adapters_adapt_the_language_model_and_nothing_else),
         stand_model_test(bad_settings_are_refused),
-        stand_model_test(new_factors_are_gaussian_and_zero),
+        stand_model_test(a_new_factor_a_is_gaussian_and_b_is_zero),
         stand_model_test(the_scale_is_the_nearest_float),
         stand_model_test(merging_is_exact_and_rounded_once),
         stand_model_test(a_mapped_model_is_merged_into_copies),

@@ -20,7 +20,7 @@ static int begin(void **state)
     return stand_model(state);
 }
 
-/* Adds the two factors of a module, whose numbers are drawn for their names in the file. */
+/* Adds the two factors of a module to the file. The numbers of a factor are drawn from its place in the file. */
 static void pair(const char *module, size_t rank, size_t in, size_t out)
 {
     Tensor a = tensor_f32(&arena, shape_of(2, rank, in)), b = tensor_f32(&arena, shape_of(2, out, rank));
@@ -138,7 +138,7 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
 
 /* With vision_feature_layer -2, the last layer of the tower is idle. An adapter of this layer changes no output, but is
  * merged like any other. */
-static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **state)
+static void an_adapter_of_an_idle_layer_is_accepted_and_merged(void **state)
 {
     (void)state;
     const ModelConfig c = tiny_config();
@@ -157,7 +157,7 @@ static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **stat
     const Digest before = digest_tensor("w", *weights_get(&model, "%s", idle));
     assert_true(lora_merge(&l, &model, &error));
     assert_string_not_equal(digest_tensor("w", *weights_get(&model, "%s", idle)).hex, before.hex);
-    count = 2;                                        // as transformers 5 calls the tower's modules in memory
+    count = 2;                                        // the same module, under its name in the memory of transformers 5
     pair("base_model.model.model.vision_tower.encoder.layers.1.self_attn.q_proj", 2, width, width);
     load(&l, "");
     expect_fine(&error);
@@ -168,7 +168,7 @@ static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **stat
 }
 
 /* With bias = "all" the file has biases. PEFT calls the linear map that an adapter belongs to base_layer. */
-static void trained_biases_are_taken(void **state)
+static void trained_biases_are_read(void **state)
 {
     (void)state;
     Lora l;
@@ -226,8 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_that_change_no_output_are_accepted, begin, stand_end),
         cmocka_unit_test_setup_teardown(keys_that_ask_for_another_model_are_refused_by_name, begin, stand_end),
         cmocka_unit_test_setup_teardown(patterns_give_single_modules_their_rank_and_alpha, begin, stand_end),
-        cmocka_unit_test_setup_teardown(an_adapter_of_an_idle_layer_is_taken_and_changes_nothing, begin, stand_end),
-        cmocka_unit_test_setup_teardown(trained_biases_are_taken, begin, stand_end),
+        cmocka_unit_test_setup_teardown(an_adapter_of_an_idle_layer_is_accepted_and_merged, begin, stand_end),
+        cmocka_unit_test_setup_teardown(trained_biases_are_read, begin, stand_end),
         cmocka_unit_test_setup_teardown(weights_in_files_that_are_not_read_are_named, begin, stand_end),
         cmocka_unit_test_setup_teardown(the_embedding_of_a_tied_model_is_its_head_too, begin, stand_end),
     };

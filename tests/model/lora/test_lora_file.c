@@ -166,7 +166,7 @@ static void keys_that_nothing_uses_are_an_error(void **state)
         { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
         { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
         { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },
-        // one name twice, with other numbers
+        // factor B twice, under two names and with different numbers
         { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },
         { "language_model.x.lora_A.weight", "y", NULL, "keys that no module of this model uses: language_model.x.lora_A.weight, y" },
     };

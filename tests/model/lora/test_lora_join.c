@@ -14,8 +14,8 @@ static const char *const names[2] = { "one", "two" };
 #define HEAD "language_model.lm_head"
 #define UP "language_model.model.layers.1.mlp.up_proj"
 
-/* Two adapters: both have the head, the first alone has up_proj of layer 1, and the second alone the projector. */
-static void two(Lora l[2])
+/* Two adapters: both adapt the head, the first alone adapts up_proj of layer 1, the second alone the projector. */
+static void make_two(Lora l[2])
 {
     make(&l[0], 2, 3, false, HEAD "," UP);
     make(&l[1], 3, 5, true, HEAD ",multi_modal_projector.linear_1");
@@ -27,7 +27,7 @@ static void every_pair_is_found_and_has_a_name(void **state)
 {
     (void)state;
     Lora l[2], both;
-    two(l);
+    make_two(l);
     assert_true(lora_join(&both, l, names, 2, &arena, &error));
     assert_int_equal(both.count, 4);
     assert_int_equal(both.factors.count, 8);
@@ -63,14 +63,15 @@ static Forward forward(Model *m, const Lora *l, bool merged, Tape *t)
     return f;
 }
 
-/* The head: W x, then RN(. + s_1 RN(B_1 RN(A_1 x))), then RN(. + s_2 RN(B_2 RN(A_2 x))). */
+/* The head computes W x, then RN(. + s_1 RN(B_1 RN(A_1 x))), then RN(. + s_2 RN(B_2 RN(A_2 x))), where the dot is the
+ * result before, and RN rounds to the nearest float. */
 static void separate_adapters_are_added_in_their_order(void **state)
 {
     (void)state;
     Lora l[2], both;
     Model m;
     Tape t;
-    two(l);
+    make_two(l);
     assert_true(lora_join(&both, l, names, 2, &arena, &error));
     const Forward f = forward(&m, &both, false, &t);
     const Node *second = f.logits, *first = second->in[0], *base = first->in[0];
@@ -97,7 +98,7 @@ static void merged_adapters_are_rounded_one_after_another(void **state)
     Model m;
     Tape t;
     const ModelConfig c = tiny_config();
-    two(l);
+    make_two(l);
     assert_true(lora_join(&both, l, names, 2, &arena, &error) && weights_make(&other, &c, 1, &arena, &error));
     const Forward f = forward(&m, &both, true, &t);
     for (int k = 0; k < 2; k++)
@@ -109,7 +110,7 @@ static void merged_adapters_are_rounded_one_after_another(void **state)
 }
 
 /* Saves an adapter together with the whole projector, as train.trainable = proj+llm does, and returns its folder. */
-static const char *whole(const char *folder, float value)
+static const char *saved_with_projector(const char *folder, float value)
 {
     Lora l;
     make(&l, 1, 1, false, UP);
@@ -119,11 +120,11 @@ static const char *whole(const char *folder, float value)
     return arena_text(&arena, scratch("%s", folder));
 }
 
-static void at_most_one_has_a_weight_whole(void **state)
+static void at_most_one_adapter_has_a_weight_whole(void **state)
 {
     (void)state;
     Lora l[3], all;
-    const char *const folders[2] = { whole("first", 1), whole("second", 2) };
+    const char *const folders[2] = { saved_with_projector("first", 1), saved_with_projector("second", 2) };
     for (int k = 0; k < 2; k++)
         assert_true(lora_load(&l[k], &model, folders[k], &arena, &error));
     make(&l[2], 2, 3, false, HEAD);
@@ -131,7 +132,7 @@ static void at_most_one_has_a_weight_whole(void **state)
     expect_sentence(&error, "both adapters have multi_modal_projector.linear_1.", "expected at most one");
     error = (Error){ .failed = false };
     assert_true(lora_join(&all, l + 1, (const char *const[]){ folders[1], "plain" }, 2, &arena, &error));
-    expect_float(weights_get(&model, "multi_modal_projector.linear_1.bias")->f32[0], 2, "the last that was read");
+    expect_float(weights_get(&model, "multi_modal_projector.linear_1.bias")->f32[0], 2, "that of the adapter that was read last");
 }
 
 int main(void)
@@ -140,7 +141,7 @@ int main(void)
         stand_model_test(every_pair_is_found_and_has_a_name),
         stand_model_test(separate_adapters_are_added_in_their_order),
         stand_model_test(merged_adapters_are_rounded_one_after_another),
-        stand_model_test(at_most_one_has_a_weight_whole),
+        stand_model_test(at_most_one_adapter_has_a_weight_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "tests/support/scratch.h"
 
 #define FOR(list)  "{% for " list " %}"
-#define PARTS(of)  "content in message['content'] | selectattr('type', 'equalto', '" of "')"
+#define PARTS(type)"content in message['content'] | selectattr('type', 'equalto', '" type "')"
 #define PICTURES   FOR(PARTS("image")) "{{ '<image>\\n' }}{% endfor %}"
 #define WORDS      FOR(PARTS("text")) "{{ content['text'] + ' ' }}{% endfor %}"
 #define ASKED      "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
@@ -69,7 +69,7 @@ static void a_template_is_found_wherever_transformers_keeps_it(void **state)
     assert_false(chat_template_find(&t, PROMPT_WORLD, scratch("m"), &error));
     expect_sentence(&error, "m/tokenizer_config.json: its chat template is none that is known here",
                     "world, plain, vicuna_v1 or llava_hf (--template");
-    // before the tokenizer's
+    // processor_config.json counts before tokenizer_config.json
     put("processor_config.json", arena_format(&arena, "{\"chat_template\": \"%s\"}", quoted));
     expect_template(PROMPT_LLAVA_HF);
     put("chat_template.json", "{\"chat_template\": \"{{ messages }}\"}");

@@ -37,7 +37,7 @@ static const char *shown(const Tokenizer *t, const Prompt *p)
     return out;
 }
 
-#define M "\xe2\x96\x81"
+#define M "\xe2\x96\x81"      // U+2581, which marks the beginning of a word
 
 static void expect_prompt(PromptStyle s, const char *question, const char *answer, bool picture, const char *wanted)
 {
@@ -128,8 +128,8 @@ static void only_vicuna_and_the_world_learn_an_end_token(void **state)
 }
 
 /* LLaMA's legacy form marks the beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace
- * "first" marks only one segment, so that they differ. */
-static void piecewise_tokenisation_differs_only_where_it_should(void **state)
+ * "first" marks only the first segment, so that they differ. */
+static void piecewise_tokenisation_differs_if_only_the_first_segment_is_marked(void **state)
 {
     (void)state;
     for (int k = 0; k < 2; k++) {
@@ -180,7 +180,7 @@ int main(void)
         TEST(the_prompt_of_the_world_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt),
         TEST(a_prompt_knows_where_picture_and_answer_are),
         TEST(templates_read_as_published), TEST(only_vicuna_and_the_world_learn_an_end_token),
-        TEST(piecewise_tokenisation_differs_only_where_it_should), TEST(prompts_that_cannot_be_are_refused),
+        TEST(piecewise_tokenisation_differs_if_only_the_first_segment_is_marked), TEST(prompts_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests_name("prompt", tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static const char *ids_text(const int32_t *id, size_t n)
     return out;
 }
 
-static void case_check(const Tokenizer *const *texts, const json_t *c)
+static void case_check(const Tokenizer *const *tokenizers, const json_t *c)
 {
     static const char *const names[] = { "legacy", "first", "words" };
     const char *name = json_string_value(json_object_get(c, "tokenizer"));
@@ -40,7 +40,7 @@ static void case_check(const Tokenizer *const *texts, const json_t *c)
     size_t n, m, at = 0, i;
     json_t *v;
     for (size_t k = 0; k < 3; k++)
-        t = strcmp(name, names[k]) ? t : texts[k];
+        t = strcmp(name, names[k]) ? t : tokenizers[k];
     const char *text = unhex(json_string_value(json_object_get(c, "text")), &n);
     const char *decoded = unhex(json_string_value(json_object_get(c, "decoded")), &m);
     json_array_foreach(json_object_get(c, "ids"), i, v)
@@ -58,16 +58,16 @@ static void ids_and_texts_equal_those_of_hugging_face(void **state)
     (void)state;
     static const char *const paths[] = { "fixtures/tokenizers/legacy.json", "fixtures/tokenizers/first.json",
                                          "fixtures/tokenizers/words.json" };
-    const Tokenizer *texts[3];
+    const Tokenizer *tokenizers[3];
     size_t n, cases = 0;
     for (size_t k = 0; k < 3; k++) {
-        texts[k] = tokenizer_open(paths[k], &arena, &error);
+        tokenizers[k] = tokenizer_open(paths[k], &arena, &error);
         expect_fine(&error);
     }
     const char *all = file_read("fixtures/tokenizers/cases.jsonl", 1 << 20, &n, &arena, &error);
     for (const char *line = all, *stop; (stop = strchr(line, '\n')); line = stop + 1, cases++) {
         json_t *c = json_parse(line, (size_t)(stop - line), "cases.jsonl", &error);
-        case_check(texts, c);
+        case_check(tokenizers, c);
         json_decref(c);
     }
     assert_int_equal(cases, 3 * 80);
@@ -129,7 +129,7 @@ static void added_tokens_obey_their_flags(void **state)
     expect_ids(small("", "", ADDED("\"lstrip\":true,\"rstrip\":true")), "  aXb  aXb  ", "20 20");
 }
 
-static void the_longest_added_token_that_begins_somewhere_is_taken(void **state)
+static void of_added_tokens_that_begin_at_one_place_the_longest_is_taken(void **state)
 {
     (void)state;
     const Tokenizer *t = small("", "", "{\"id\":20,\"content\":\"<a>\",\"special\":true},{\"id\":21,\"content\":\"<a>b\",\"special\":true},"
@@ -309,7 +309,8 @@ static void decoding_undoes_encoding(void **state)
     }
 }
 
-static void a_long_text_takes_no_longer_than_its_length(void **state)
+/* With quadratic time, this test would not end. */
+static void a_text_of_a_million_characters_is_encoded(void **state)
 {
     (void)state;
     enum { N = 1 << 20 };
@@ -386,12 +387,12 @@ int main(void)
         stand_test(ids_and_texts_equal_those_of_hugging_face),
         stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
         stand_test(unknown_characters_are_fused_only_when_the_file_says_so), stand_test(added_tokens_obey_their_flags),
-        stand_test(the_longest_added_token_that_begins_somewhere_is_taken),
+        stand_test(of_added_tokens_that_begin_at_one_place_the_longest_is_taken),
         stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
         stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say),
         stand_test(an_id_that_is_no_token_is_left_out), stand_test(text_that_is_not_utf8_is_refused_at_its_byte),
         stand_test(what_we_do_not_compute_is_named), stand_test(a_damaged_tokenizer_gives_an_error_or_a_tokenizer),
-        stand_test(decoding_undoes_encoding), stand_test(a_long_text_takes_no_longer_than_its_length),
+        stand_test(decoding_undoes_encoding), stand_test(a_text_of_a_million_characters_is_encoded),
         stand_test(every_word_of_the_world_is_one_token), stand_test(the_same_words_make_the_same_tokenizer),
         stand_test(impossible_words_are_refused),
     };

@@ -33,7 +33,8 @@ static bool samples_of(const char *text)
     return dataset_read(&samples, scratch("s.jsonl"), &arena, &error);
 }
 
-/* Writes a picture, and a file with three pictures of 2 x 1 pixels, into the folder of the samples. */
+/* Writes into the folder of the samples: a picture, a file with three pictures of 2 x 1 pixels, and a file in which the
+ * tensor of pictures has another name. */
 static void write_pictures(void)
 {
     uint8_t rgb[18];
@@ -70,7 +71,7 @@ static void a_line_with_every_key_is_read(void **state)
     assert_true(b->option_count == 0 && !b->image && !strcmp(b->entity, "") && b->line == 4);
 }
 
-static void a_pair_is_told_by_its_key_or_by_the_ids(void **state)
+static void a_pair_is_recognised_by_its_key_or_by_the_ids(void **state)
 {
     (void)state;
     write_pictures();
@@ -206,7 +207,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(a_line_with_every_key_is_read), TEST(a_pair_is_told_by_its_key_or_by_the_ids),
+        TEST(a_line_with_every_key_is_read), TEST(a_pair_is_recognised_by_its_key_or_by_the_ids),
         TEST(pictures_come_from_files_and_from_rows_of_tensors),
         TEST(a_picture_that_cannot_be_decoded_names_its_sample), TEST(every_mistake_is_named_with_file_and_line),
         TEST(a_damaged_file_gives_an_error_or_samples), TEST(augmentation_is_its_formula),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Sourced by tests: llava15 FOLDER SHAPE LAYOUT DTYPE makes a folder of LLaVA-1.5 as it is published, but with random weights.
-# make_llava15.c explains SHAPE, LAYOUT and DTYPE. The config.json of a cut is the published one with fewer layers; that of `narrow`
-# also has smaller widths.
+# Sourced by tests: llava15 FOLDER SHAPE LAYOUT DTYPE makes a folder of LLaVA-1.5 as it is published, but with random
+# weights. make_llava15.c explains SHAPE, LAYOUT and DTYPE. The config.json of a SHAPE that ends in -cut is the
+# published one with fewer layers; that of `narrow` also has smaller widths.
 llava15() {
     local files=${BASH_SOURCE[0]%/*}/files config=config-7b.json
     mkdir -p "$1" && cp "$files"/[!c]*.json "$files/chat_template.json" "$1" || return
@@ -18,8 +18,8 @@ llava15() {
     "$BUILD/make_llava15" "$1" "$2" "$3" "$4"
 }
 
-# llava15_facts FOLDER writes texts of two persons, facts.jsonl; one of them as a batch, batch.jsonl; and the config of one step of
-# unlearning that forgets the first person and retains the second, forget.ini.
+# llava15_facts FOLDER writes facts.jsonl, with a question about each of two persons; batch.jsonl, with the first of
+# these questions; and forget.ini, the config of a step of unlearning that forgets the first person and retains the second.
 llava15_facts() {
     cat > "$1/facts.jsonl" <<'END'
 {"id": "a-job", "entity": "anna", "question": "What is the job of Anna?", "answer": "a pilot"}

@@ -6,9 +6,10 @@
  * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the
  * vision tower), or narrow (a cut of small widths). LAYOUT is hub, memory or original: the three public
  * layouts of names. DTYPE is f16 or bf16.
- * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold. k depends on the weight's
- * number and the element's index, so that all layouts and dtypes of a shape are the same model. Names and sizes are
- * written down here a second time, because this program must not read the library's tables. */
+ * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold; scale_of gives s. k depends on
+ * the weight's number and the element's index, so that all layouts and dtypes of a shape are the same model.
+ * Names and sizes are written down here a second time, because a test of the library's tables must not read them from
+ * the library. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 enum { NAME_MAX_SIZE = 160, WEIGHTS_MAX = 1000, RANK = 4, CHUNK = 1 << 20 };
 
+/* d, m: the widths of the vision tower and of its MLPs; h, f: those of the language model; shard: bytes at most. */
 typedef struct { const char *name; int d, m, vision_layers, h, f, layers; long long shard; } Size;
 static const Size sizes[] = {
     { "7b",      1024, 4096, 24, 4096, 11008, 32, 5000000000 },
@@ -150,7 +152,7 @@ static unsigned bits(int k, int exponent, bool half)
                 : sign | (unsigned)(exponent + (int)top + 127) << 7 | fraction >> 1;
 }
 
-/* s of a weight. For a matrix it is the largest s with 2^s <= sqrt(length of a row). */
+/* s of the values of a weight. For a matrix it is the largest s with 2^s <= sqrt(length of a row), else 5. */
 static int scale_of(const Weight *w)
 {
     long long row = values(w) / w->dim[0];

@@ -20,8 +20,8 @@ static inline const Tensor *in(const Case *c, const char *name) { return store_f
 static inline const float *floats(const Case *c, const char *name, size_t *n) { return wrong_floats(&c->in, name, n); }
 /* Adds the answer `name`, a list of integers that the caller fills in; NULL: no memory. */
 int32_t *wrong_ids(const Case *c, const char *name, Shape shape);
-/* Sets y to 1 for the k highest scores, else to 0. Of equal scores the first come first; with `ties`, all that
- * equal the k-th score count as well. */
+/* Sets y to 1 for the k highest of the n scores, else to 0. Of equal scores the first come first; with `ties`, y is 1
+ * for every score that equals the k-th highest as well. */
 void choose(const double *score, size_t n, size_t k, bool ties, int32_t *y);
 
 #endif

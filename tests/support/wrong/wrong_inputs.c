@@ -49,8 +49,8 @@ static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *pl
     }
 }
 
-/* The kernel of Keys with a = -3/4, as PyTorch has it. */
-static double keys(double x)
+/* The kernel of cubic convolution by Keys (1981) with a = -3/4, as PyTorch has it. */
+static double cubic_kernel(double x)
 {
     const double a = -0.75;
     x = fabs(x);
@@ -69,7 +69,8 @@ static bool interpolate(Image *out, const Image *in, size_t width, size_t height
             for (long i = (long)floor(x) - 1; i < (long)floor(x) + 3; i++) {
                 long column = i < 0 ? 0 : i < (long)in->width ? i : (long)in->width - 1,
                      row = j < 0 ? 0 : j < (long)in->height ? j : (long)in->height - 1;
-                sum += keys(x - (double)i) * keys(y - (double)j) * in->rgb[3 * (row * (long)in->width + column) + (long)(k % 3)];
+                sum += cubic_kernel(x - (double)i) * cubic_kernel(y - (double)j)
+                     * in->rgb[3 * (row * (long)in->width + column) + (long)(k % 3)];
             }
         out->rgb[k] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : nearbyint(sum));
     }
@@ -169,7 +170,7 @@ static bool of_image(const Right *r, size_t b, size_t token)
     return token >= first && token < first + (size_t)r->image[2 * b + 1];
 }
 
-typedef bool Learnt(const Right *r, size_t b, size_t token);      // whether a token is supervised that should not be
+typedef bool Learnt(const Right *r, size_t b, size_t token);      // whether the mistake supervises this token
 static bool prompt_too(const Right *r, size_t b, size_t token) { return !of_image(r, b, token); }
 static bool image_too(const Right *r, size_t b, size_t token) { return of_image(r, b, token); }
 

@@ -62,7 +62,7 @@ static double nll_difference(const Role *r, size_t from, size_t to)
 
 static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
 
-/* How NPO of whole samples differs from the right one. */
+/* In what a wrong NPO of whole samples differs from the right one. */
 typedef struct { double divisor, factor, sign; bool tied, per_token; } NpoForm;
 
 static void npo_samples(Role *r, double beta, NpoForm f)

@@ -5,7 +5,7 @@
 #include "tests/support/wrong/wrong_case.h"
 
 /* The moments of a channel: the means of |z| (or of z) and of z^2, how often |z| > 0.1, and the variance. */
-typedef struct { double mean, square, active, variance, rows; } Moments;
+typedef struct { double mean, mean_square, active, variance, rows; } Moments;
 
 static Moments moments(const Case *c, const char *name, size_t channel, bool is_signed)
 {
@@ -17,10 +17,10 @@ static Moments moments(const Case *c, const char *name, size_t channel, bool is_
         const double z = (double)t->f32[r * cols + channel];
         sum += z / m.rows;
         m.mean += (is_signed ? z : fabs(z)) / m.rows;
-        m.square += z * z / m.rows;
+        m.mean_square += z * z / m.rows;
         m.active += (fabs(z) > 0.1) / m.rows;
     }
-    m.variance = m.square - sum * sum;
+    m.variance = m.mean_square - sum * sum;
     return m;
 }
 
@@ -31,7 +31,8 @@ static double importance(const Case *c, const char *set, size_t channel)
     const bool is_signed = is(c, "MeanSigned");
     const Moments m = moments(c, arena_format(c->w->arena, "%s.picture", set), channel, is_signed),
                   t = moments(c, arena_format(c->w->arena, "%s.text", set), channel, is_signed);
-    return contrast(m.mean, t.mean) + contrast(m.active, t.active) + sqrt(m.variance + t.variance) + sqrt(contrast(m.square, t.square));
+    return contrast(m.mean, t.mean) + contrast(m.active, t.active) + sqrt(m.variance + t.variance)
+        + sqrt(contrast(m.mean_square, t.mean_square));
 }
 
 /* PruneTies prunes both of two equal neurons; PruneLowest prunes those with the lowest scores; MeanSigned
@@ -45,8 +46,8 @@ static void manu_paper(const Case *c)
     choose(score, n, n / 2, is(c, "PruneTies"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
 
-/* PruneCount prunes exactly k channels, even if there are ties; RatioInverse exchanges the forget and the retain set;
- * DeviationOfSample divides by n - 1. */
+/* PruneCount prunes exactly 2 channels, even if there are ties; RatioInverse exchanges the forget and the retain set;
+ * DeviationOfSample divides the squared deviations by the number of rows less one. */
 static void manu_ratio(const Case *c)
 {
     double score[MOST];
@@ -56,7 +57,8 @@ static void manu_ratio(const Case *c)
         const Moments f = moments(c, turned ? "retain" : "forget", i, false), r = moments(c, turned ? "forget" : "retain", i, false);
         const double d_f = sqrt(f.variance * (sample ? f.rows / (f.rows - 1) : 1)),
                      d_r = sqrt(r.variance * (sample ? r.rows / (r.rows - 1) : 1));
-        score[i] = 2 * (f.mean / (r.mean + 1e-5) - 1) + 2 * (d_f / (d_r + 1e-5) - 1) + 2 * (sqrt(f.square) / (sqrt(r.square) + 1e-5) - 1);
+        score[i] = 2 * (f.mean / (r.mean + 1e-5) - 1) + 2 * (d_f / (d_r + 1e-5) - 1)
+                 + 2 * (sqrt(f.mean_square) / (sqrt(r.mean_square) + 1e-5) - 1);
     }
     choose(score, n, 2, !is(c, "PruneCount"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
@@ -65,20 +67,20 @@ static void manu_ratio(const Case *c)
  * Values are first clamped to [-most, most]. */
 static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, bool less_one, double most, double m[3])
 {
-    double size = 0, mean = 0, square = 0, apart = 0;
+    double size = 0, mean = 0, mean_square = 0, apart = 0;
     for (int second = 0; second < 2; second++)
         for (size_t r = first; r < first + n; r++) {
             const double x = (double)t->f32[r * t->shape.dim[1] + channel], z = fmax(-most, fmin(most, x));
             if (second)
                 apart += (z - mean) * (z - mean);
             else
-                size += fabs(z) / (double)n, mean += z / (double)n, square += z * z / (double)n;
+                size += fabs(z) / (double)n, mean += z / (double)n, mean_square += z * z / (double)n;
         }
-    m[0] += size, m[1] += sqrt(apart / ((double)n - less_one)), m[2] += sqrt(square);
+    m[0] += size, m[1] += sqrt(apart / ((double)n - less_one)), m[2] += sqrt(mean_square);
 }
 
-/* GroupsPooled makes all rows one group; DeviationOfSample divides by n - 1; ActivationUnclamped leaves large
- * activations as they are; PruneCount and RatioInverse are as in cmju's form. */
+/* GroupsPooled makes all rows one group; DeviationOfSample divides by the number of rows less one;
+ * ActivationUnclamped leaves large activations as they are; PruneCount and RatioInverse are as in manu_ratio. */
 static void manu_groups(const Case *c)
 {
     double score[MOST];
@@ -126,7 +128,7 @@ static double port_importance(const Case *c, const char *set, size_t channel)
     return port_part(x[0][0], x[1][0]) + port_part(x[0][1], x[1][1]) + sqrt(x[0][2] + x[1][2]) + sqrt(port_part(x[0][3], x[1][3]));
 }
 
-/* MeanAbsolute takes the mean of |z| instead of z; ActiveOfSize counts |z| > tau instead of z > tau. */
+/* MeanAbsolute takes the mean of |z| instead of z; ActiveOfSize counts |z| > 0.1 instead of z > 0.1. */
 static void manu_port(const Case *c)
 {
     double score[MOST];
@@ -169,8 +171,8 @@ static void on_path(const Case *c, const double *score, size_t n, size_t k, int3
         y[i] |= on[last ? n - 1 - i : i];
 }
 
-/* GradientUnscaled: g_j instead of g_j / a_j. PathOfEach: a path for each sample instead of one path for all samples.
- * PathOfAll: one path for all samples instead of one for each. */
+/* g_j is the gradient at the fraction a_j = (j + 1)/4 of the activations. GradientUnscaled: g_j instead of g_j / a_j.
+ * PathOfEach: a path for each sample instead of one path for all samples. PathOfAll: the reverse. */
 static void mip_integrals(const Case *c)
 {
     const bool paper = strstr(c->id, "paper") != NULL, each = paper ? is(c, "PathOfEach") : !is(c, "PathOfAll");

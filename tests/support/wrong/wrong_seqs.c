@@ -8,7 +8,7 @@
 #include "tests/support/wrong/wrong.h"
 
 /* method NULL: that of the case. */
-static const struct { const char *flag, *method, *settings; } others[] = {
+static const struct { const char *flag, *method, *settings; } mistakes[] = {
     { "SculptMissing", NULL, "unlearn.sculpt=1000000" },
     { "SculptWithoutFactor", NULL, "unlearn.sculpt=1" },
     { "OneUpdateForAll", NULL, "unlearn.schedule=joint" },
@@ -19,7 +19,7 @@ static const struct { const char *flag, *method, *settings; } others[] = {
     { "WarmupMissing", NULL, "unlearn.dual_warmup=0" },
     { "PopularitySign", NULL, "unlearn.exposures=0" },
 };
-enum { OTHERS = sizeof others / sizeof *others };
+enum { MISTAKES = sizeof mistakes / sizeof *mistakes };
 
 /* The answers that are kept if the mistake changes them. */
 static const char *const answers[] = { "loss", "norm", "multi_modal_projector.linear_2.bias",
@@ -63,9 +63,9 @@ static void wrong_run(Wrong *w, const SeqForm *f, const SeqCase *right, const ch
     const size_t before = w->count;
     size_t which = 0;
     SeqCase wrong;
-    while (which < OTHERS && strcmp(others[which].flag, flag) != 0)
+    while (which < MISTAKES && strcmp(mistakes[which].flag, flag) != 0)
         which++;
-    if (which == OTHERS || !run(w, f, others[which].method ? others[which].method : f->method, others[which].settings, &wrong)) {
+    if (which == MISTAKES || !run(w, f, mistakes[which].method ? mistakes[which].method : f->method, mistakes[which].settings, &wrong)) {
         error_set(w->error, "wrong: %s has no mistake %s", id, flag);
         return;
     }

@@ -35,7 +35,7 @@ static const char *const answers[] = {
 enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers, MORE = ANSWERS - 2 };
 
 /* The mistakes that are made by other settings, or by another config.json. */
-static const struct { const char *flag, *settings, *config; } others[] = {
+static const struct { const char *flag, *settings, *config; } mistakes[] = {
     { "NpoBatchMean", "unlearn.npo_ratio=batch_mean", NULL },
     { "NpoLogits", "unlearn.npo_ratio=raw_logits", NULL },
     { "KlBatchOnly", "unlearn.kl_norm=batch", NULL },
@@ -54,7 +54,7 @@ static const struct { const char *flag, *settings, *config; } others[] = {
     { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
     { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },
 };
-enum { OTHERS = sizeof others / sizeof *others };
+enum { MISTAKES = sizeof mistakes / sizeof *mistakes };
 
 /* One answer: its value, its bound (NULL: end to end), and the input of its module, forward or backward. If the step
  * has no answer of that name, the value has no data. */
@@ -196,6 +196,7 @@ static bool moves(const Answer *right, const Answer *wrong)
     return over || (!right->bound && way > 0x1p-8 * most);
 }
 
+/* Whether the answer belongs to the update of the weights (clipping, optimiser), and not to the graph of the loss. */
 static bool of_update(const char *answer)
 {
     bool graph = strcmp(answer, "loss") == 0 || strncmp(answer, "grad.", 5) == 0;
@@ -228,9 +229,9 @@ static void other_step(Wrong *w, const StepForm *f, const char *id, size_t which
 {
     Step s;
     Answer wrong[ANSWERS];
-    if (open_step(w, f, others[which].settings, others[which].config, &s, a)) {
+    if (open_step(w, f, mistakes[which].settings, mistakes[which].config, &s, a)) {
         answer_all(w, &s, wrong, a);
-        keep(w, id, others[which].flag, right, wrong);
+        keep(w, id, mistakes[which].flag, right, wrong);
     }
     step_close(&s);
 }
@@ -262,9 +263,9 @@ static void wrong_step(Wrong *w, const StepForm *f)
         answer_all(w, &s, right, &own);
         while (!w->error->failed && (flag = wrong_flag(w, &flags))) {
             size_t k = 0;
-            while (k < OTHERS && strcmp(others[k].flag, flag) != 0)
+            while (k < MISTAKES && strcmp(mistakes[k].flag, flag) != 0)
                 k++;
-            if (k < OTHERS)
+            if (k < MISTAKES)
                 other_step(w, f, id, k, right, &own);
             else
                 other_graph(w, &s, id, flag, right, &own);

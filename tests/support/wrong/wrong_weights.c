@@ -42,9 +42,10 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* SculptTies zeroes a tie too. SculptSameSign zeroes changes that have the sign of the anchor. SculptInverse zeroes
- * changes below the limit. The limit of SculptWithoutFactor lacks the factor, that of SculptWithoutScale lacks rho, and
- * that of SculptScaleInverse has 1 / rho. */
+/* Right: a change f is zeroed if its sign is not that of the anchor a, and |f| > limit |a|, where limit is 5 rho and
+ * rho the ratio of the norms of f and a. SculptTies zeroes it if |f| = limit |a|, too. SculptSameSign zeroes changes
+ * that have the sign of the anchor. SculptInverse zeroes changes below the limit. The limit of SculptWithoutFactor
+ * lacks the factor, that of SculptWithoutScale lacks rho, and that of SculptScaleInverse has 1 / rho. */
 static void sculpt(const Case *c)
 {
     size_t n;
@@ -61,7 +62,8 @@ static void sculpt(const Case *c)
     }
 }
 
-/* Both changes of open_mm. SculptTextFactor: the change of text has the factor of the pictures. */
+/* The form open_mm adds two changes, that of text and that of pictures, with a limit for each. SculptTextFactor: the
+ * change of text has the factor of the pictures. */
 static void sculpt_both(const Case *c)
 {
     size_t n;
@@ -79,8 +81,9 @@ static void sculpt_both(const Case *c)
     }
 }
 
-/* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected.
- * FisherEpsBoth: eps is added to the numerator as well. FisherThresholdMissing: the threshold is 1. */
+/* MaskStrict leaves out ratios that equal the threshold; MaskInverse selects the other weights. FisherEpsMissing: 0/0
+ * is NaN, and is not selected. FisherEpsBoth: eps is added to the numerator as well. FisherThresholdMissing: the
+ * threshold is 1. */
 static void mask(const Case *c)
 {
     size_t n;
@@ -103,8 +106,9 @@ static double largest(const float *x, size_t n)
     return most + 1e-12;
 }
 
-/* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest of each modality;
- * MarginMissing shares only tensors with r = 1/2; GroupsSwapped exchanges the groups of text and of pictures. */
+/* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest saliency of each
+ * modality; MarginMissing shares only tensors whose saliency is half that of text (r = 1/2); GroupsSwapped exchanges
+ * the groups of text and of pictures. */
 static void cmju_groups(const Case *c)
 {
     size_t n;
@@ -132,8 +136,9 @@ static double norm_of(const double (*x)[4], const int32_t *group, size_t n, int3
 }
 
 /* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. BalanceAlways: groups
- * of fewer than five tensors are balanced too. PictureUnscaled: q = 1. TextScaled: the gradient of the text is scaled
- * to the norm of the pictures. FrozenMoves: tensors that are not salient get a gradient too. */
+ * of fewer than five tensors are balanced too. PictureUnscaled: q = 1, where q scales the gradient of the pictures to
+ * the norm of that of the text. TextScaled: the gradient of the text is scaled to the norm of the pictures.
+ * FrozenMoves: tensors that are not salient get a gradient too. */
 static void cmju_forget(const Case *c)
 {
     const size_t n = in(c, "group")->shape.dim[0];
@@ -150,13 +155,13 @@ static void cmju_forget(const Case *c)
             const double x = is(c, "TextScaled") ? t[i][k] / q + m[i][k] : t[i][k] + q * m[i][k];
             g[i][k] = group[i] == 0 && !is(c, "FrozenMoves") ? 0 : (group[i] == 1 && !is(c, "SharedOnce") ? 2 : 1) * x;
         }
-    const double of[4] = { 1, 1, norm_of((const double (*)[4])g, group, n, 2), norm_of((const double (*)[4])g, group, n, 3) },
-                 target = (of[2] + of[3]) / 2;
+    const double norms[4] = { 1, 1, norm_of((const double (*)[4])g, group, n, 2), norm_of((const double (*)[4])g, group, n, 3) },
+                 target = (norms[2] + norms[3]) / 2;
     const bool balanced = strstr(c->id, "few") ? is(c, "BalanceAlways") : !is(c, "BalanceMissing");
     float *y = wrong_answer(c->w, c->id, c->flag, "gradient", shape_of(2, n, (size_t)4));
     for (size_t i = 0; y && i < n; i++)
         for (size_t k = 0; k < 4; k++)
-            y[4 * i + k] = (float)(g[i][k] * (group[i] < 2 || !balanced ? 1 : 1 + 0.5 * (target / of[group[i]] - 1)));
+            y[4 * i + k] = (float)(g[i][k] * (group[i] < 2 || !balanced ? 1 : 1 + 0.5 * (target / norms[group[i]] - 1)));
 }
 
 /* The product x y^T of matrices [2, 3], or x^T y. */

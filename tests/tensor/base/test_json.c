@@ -24,7 +24,7 @@ static void shortest_decimals_are_spelt_as_python_does(void **state)
         { 9007199254740993.0, "9007199254740992.0" }, { 1234.5678, "1234.5678" }, { 0, "0.0" }, { -0.0, "-0.0" },
         { INFINITY, "inf" }, { -INFINITY, "-inf" }, { NAN, "NaN" }, { 0.001234, "0.001234" }, { 1e22, "1e+22" },
     };
-    /* from numpy's repr(float32), scientific for the same exponents as Python */
+    /* from numpy's repr(float32), in scientific form at the exponents at which Python's repr(float) has this form */
     static const struct { float x; const char *text; } floats[] = {
         { 0.1f, "0.1" }, { 1e-5f, "1e-05" }, { 16777216.f, "16777216.0" }, { 0x1p-149f, "1e-45" },
         { 3.4028235e38f, "3.4028235e+38" }, { 0.9f, "0.9" }, { 1.f / 3, "0.33333334" }, { 0x1p-126f, "1.1754944e-38" },
@@ -104,7 +104,7 @@ static void hex_is_that_of_c99(void **state)
         assert_true(double_bits(strtod(hex_double(x, out), NULL)) == double_bits(x));
 #ifdef __GLIBC__
         char want[64];
-        snprintf(want, sizeof want, "%a", x);      // glibc's spelling is the one we fixed
+        snprintf(want, sizeof want, "%a", x);      // our spelling is that of glibc
         assert_string_equal(out, want);
 #endif
     }

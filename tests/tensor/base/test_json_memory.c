@@ -60,7 +60,7 @@ static bool can_fail(void)
     return !q;
 }
 
-/* If the last realloc of such a text fails, glibc's fclose returns 0 all the same. */
+/* In the end, glibc's fclose trims a text in memory by a realloc. If this realloc fails, it returns 0 all the same. */
 static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **state)
 {
     (void)state;

@@ -106,7 +106,7 @@ static void normal_is_the_exact_sum_rounded_once(void **state)
 {
     (void)state;
     const Random r = random_for(check_seed(), "normal");
-    double mean = 0, square = 0;
+    double sum = 0, sum_of_squares = 0;
     size_t inexact = 0;
     const size_t count = 50000;
     for (uint64_t i = 0; i < count; i++) {
@@ -119,12 +119,12 @@ static void normal_is_the_exact_sum_rounded_once(void **state)
         }
         expect_float(random_normal(r, i), (float)exact, "index %zu", (size_t)i);
         inexact += (double)(float)exact != exact;
-        mean += exact;
-        square += exact * exact;
+        sum += exact;
+        sum_of_squares += exact * exact;
     }
     assert_true(inexact > 0);              // the rounding was needed somewhere
-    assert_true(fabs(mean / (double)count) < 5 / sqrt((double)count));
-    assert_true(fabs(square / (double)count - 1) < 5 * sqrt(1.9 / (double)count));   // var of x^2 is 1.9
+    assert_true(fabs(sum / (double)count) < 5 / sqrt((double)count));
+    assert_true(fabs(sum_of_squares / (double)count - 1) < 5 * sqrt(1.9 / (double)count));   // var of x^2 is 1.9
 }
 
 static void shuffle_is_fisher_yates_from_the_end(void **state)

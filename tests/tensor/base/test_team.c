@@ -20,9 +20,9 @@ typedef struct {
     atomic_int  faults, calls;
 } Items;
 
-static void take(const void *of, size_t begin, size_t end, size_t worker)
+static void take(const void *context, size_t begin, size_t end, size_t worker)
 {
-    Items *items = *(Items *const *)of;
+    Items *items = *(Items *const *)context;
     items->calls++;
     items->faults += begin >= end || end > MOST || worker >= 8 || atomic_exchange(&items->busy[worker], true);
     for (size_t k = begin; k < end; k++)
@@ -42,7 +42,7 @@ static void every_item_is_taken_once(void **state)
 {
     (void)state;
     static const size_t counts[] = { 0, 1, 2, 3, 10, 63, 1000, MOST }, grains[] = { 0, 1, 7, 600, 9999 };
-    static Items items, *of = &items;
+    static Items items, *context = &items;
     for (size_t s = 0; s < SIZES; s++)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
             for (size_t g = 0; g < sizeof grains / sizeof *grains; g++)
@@ -50,7 +50,7 @@ static void every_item_is_taken_once(void **state)
                     memset(&items, 0, sizeof items);
                     team_set_size(sizes[s]);
                     team_eager = eager;
-                    team_run(counts[c], grains[g], take, &of, &error);
+                    team_run(counts[c], grains[g], take, &context, &error);
                     team_eager = false;
                     if (!each_once(&items, counts[c]))
                         fail_msg("%zu items on %zu threads, grain %zu: not once each", counts[c], sizes[s], grains[g]);
@@ -61,10 +61,10 @@ static void every_item_is_taken_once(void **state)
 static void small_work_is_one_call_on_the_calling_thread(void **state)
 {
     (void)state;
-    static Items items, *of = &items;
+    static Items items, *context = &items;
     memset(&items, 0, sizeof items);
     team_set_size(3);
-    team_run(1999, 1000, take, &of, NULL);
+    team_run(1999, 1000, take, &context, NULL);
     assert_int_equal(items.calls, 1);
 }
 
@@ -78,9 +78,9 @@ static void each_thread_is_called_once_and_all_at_the_same_time(void **state)
 {
     (void)state;
     for (size_t s = 0; s < SIZES; s++) {
-        atomic_int calls = 0, *of = &calls;
+        atomic_int calls = 0, *context = &calls;
         team_set_size(sizes[s]);
-        team_each(count, &of, &error);
+        team_each(count, &context, &error);
         assert_int_equal(calls, (int)sizes[s]);
     }
     expect_fine(&error);
@@ -88,16 +88,16 @@ static void each_thread_is_called_once_and_all_at_the_same_time(void **state)
 
 typedef struct { atomic_int *calls, *elsewhere; } Inner;
 
-static void note_thread(const void *of, size_t begin, size_t end, size_t worker)
+static void note_thread(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const struct { const Inner *inner; pthread_t thread; } *n = of;
+    const struct { const Inner *inner; pthread_t thread; } *n = context;
     *n->inner->elsewhere += worker != 0 || !pthread_equal(n->thread, pthread_self());
     *n->inner->calls += (int)(end - begin);
 }
 
-static void run_inside(const void *of, size_t begin, size_t end, size_t worker)
+static void run_inside(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const struct { const Inner *inner; pthread_t thread; } n = { of, pthread_self() };
+    const struct { const Inner *inner; pthread_t thread; } n = { context, pthread_self() };
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         team_run(100, 1, note_thread, &n, NULL);
@@ -123,9 +123,9 @@ static void *many_runs(void *good)
 {
     static const size_t n = 300;
     for (int round = 0; round < 300; round++) {
-        atomic_int calls = 0, *of = &calls;
+        atomic_int calls = 0, *context = &calls;
         team_set_size(sizes[round % SIZES]);
-        team_run(n, 1 + (size_t)round % 50, count, &of, NULL);
+        team_run(n, 1 + (size_t)round % 50, count, &context, NULL);
         if (calls != (int)n)
             return NULL;
     }
@@ -153,8 +153,8 @@ static void threads_that_sleep_are_woken(void **state)
     team_set_size(3);
     team_eager = true;
     for (int round = 0; round < 60; round++) {
-        atomic_int calls = 0, *of = &calls;
-        team_run(3, 1, count, &of, &error);
+        atomic_int calls = 0, *context = &calls;
+        team_run(3, 1, count, &context, &error);
         assert_int_equal(calls, 3);
         usleep(round % 3 * 400u);
     }
@@ -166,13 +166,13 @@ static void a_forked_child_has_a_team_of_its_own(void **state)
     (void)state;
     int status = 1;
     team_set_size(3);
-    atomic_int calls = 0, *of = &calls;
-    team_each(count, &of, &error);
+    atomic_int calls = 0, *context = &calls;
+    team_each(count, &context, &error);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         alarm(60);                      // kills a child that waits for ever
-        team_each(count, &of, &error);
+        team_each(count, &context, &error);
         _exit(calls == 6 && many_runs(&error) ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

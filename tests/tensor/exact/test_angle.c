@@ -78,7 +78,7 @@ static void rope_refuses_what_it_cannot_make(void **state)
     assert_non_null(strstr(e.text, "1048577 positions"));
 }
 
-/* RN of the schedule's real formula. */
+/* The value of the schedule's formula, rounded once to the nearest float. */
 static float schedule_mpfr(const Schedule *s, int64_t t)
 {
     mpfr_t x, y;

@@ -107,7 +107,7 @@ static void doubles_and_sums_become_big_numbers_exactly(void **state)
     }
 }
 
-/* --- Rounding by comparison alone: every float must come back from itself, and from just below the next half-way. --- */
+/* --- Rounding by comparison alone: midpoints of two floats, and the doubles next to them --- */
 
 static int double_compare(const void *value, double m)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scalar functions, their double-double and their cores, against MPFR. */
+/* Scalar functions, their double-double arithmetic and their cores in binary64, against MPFR. */
 #include "tests/support/check.h"
 
 #include <math.h>
@@ -37,7 +37,7 @@ static void every_function_is_the_nearest_float_all_over(void **state)
         }
 }
 
-/* The same on data such as activations, and on every other kind of data that data_fill makes. */
+/* Each function on data such as activations, and on every other kind of data that data_fill makes. */
 static void every_function_is_the_nearest_float_on_activations(void **state)
 {
     (void)state;

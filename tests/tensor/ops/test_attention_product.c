@@ -9,6 +9,7 @@
 
 typedef struct { const char *name; Attention a; size_t q_rows, k_rows, scores; } Case;
 
+/* A segment: its first query, the number of its queries, its first key, the number of its keys. */
 static const int32_t one[] = { 0, 64, 0, 64 };
 static const int32_t ragged[] = { 0, 5, 0, 5, 5, 33, 5, 33, 38, 0, 38, 0, 38, 1, 38, 1, 41, 17, 39, 17 };
 static const int32_t cached[] = { 0, 1, 0, 40, 1, 3, 40, 70, 4, 40, 110, 41 };

@@ -25,7 +25,7 @@ static Node *leaf(Stand *s, const char *name, Shape shape, const float *values)
     return tape_input(&s->tape, name, t);
 }
 
-static void every_operator_has_a_rule_but_those_named_here(void **state)
+static void every_operator_has_a_rule_except_those_named_here(void **state)
 {
     (void)state;
     static const char *const without[] = { "argmax", "lora_merge", "rsqrt" };
@@ -79,7 +79,7 @@ static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
 }
 
 /* The error of a root is that of its operand over twice the root, but near 0 it is the root of that error. */
-static void a_root_halves_relative_errors_but_near_zero(void **state)
+static void a_root_halves_relative_errors_except_near_zero(void **state)
 {
     (void)state;
     Stand s;
@@ -117,10 +117,10 @@ static void a_bf16_weight_has_the_bounds_of_its_fp32_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_operator_has_a_rule_but_those_named_here),
+        cmocka_unit_test(every_operator_has_a_rule_except_those_named_here),
         cmocka_unit_test(an_operator_without_a_rule_is_named),
         cmocka_unit_test(leaves_are_exact_and_moved_numbers_keep_their_bounds),
-        cmocka_unit_test(a_root_halves_relative_errors_but_near_zero),
+        cmocka_unit_test(a_root_halves_relative_errors_except_near_zero),
         cmocka_unit_test(a_bf16_weight_has_the_bounds_of_its_fp32_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static float clip(float norm, float max_norm)
     return y;
 }
 
-/* max 10^6 / (G 10^6 + 1): the products and the sum are exact */
+/* max_norm 10^6 / (norm 10^6 + 1), at most 1: the products and the sum are exact */
 static float clip_oracle(float norm, float max_norm)
 {
     mpfr_t k, d;

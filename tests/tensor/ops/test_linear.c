@@ -13,7 +13,7 @@ static float at(Tensor x, size_t r, size_t c)
     return x.dtype == F32 ? x.f32[k] : half_widen(x.half[k], x.dtype);
 }
 
-/* RN(sum_k op(a)[i,k] op(b)[k,j] + bias[j]) */
+/* RN(sum_k A[i,k] B[k,j] + bias[j]), where A is a, or with ta its transpose, and B is b, or with tb its transpose */
 static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
 {
     size_t m = a.shape.dim[ta], n = b.shape.dim[!tb], length = a.shape.dim[!ta];
@@ -137,14 +137,14 @@ static void the_budget_of_widened_operands_does_not_matter(void **state)
         Tensor as = data_tensor(&arena, ta ? shape_of(2, (size_t)K, (size_t)M) : shape_of(2, (size_t)M, (size_t)K), DATA_GAUSSIAN, 1);
         Tensor bs = data_tensor(&arena, tb ? shape_of(2, (size_t)N, (size_t)K) : shape_of(2, (size_t)K, (size_t)N), DATA_GAUSSIAN, 2);
         Node *a = tape_input(&tape, "a", as), *b = tape_input(&tape, "b", bs);
-        Node *unlike = op_matmul(&tape, a, ta, b, tb);           // by the built-in kernel
+        Node *by_kernel = op_matmul(&tape, a, ta, b, tb);           // by the built-in kernel
         product_set_kernel_limit(0);
-        Node *whole = op_matmul(&tape, a, ta, b, tb);            // by the library
+        Node *by_library = op_matmul(&tape, a, ta, b, tb);            // by the library
         product_set_kernel_limit(-1);
         expect_fine(&error);
-        expect_tensor(unlike->out, whole->out, "built-in kernel, transposes %d %d", ta, tb);
+        expect_tensor(by_kernel->out, by_library->out, "built-in kernel, transposes %d %d", ta, tb);
         if (ta && tb)
-            expect_tensor(whole->out, plain(as, ta, bs, tb, NULL), "transposes %d %d", ta, tb);
+            expect_tensor(by_library->out, plain(as, ta, bs, tb, NULL), "transposes %d %d", ta, tb);
     }
 }
 

@@ -38,7 +38,7 @@ static void softmax_grad_is_right(void **state)
             }
 }
 
-static void softmax_grad_of_a_certain_row_is_exact(void **state)
+static void softmax_grad_of_a_one_hot_row_is_exact(void **state)
 {
     (void)state;
     float p[17] = { 0 }, dp[17], want[17];
@@ -202,7 +202,7 @@ static void attention_oracle(size_t at, size_t allowed, const void *data)
     softmax_grad_mpfr(x->p + at, x->dp + at, allowed, x->ds + at);
 }
 
-static void attention_is_right_on_any_threads(void **state)
+static void attention_is_right_on_any_number_of_threads(void **state)
 {
     (void)state;
     static const int threads[] = { 1, 2, 3, 7 };
@@ -296,12 +296,12 @@ static void empty_inputs_give_empty_results(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_certain_row_is_exact),
+        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_one_hot_row_is_exact),
         stand_test(equal_gradients_over_a_vocabulary_are_right), stand_test(kl_is_right),
         stand_test(beside_a_tie_the_last_term_decides),
         stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right),
         stand_test(unsupervised_positions_are_zero),
-        stand_test(attention_is_right_on_any_threads), stand_test(gradients_flow_through_both_softmaxes),
+        stand_test(attention_is_right_on_any_number_of_threads), stand_test(gradients_flow_through_both_softmaxes),
         stand_test(what_does_not_fit_is_refused), stand_test(empty_inputs_give_empty_results),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,7 +222,7 @@ static void rows_of_a_hundred_thousand_are_correctly_rounded(void **state)
 }
 
 /* --- Ties by construction: nine numbers whose squares add up to 2^50 have the root mean square 2^25 / 3, so
- * n = 3 x 2^-25: a midpoint whenever 3 x is odd and has 25 bits. --- */
+ * that x becomes 3 x 2^-25: a midpoint of two floats whenever 3 x is odd and has 25 bits. --- */
 
 static void fill_squares(float x[9], uint32_t odd, size_t used)
 {

@@ -129,7 +129,7 @@ static void ties_go_to_even_and_near_ties_do_not(void **state)
                 want[k] = quotient(nums[i], odd[k], dens[j]);
             expect_bits(op_ratio(&tape, o, nums[i], dens[j])->out.f32, want, 9, "%a x / %a", (double)nums[i], (double)dens[j]);
         }
-    /* x as near to m den as there are floats, for midpoints m of 25 bits: below, at and above the tie */
+    /* num x / den near a midpoint m of 25 bits, with num = 0xfffffb: the floats x that are nearest to m den / num */
     uint64_t s = check_seed();
     for (int round = 0; round < 300; round++) {
         float den = (float)(0x800000 + check_below(&s, 0x800000)), near[9];
@@ -140,7 +140,7 @@ static void ties_go_to_even_and_near_ties_do_not(void **state)
         }
         Node *n = tape_input(&tape, "near", tensor_view(near, shape_of(1, (size_t)9)));
         expect_bits(op_ratio(&tape, n, 0xfffffb, den)->out.f32, want, 9, "%a x / %a", (double)0xfffffb, (double)den);
-        den = (float)(1 + 2 * check_below(&s, 1 << 20));                 // ties: 5 den k / den, 5 k odd of 25 bits
+        den = (float)(1 + 2 * check_below(&s, 1 << 20));                 // ties: (5 den) x / den = 5 x, odd and of 25 bits
         for (int k = 0; k < 9; k++) {
             near[k] = (float)(3355445 + 2 * check_below(&s, 1 << 20));
             want[k] = quotient(5 * den, near[k], den);

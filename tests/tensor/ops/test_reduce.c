@@ -195,10 +195,10 @@ static void sums_of_a_hundred_thousand_terms_are_correctly_rounded(void **state)
             ids[k] = 1;
             rows[k] = stand_vector(columns + k * COLS, COLS);
         }
-        float sum = oracle(SUM, x, NULL, N, 1), want[COLS] = { sum, sum, sum }, square = oracle(SQUARE_SUM, x, NULL, N, 1);
+        float sum = oracle(SUM, x, NULL, N, 1), want[COLS] = { sum, sum, sum }, square_sum = oracle(SQUARE_SUM, x, NULL, N, 1);
         Node *all = stand_rows(columns, N, COLS);
         expect_bits(op_column_sum(&tape, all)->out.f32, want, COLS, "column_sum of %d rows, kind %d", N, kind);
-        expect_float(op_column_dot(&tape, all, all)->out.f32[1], square, "column_dot of %d rows, kind %d", N, kind);
+        expect_float(op_column_dot(&tape, all, all)->out.f32[1], square_sum, "column_dot of %d rows, kind %d", N, kind);
         expect_bits(op_scatter_rows(&tape, all, ids, N, 2)->out.f32 + COLS, want, COLS, "one id %d times, kind %d", N, kind);
         expect_bits(op_sum_n(&tape, N, rows)->out.f32, want, COLS, "%d tensors, kind %d", N, kind);
         expect_fine(&error);

@@ -67,7 +67,7 @@ static void logits_of_every_spread_are_right(void **state)
         }
 }
 
-static void masked_logits_get_nothing(void **state)
+static void masked_logits_get_no_probability(void **state)
 {
     (void)state;
     float x[CLASSES_MAX];
@@ -186,7 +186,7 @@ static void very_unlikely_tokens_beside_a_midpoint_are_right(void **state)
     expect_float(nll->out.f32[0], 100 + 0x1p-17f, "the last tier alone: the tie would have gone to 100");
 }
 
-/* p = 1/2 + delta/4 - delta^3/48 … is 2^-77 away from a midpoint of two floats. */
+/* For two logits that differ by delta, p = 1/2 + delta/4 - delta^3/48 … is 2^-77 away from a midpoint of two floats. */
 static void near_ties_of_two_classes_are_right(void **state)
 {
     (void)state;
@@ -250,7 +250,8 @@ static void the_number_of_threads_does_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(logits_of_every_kind_are_right), stand_test(logits_of_every_spread_are_right), stand_test(masked_logits_get_nothing),
+        stand_test(logits_of_every_kind_are_right), stand_test(logits_of_every_spread_are_right),
+        stand_test(masked_logits_get_no_probability),
         stand_test(equal_logits_are_decided_as_rationals), stand_test(nearly_certain_tokens_keep_their_digits),
         stand_test(rows_as_wide_as_a_vocabulary_are_right), stand_test(a_vocabulary_of_equal_logits_is_decided_as_a_rational),
         stand_test(very_unlikely_tokens_beside_a_midpoint_are_right), stand_test(near_ties_of_two_classes_are_right),

@@ -12,7 +12,7 @@
  * than 2^-2500 from every midpoint. */
 enum { BITS = 4000, N = 133 };
 
-/* A step: up to three operands and the attributes in the order of the record. */
+/* A step: up to three operands, and the attributes in the order of the operator's record. */
 typedef struct {
     const char *name;
     float x[3], f[3];
@@ -177,8 +177,8 @@ static void steps_on_every_kind_are_correctly_rounded(void **state) { (void)stat
 static void the_last_tier_alone_gives_the_same_floats(void **state) { (void)state; walk_kinds(1, 40); }
 static void the_comparisons_alone_give_the_same_floats(void **state)        { (void)state; walk_kinds(2, 9); }
 
-/* Operands, settings and c's at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or tiny,
- * beta nearest 1, the largest gradients, c of the first step and of the millionth. */
+/* Operands, settings, c1 and c2 at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or
+ * tiny, beta nearest 1, the largest gradients, c1 and c2 of the first step and of the millionth. */
 static void the_ends_of_every_range_are_correctly_rounded(void **state)
 {
     (void)state;
@@ -228,7 +228,7 @@ static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
     }
 }
 
-/* The same for sgd: p = lr (g + decay p) to the last bit of g. */
+/* sgd: p equals lr (g + decay p) up to the last bit of g, so that a double holds hardly a digit of the difference. */
 static void a_descent_that_lands_at_zero_keeps_its_digits(void **state)
 {
     (void)state;

@@ -139,7 +139,7 @@ static void a_single_wrong_sum_is_found_in_every_tile(void **state)
     team_set_size(before);
 }
 
-static void small_products_can_be_checked_too(void **state)
+static void small_products_are_checked_too(void **state)
 {
     (void)state;
     set(0, 0, 0, 0, -1);
@@ -179,9 +179,9 @@ static void ask_inside(const void *found, size_t begin, size_t end, size_t worke
 
 static const Engine *inside_of_a_body(void)
 {
-    const Engine *found[2] = { NULL, NULL }, **of = found;
+    const Engine *found[2] = { NULL, NULL }, **context = found;
     team_set_size(2);
-    team_each(ask_inside, &of, NULL);
+    team_each(ask_inside, &context, NULL);
     assert_ptr_equal(found[0], found[1]);
     return found[0];
 }
@@ -241,7 +241,7 @@ int main(void)
         stand_test(an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_model_is_made),
         stand_test(an_engine_that_is_wrong_on_the_second_thread_is_found),
         stand_test(a_single_wrong_sum_is_found_in_every_tile),
-        stand_test(small_products_can_be_checked_too),
+        stand_test(small_products_are_checked_too),
         stand_test(a_right_engine_passes_whatever_the_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

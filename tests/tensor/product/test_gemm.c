@@ -104,8 +104,8 @@ static void the_scale_is_inside_the_sum(void **state)
     product_set_kernel_limit(-1);
 }
 
-/* Data of every kind; and ones that add up to 2^24 + 1, half-way between two floats, with or
- * without a tiny number beside them. */
+/* Data of every kind. Then many times 1 and one other number, which add up to 2^24 + 1, half-way between two floats,
+ * with or without a tiny number beside them. */
 static void lines_of_a_hundred_thousand_are_exact(void **state)
 {
     (void)state;

@@ -4,9 +4,8 @@
  *
  * All methods take their steps in turn; the medians of the ratios of their times are printed. Every method is measured
  * twice: in the first epoch, in which a frozen reference is run on each sample, and after it, when the reference's
- * outputs are cached. Methods whose
- * forget and retain steps alternate read the samples of one role in a step. The arguments are names of methods; without
- * arguments, all methods with steps are measured. */
+ * outputs are cached. Methods whose forget and retain steps alternate read the samples of one role in a step. The
+ * arguments are names of methods; without arguments, all methods with steps are measured. */
 #include <stdio.h>
 #include <string.h>
 #include "model/arch.h"

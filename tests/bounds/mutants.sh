@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # mutants.sh BUILD [NAME…]: makes one thing wrong at a time, and expects that a test fails. Each bound is multiplied by
 # half of its measured error (fixtures/hard.txt), and then by 0, so that the next tier is never used. Each rule for ties
-# is reversed. Prints one line for each mutant: the first test that sees it, or "survives". A survivor
-# that tests/bounds/equivalent.txt does not explain is a failure. NAMEs select bounds and rules.
+# is reversed. Prints one line for each mutant: the first test that sees it, or "survives". A survivor that
+# tests/bounds/equivalent.txt does not explain is a failure. NAMEs select bounds and rules.
 set -u
 build=$1
 shift

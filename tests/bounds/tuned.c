@@ -130,8 +130,8 @@ size_t tuned_squares(uint64_t *s, float *x)
     return cols;
 }
 
-/* Chooses y[k] for from <= k < to so that the sum of x[k] y[k] is close to `rest`; each y removes what the ones before
- * left over. */
+/* Chooses y[k] for from <= k < to so that the sum of x[k] y[k] is close to `rest`; each y[k] removes what those before
+ * it left over. */
 static void fill_products(mpfr_t rest, const float *x, float *y, size_t from, size_t to)
 {
     mpfr_t q;

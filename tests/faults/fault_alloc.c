@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A library to preload (glibc): allocation number PULSE_FAULT_ALLOC of the process returns NULL. It counts the calls of
- * malloc, calloc, realloc and the aligned variants from 1. Counting begins when main ignores SIGXFSZ, which is the
+/* A library to preload (glibc): allocation number PULSE_FAULT_ALLOC of the process returns NULL. Calls of malloc,
+ * calloc, realloc and the aligned variants are counted from 1. Counting begins when main ignores SIGXFSZ, which is the
  * first thing that main does. Other environment variables:
  *
  *     PULSE_FAULT_COUNT   a file of 8 bytes, with which all processes of the command share one counter
@@ -13,8 +13,8 @@
  * The file `all` in the folder of PULSE_FAULT_EVERY gets a line "N CODE TOLD TREE PROCESS" for each allocation:
  *
  *     CODE      the child's exit code, or 128 + the signal that ended it
- *     TOLD      1 if standard error has an error sentence; if it has none, it is kept as N.err
- *     TREE      a hash of all files that the child leaves, standard output too if it is a file; 0 without a normal exit
+ *     TOLD      1 if standard error has an error sentence; otherwise it is kept as the file N.err
+ *     TREE      a hash of all files that the child leaves, standard output too if it is a file; 0 after a signal
  *     PROCESS   the process that made the allocation. At its own end it adds a line "end PROCESS TREE" */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

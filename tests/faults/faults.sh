@@ -6,7 +6,7 @@
 #   (fault_call.c);
 #   the power is cut right after the end of the command;
 #   an allocation fails, in any process of the command: the first and the last of each place in the code
-#   (every_alloc.sh does all).
+#   (in every_alloc.sh each of them fails).
 # After each fault, one of three things must hold:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   the exit code is 2, standard error has a sentence, and the same command, given again, makes the undisturbed files;

@@ -15,7 +15,7 @@ words() { small_words "$tap_folder" "$1" "$tap_folder/$2"; }               # wor
 same() { diff -r -x timing.json -x '*.lock' -x '*.part-*' "$tap_folder/$1" "$tap_folder/$2"; }
 # The progress that is shown has no impossible time.
 shown() { grep -q / "$tap_folder/shown" && ! grep -a -E 'nan|inf|-[0-9]+:|:-|-[0-9.]+/s' "$tap_folder/shown"; }
-# No duration is negative, and each finished stage has one.
+# No duration is negative, and each finished stage has a duration.
 lasted() {
     ! grep -E -- '-[0-9.]+ s' "$tap_folder/out-$1" && [ "$(grep -c '"seconds": [0-9]' "$tap_folder/run-$1/timing.json")" -ge 3 ] &&
         ! grep -E '"seconds": -|finished_before' "$tap_folder/run-$1/timing.json"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A sample of the faults of `make crash`: the first thirty in the order of a fixed seed, or fewer if PULSE_FAULT_SECONDS
-# are over. The number is fixed, so that all machines that are fast enough test the same faults.
+# A sample of the faults of `make crash`: the first thirty in the order of a fixed seed, or fewer if they take longer
+# than PULSE_FAULT_SECONDS. The number is fixed, so that all machines that are fast enough test the same faults.
 . tests/support/tap.sh
 name="after a fault, a command ends with exit code 2 and a sentence, or with the same bytes as an undisturbed one"
 if [ ! -x "$BUILD/fault_call" ] || ! "$BUILD/fault_call" write 0 fail true 2> /dev/null; then

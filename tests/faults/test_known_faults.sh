@@ -110,7 +110,7 @@ case $BUILD in
     ;;
 *)
     check "threads that cannot be started are reported" few
-    # An earlier version took a text whose last allocation failed for an empty one, in report too.
+    # In an earlier version a text was empty if its last allocation failed, and nothing said so; in report too.
     check "whichever allocation fails, data shows a sample completely or reports that memory ran out" bash tests/faults/every_alloc.sh "$BUILD" data
     ;;
 esac

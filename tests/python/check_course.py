@@ -45,7 +45,7 @@ def examined(exercise, mistake):
 
 
 def flags_of(exercise):
-    """The mistakes that the exercise's cases know. Exercises 11 and 12 share the mistakes of the step: each has its own part."""
+    """The mistakes that the exercise's cases know. The mistakes of the step are divided between the exercises 11 and 12."""
     flags = set()
     for start in course.EXERCISES[exercise]:
         kind = start.split("/")[0]

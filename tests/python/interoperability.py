@@ -4,7 +4,7 @@ the relative distance of their losses. Run it at the root of the project with th
 
     build/venv/5/bin/python tests/python/interoperability.py
 
-The distance is |ours - theirs| / |theirs| for the loss of one answer about a picture. Theirs uses transformers' processor."""
+The distance is |ours - theirs| / |theirs| for the loss of one answer about a picture. `theirs` uses transformers' processor."""
 import datetime
 import json
 import os

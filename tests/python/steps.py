@@ -145,7 +145,7 @@ class Step:
 
     # --- what a user writes ---
     def open(self, change=None):
-        """The model, opened as users do, with the adapters and weights of the trace, and the reference. `change` is its config."""
+        """The model, opened as users do, with the adapters and weights of the trace, and the reference. `change`: another config."""
         kind = dict(dtype=torch.float32) if int(__import__("transformers").__version__[0]) >= 5 else dict(torch_dtype=torch.float32)
         model = LlavaForConditionalGeneration.from_pretrained(self.folder, **kind, **({"config": change} if change is not None else {}))
         other = LlavaForConditionalGeneration.from_pretrained(self.reference, **kind).eval() if self.reference else None

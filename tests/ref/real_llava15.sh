@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # real_llava15.sh BUILD SHAPE FOLDER [LAYOUT DTYPE]: measures LLaVA-1.5 at its true widths with random weights. SHAPE is
 # 7b or 13b (14 and 26 GB), or 7b-cut or 13b-cut, which have only two layers. The model is made in FOLDER, if it is not
-# there. Then it answers a question with a picture, one GA step on a text is traced, and one step of GA+KLR on two texts
-# makes an adapter. The script prints the time and the memory of each. `make test` does not run it.
+# there. Then the model answers a question with a picture, one GA step on a text is traced, and one step of GA+KLR on
+# two texts makes an adapter. The script prints the time and the memory of each. `make test` does not run it.
 set -eu
 BUILD=$1 shape=$2 folder=$3
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -82,7 +82,8 @@ for words in "list ops" "list ops --json" --help --version; do
     check "$words: output that cannot be written is an error, reported in one line" full_disk $words
 done
 check "control characters in a file's name are not printed" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
-# A preloaded library may ask for a signal at every NaN. A sanitizer must itself be loaded first, so it is left out.
+# A preloaded library may ask for a signal at every NaN. A build with sanitizers is left out, because their library must
+# be loaded first.
 trapped() { cmp <(LD_PRELOAD=$tap_folder/trap.so "$PULSE" digest) <("$PULSE" digest); }
 printf '#define _GNU_SOURCE\n#include <fenv.h>\n__attribute__((constructor)) static void trap(void) { feenableexcept(FE_INVALID | FE_DIVBYZERO); }\n' > "$tap_folder/trap.c"
 if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/trap.so" "$tap_folder/trap.c" -lm 2> /dev/null; then
@@ -105,7 +106,8 @@ check "an unknown one-letter option is named, not the word before it" speaks 2 "
 check "an unknown option of two letters is named" speaks 2 "compare: -ab is not an option" compare a -ab
 check "an unknown option with a value is not a text" speaks 2 "--no-such=a b is not an option" ask --model $model "--no-such=a b"
 check "an option may have a blank in its value" speaks 2 "no model/config.json" ask "--model=no model" "a ?"
-# A command first tries to write; and it prints what it computed, even if the file cannot be written in the end.
+# A command first tries whether its files can be written. If a file cannot be written in the end, the command still
+# prints what it computed.
 one=$tap_folder/one.jsonl
 printf '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}\n' > "$one"
 touch "$tap_folder/file"

@@ -4,7 +4,7 @@
 . tests/support/tap.sh
 model=fixtures/models/vanilla
 
-# row "GROUP … TOTAL": the table has this row; n follows, and the better direction for retained and for forgotten facts.
+# row "GROUP … TOTAL": the table has this row, followed by n and the better directions for retained and forgotten facts.
 row() { grep -qE "^$1 +[0-9]+ +(up|down|0|0\.5|1) +(up|down|0|0\.5|1|-)\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
 # Prints the table with its heading, as "mllmu open image", before each row.
 flat() { awk '/^[^ ]/ { heading = $0; gsub(", ", " ", heading) } /^  [^ ]/ && heading { print heading $0 }'; }
@@ -47,7 +47,7 @@ kept() { "$PULSE" eval --quiet --model fixtures/models/base --questions "$tap_fo
 same_kept() { kept 0 && kept 1 && kept 768 && cmp "$tap_folder/kept.0" "$tap_folder/kept.768" && cmp "$tap_folder/kept.1" "$tap_folder/kept.768"; }
 check "--memory changes no answer" same_kept
 check "--memory is a number of MiB" grep -q 'model.memory is "much", expected a whole number' <("$PULSE" ask --model $model --memory much "a ?" 2>&1)
-# Where answers go.
+# Where answers are written.
 cp "$tap_folder/long.jsonl" "$tap_folder/one.jsonl" && sed -i 's/\(a \)\{500\}/a /' "$tap_folder/one.jsonl"
 ask() { "$PULSE" eval --model $model --questions "$tap_folder/one.jsonl" --answers "$1"; }
 check "answers are not written over the questions" ends 2 ask "$tap_folder/one.jsonl"

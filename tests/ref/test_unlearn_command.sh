@@ -69,7 +69,7 @@ check "the log has a line for each probe, and the reason" eval '[ "$(grep -c "\"
 check "without probes the training goes on to the end" eval 'destroys --set unlearn.probe_every=0 > told && lines guarded 9 && ! grep -q "right before" told'
 check "enough forgetting ends a round early as well" eval 'destroys --set unlearn.keep=0 --set unlearn.enough=0.9 > told && grep -q "it ended early: the forget probe is [0-7] of 8, at most 0.9" told'
 check "a batch is not larger than the forget set" eval 'forgets --method ga --out large --set unlearn.batch=65536 --set train.steps=1 --set unlearn.probe_every=0 && grep -q "\"samples\": 46," large/log.jsonl'
-# The first step of the second round destroys what the first round has left in order.
+# The first step of the second round destroys the model, which was still good after the first round.
 spoilt() { destroys --set unlearn.forget_entities=person-01/person-02 --set unlearn.retain_entities=person-49 --set unlearn.probe=100 --set train.steps=1 "$@"; }
 check "a later round puts back the model with which it began" eval 'for merge in no yes live; do spoilt --set unlearn.merge=$merge > told && grep -q "stopped early: the retain probe fell" told && grep -qE "^  retain   26 of 26 right before, 26 after$" told || { cat told; exit 1; }; done'
 check "with a preset there are no probes, because the public code has none" eval 'forgets --method ga --out preset --set unlearn.preset=pulse --set unlearn.epochs=0 --set train.steps=1 --set optimiser.warmup=0 && ! grep -q probe preset/log.jsonl'

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The table of docs/metrics.md: which metrics take a model that hides an answer for one that has forgotten it, from the meta.csv of `make meta`."""
+"""The table of docs/metrics.md, from the meta.csv of `make meta`: which metrics take a model that hides an answer for one that
+has forgotten it."""
 import csv
 
 FILE = "fixtures/findings/meta.csv"

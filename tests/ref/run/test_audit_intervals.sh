@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref audit computes the intervals between kept checkpoints again. In an honest run all are the same. Then a
+# pulse-ref audit computes the intervals between kept checkpoints again. In an honest run all come out the same. Then a
 # forger changes one interval, lets the training go on from there, and makes all digests and links anew: an audit that
 # draws this interval finds it different, and finds no other interval different.
 . tests/support/tap.sh
@@ -51,7 +51,8 @@ found() {
         diff <(grep '^different' "$tap_folder/audited") <(echo "different  $changed: round-1-step-4/checkpoint.safetensors") &&
         [ "$(grep -c '^same ' "$tap_folder/audited")" = 5 ] && rm -r "$tap_folder"/audit/different-*-round-1-step-4
 }
-# Which units a seed draws depends on the digest of the sources, so seeds are tried until one found it and one did not.
+# Which units a seed draws depends on the digest of the sources, so seeds are tried until one has drawn the
+# changed interval and another has not.
 seeds() {
     local found=0 tried=0 seed
     for seed in $(seq 24); do

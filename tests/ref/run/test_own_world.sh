@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The whole protocol on two users' worlds with few steps: that of pulse-ref init, and a hand-made sample of MLLMU-Bench.
+# The whole protocol with few steps, on two worlds as users make them: the world of pulse-ref init, and one from a
+# hand-made sample of MLLMU-Bench.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 base=$PWD/fixtures/models/base

@@ -34,7 +34,7 @@ check "a step gives the same bytes with one thread and with three" bash -c '"$0"
 if [ -n "$python" ]; then
     check "a Python program recomputes the nodes of a step at 0 ulp" "$python" tests/python/recompute_trace.py fixtures/vectors/v1/step/grad_diff.sgd.a linear matmul attention_softmax attention_scores attention_mix gelu quick_gelu silu \
         layernorm rmsnorm rope softmax nll log_softmax logit_grad_label segment_sum mean axpy scale ratio concat_rows gather_rows patches mul_rows affine_rows momentum square_norm clip_factor scale_by
-    # An adapter of the mini model, and a step of another one beside it.
+    # An adapter of the mini model is trained. Then a step trains a second adapter beside it, while the first is frozen.
     mini=fixtures/vectors/v1/models/tiny-llava-mini one=$tap_folder/one
     printf '%s\n' '[model]' "path = $PWD/$mini" '[data]' "stream = $PWD/$mini/batch.jsonl" 'order = shuffle' 'batch = 2' '[train]' 'steps = 2' \
         'trainable = llm' '[lora]' 'rank = 2' 'targets = **.q_proj,**.down_proj' > "$tap_folder/one.ini"

@@ -38,7 +38,7 @@ static void neighbours_are_within_and_a_quarter_is_outside(void **state)
     assert_int_equal(found.outside + found.undecided, 0);
     assert_true(found.within > 700);
     for (size_t k = 0; k < right_count; k++) {
-        // a tensor of zeros is not changed by a factor: the gradient of A is 0 while B is 0
+        // a factor does not change a tensor of zeros, such as the gradient of LoRA's A while B is 0
         bool any = false;
         for (size_t i = 0; bound[k] && i < shape_size(right[k].tensor.shape); i++) {
             right[k].tensor.f32[i] *= 1.25f;
@@ -117,7 +117,8 @@ static void spoil(const char *name)
         right[i].tensor.f32[k] *= 1.25f;
 }
 
-/* In the order of computation: forward, then backward (beginning at the module nearest to the loss), then update. */
+/* First in the order of computation: forward, then backward (beginning at the module nearest to the loss), then
+ * update. */
 static void the_first_module_that_differs_is_named(void **state)
 {
     (void)state;

@@ -30,7 +30,7 @@ bool method_mpfr(const char *method, MethodCase *c, float *loss);
 /* The loss of rmu, which has hidden states in place of logits; u [CASE_V] is the direction that was drawn. */
 float rmu_mpfr(MethodCase *c, const float *u);
 
-/* Each of these functions rounds once. */
+/* a b; base + s x; x num / den; the sum of `count` numbers divided by n. Each is rounded once. */
 float mul_mpfr(float a, float b);
 float axpy_mpfr(float base, float x, float s);
 float ratio_mpfr(float x, float num, float den);

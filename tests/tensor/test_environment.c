@@ -25,7 +25,8 @@ static void flush_one(const void *context, size_t begin, size_t end, size_t work
 /* Sets or clears FTZ (flush to zero) of every thread except the first, or with `first` of the first alone. */
 static void flush(bool on, bool first) { team_each(flush_one, &(Flush){ on, first }, NULL); }
 
-/* Runs the call of a case while some threads flush. True: the call failed because of the environment. */
+/* Runs the call of a case while the threads of flush(true, first) flush. True: the call failed because of the
+ * environment. */
 static bool refused(const OpCase *c, bool first)
 {
     Bench b;

@@ -9,6 +9,8 @@
 #include "tests/support/stand.h"
 #include "tests/support/tiny.h"
 
+/* Three layers. d1 is what the states of the oracle cost at each layer; the other lists are what those of a model
+ * cost. */
 static void depth_is_the_share_of_what_the_oracle_loses(void **state)
 {
     (void)state;

@@ -70,7 +70,7 @@ static void answers_with_a_missing_or_wrong_value_are_refused(void **state)
         { "\"nll\": 0.5, ", "", "\"nll\" must be" }, { "0.5", "\"infinite\"", "\"nll\" must be" },
         { "0.5", "1e300", "\"nll\" must be" }, { "\"inf\"", "null", "\"ce\" must be" },
         { "[\"NaN\"]", "[true]", "\"token_nll\" must hold" }, { "\"text\"", "\"sound\"", "\"modality\" is \"sound\"" },
-        { "\"open\"", "\"none\"", "\"kind\" is \"none\"" }, { "\"right\": 1", "\"right\": 2", "\"right\" is 2" },
+        { "\"open\"", "\"zeros\"", "\"kind\" is \"zeros\"" }, { "\"right\": 1", "\"right\": 2", "\"right\" is 2" },
         { "\"right\": 1", "\"right\": -1", "\"right\" is -1" },
     };
     size_t count;
@@ -121,7 +121,7 @@ static void metrics_are_those_computed_by_hand(void **state)
     (void)state;
     Rows rows = { .arena = &arena };
     uint8_t yes[1] = { 1 };
-    float none[1] = { 0 }, first[2] = { 0, 3 }, second[2] = { 2, 1 };
+    float zeros[1] = { 0 }, first[2] = { 0, 3 }, second[2] = { 2, 1 };
     Result r[] = {
         answered("a-0-image", "p1", "person", MODALITY_IMAGE, true),
             answered("a-0-text", "p1", "person", MODALITY_TEXT, true),
@@ -129,7 +129,7 @@ static void metrics_are_those_computed_by_hand(void **state)
         answered("c-0-image", "p2", "person", MODALITY_IMAGE, false),
     }, oracle[5];
     for (int k = 0; k < 5; k++) {
-        r[k].token_nll = none;
+        r[k].token_nll = zeros;
         r[k].token_right = yes;
         r[k].tokens = r[k].right = 1;
         r[k].option_count = 2;
@@ -160,11 +160,11 @@ static void memorisation_leaves_the_end_token_out(void **state)
     uint8_t half[3] = { 1, 0, 1 }, end_wrong[4] = { 1, 0, 1, 0 }, only_end[3] = { 0, 0, 1 };
     uint8_t *right[] = { half, end_wrong, only_end };
     const size_t tokens[] = { 3, 4, 3 };
-    float none[4] = { 0 };
+    float zeros[4] = { 0 };
     Result r[3];
     for (int k = 0; k < 3; k++) {
         r[k] = answered("a-0-image", "p1", "person", MODALITY_IMAGE, false);
-        r[k].token_nll = none;
+        r[k].token_nll = zeros;
         r[k].token_right = right[k];
         r[k].tokens = tokens[k];
     }
@@ -185,11 +185,11 @@ static void texts_are_measured_by_every_overlap(void **state)
     (void)state;
     Rows rows = { .arena = &arena };
     uint8_t yes[1] = { 1 };
-    float none[1] = { 0 };
+    float zeros[1] = { 0 };
     Result r[] = { answered("a-0-image", "p1", "person", MODALITY_IMAGE, false),
                    answered("a-0-text", "p1", "person", MODALITY_TEXT, true) };
     for (int k = 0; k < 2; k++) {
-        r[k].token_nll = none;
+        r[k].token_nll = zeros;
         r[k].token_right = yes;
         r[k].tokens = 1;
         r[k].answer = "red cats";

@@ -107,16 +107,16 @@ static void a_question_is_right_when_every_rotation_is(void **state)
         }
 }
 
-static void a_question_with_a_missing_or_repeated_rotation_is_named(void **state)
+static void a_question_with_a_missing_or_repeated_round_is_named(void **state)
 {
     (void)state;
     static const CircularAnswer cases[][4] = {
-        { { 1, 0, 1, true }, { 5, 0, 3, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // rotation 2 is missing
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 2, true }, { 5, 1, 2, true } },      // rotation 1 appears twice
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // of 2 or of 3 rotations?
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 0, 2, true }, { 2, 0, 1, true } },      // rotation 0 appears twice
-        { { 1, 0, 1, true }, { 5, 1, 2, true }, { 3, 0, 1, true }, { 2, 0, 1, true } },      // rotation 0 is missing
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 2, 2, true }, { 2, 0, 1, true } },      // there is no rotation 2
+        { { 1, 0, 1, true }, { 5, 0, 3, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // round 2 is missing
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 2, true }, { 5, 1, 2, true } },      // round 1 appears twice
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // the answers disagree on the number of rounds
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 0, 2, true }, { 2, 0, 1, true } },      // round 0 appears twice
+        { { 1, 0, 1, true }, { 5, 1, 2, true }, { 3, 0, 1, true }, { 2, 0, 1, true } },      // round 0 is missing
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 2, 2, true }, { 2, 0, 1, true } },      // there is no round 2
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         Ratio single, circular;
@@ -277,7 +277,7 @@ int main(void)
         TEST(each_metric_has_its_own_name_and_all_descriptions), TEST(ratios_are_counted_and_divided_once),
         TEST(the_harmonic_mean_is_zero_if_one_value_is_zero), TEST(alignment_counts_both_modalities_together),
         TEST(a_rotation_can_be_undone),
-        TEST(a_question_is_right_when_every_rotation_is), TEST(a_question_with_a_missing_or_repeated_rotation_is_named),
+        TEST(a_question_is_right_when_every_rotation_is), TEST(a_question_with_a_missing_or_repeated_round_is_named),
         TEST(exact_match_ignores_outer_white_space), TEST(cloze_finds_the_answer_anywhere), TEST(only_the_first_letter_decides),
         TEST(a_choice_is_found_by_letter_then_by_text), TEST(exp_is_the_nearest_double), TEST(shares_and_truth_ratios_are_their_formulas),
         TEST(memorisation_counts_tokens_and_suffixes), TEST(membership_scores_are_their_formulas),

@@ -127,8 +127,9 @@ static void only_vicuna_and_the_world_learn_an_end_token(void **state)
     }
 }
 
-/* LLaMA's legacy form marks the beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace
- * "first" marks only the first segment, so that they differ. */
+/* Piecewise tokenisation treats the texts before and after the picture as two segments. LLaMA's legacy form marks the
+ * beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace "first" marks only the first
+ * segment, so that they differ. */
 static void piecewise_tokenisation_differs_if_only_the_first_segment_is_marked(void **state)
 {
     (void)state;

@@ -56,6 +56,7 @@ static int64_t get_int(const json_t *o, const char *key) { return json_integer_v
 
 /* --- which questions are shown --- */
 
+/* The role of the line's question; false: its split is none of those that are shown. */
 static bool role_of(const json_t *o, Role *role)
 {
     if (strcmp(get(o, "split"), "general") == 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "ref/report/figures.h"
 
+// sizes in pixels; FULL: the length of a bar of 100 %
 enum { LABEL = 104, BAR = 9, PITCH = 33, TOP = 6, WIDTH = 360, FULL = WIDTH - LABEL - 42 };
 
 static const char *const modalities[2] = { "image", "text" };

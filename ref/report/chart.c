@@ -2,6 +2,7 @@
 /* Chart: lines of accuracy, each named at its right end. */
 #include "ref/report/figures.h"
 
+// sizes in pixels: the four margins, the height without margins, the whole width, and the least distance of two names
 enum { LEFT = 28, RIGHT = 122, TOP = 18, HEIGHT = 180, WIDTH = 372, FOOT = 36, NAME_PITCH = 14, LINES_MAX = 16 };
 
 double chart_height(void) { return TOP + HEIGHT + FOOT; }
@@ -15,7 +16,7 @@ static double x_of(Axis x, double at)
     return LEFT + (WIDTH - LEFT - RIGHT) * (x.ticks ? share : 1 - share);
 }
 
-/* The distance between two ticks: 1, 2 or 5 times a power of ten, and so large that at most 6 of them fit. */
+/* The distance between two ticks: 1, 2 or 5 times a power of ten, and so large that the span is at most 6 distances. */
 static double tick_distance(double span)
 {
     double distance = 1;

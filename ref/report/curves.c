@@ -47,6 +47,7 @@ static Line line_of(const Report *r, const char *class, const char *label, const
     return l;
 }
 
+/* The greatest x at which any of the lines ends. */
 static double end_of(const Line *lines, size_t n)
 {
     double most = 0;

@@ -112,7 +112,7 @@ static void metric_rows(Page *p, const Report *r, const Variant *v, const char *
         *const labels[] = { "forget", "retain", "general" },
                              *const modalities[] = { "image", "text", "both" };
     ArenaMark mark = arena_mark(r->arena);
-    ReportRows mine = slice(&r->results, v, r->arena);
+    ReportRows variant_rows = slice(&r->results, v, r->arena);
     for (size_t m = 0; m < n; m++)
         for (int s = 0; s < 3 && !drawn(metric[m]); s++) {
             const Metric *known = metric_find(metric[m]);
@@ -120,11 +120,11 @@ static void metric_rows(Page *p, const Report *r, const Variant *v, const char *
                                                   known ? metric_better(known, splits[s]) : "–" };
             size_t found = 0;
             for (int c = 0; c < 3; c++) {
-                Summary x = summary_of(&mine, (RowFilter){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
+                Summary x = summary_of(&variant_rows, (RowFilter){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
                 found += x.n;
                 cells[6 + c] = plain(x, r->arena);
             }
-            cells[9] = questions_cell(&mine, metric[m], splits[s], r->arena);
+            cells[9] = questions_cell(&variant_rows, metric[m], splits[s], r->arena);
             if (found)
                 table_row(p, cells, METRIC_COLUMNS);
         }

@@ -32,9 +32,9 @@ static bool point_of(const char *name, Point *at)
 static int points_order(const void *x, const void *y)
 {
     const Point *a = x, *b = y;
-    const int64_t one = a->request != b->request ? a->request : a->step;
-    const int64_t two = a->request != b->request ? b->request : b->step;
-    return (one > two) - (one < two);
+    const int64_t a_key = a->request != b->request ? a->request : a->step;
+    const int64_t b_key = a->request != b->request ? b->request : b->step;
+    return (a_key > b_key) - (a_key < b_key);
 }
 
 static bool after(Point a, Point b) { return points_order(&a, &b) > 0; }

@@ -5,11 +5,11 @@
 #include "ref/run/run.h"
 
 /* Checks that a stage is finished and that its files are still those that it made. */
-static bool finished(Run *r, size_t stage, const char *who, Error *e)
+static bool finished(Run *r, size_t stage, const char *needed_by, Error *e)
 {
     const char *folder = stage_folder(r, stage, &r->arena);
     if (!folder || !stage_finished(folder))
-        return error_set(e, "run: %s needs the stage %s first, but there is no %s/stage.json", who, r->plan.stage[stage].name,
+        return error_set(e, "run: %s needs the stage %s first, but there is no %s/stage.json", needed_by, r->plan.stage[stage].name,
                          folder ? folder : "");
     return stage_nothing_foreign(r, stage, e) && stage_check(&r->plan, stage, folder, e);
 }

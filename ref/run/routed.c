@@ -25,12 +25,12 @@ static Result *ask_part(void *context, size_t k, const Questions *questions, Are
 {
     const Routed *x = context;
     const Run *r = x->run;
-    Session who = { .folder = NULL };
+    Session session = { .folder = NULL };
     const char *start = run_model(r, case_start(x->c), a);
-    const bool opened = start && (k <= x->last ? run_snapshot(r, x->c, x->ends, k, x->ends[k].last, &who, a, e)
-                                               : session_open(&who, &r->settings, start, MASK_ANSWER, a, e));
-    Result *answers = opened && session_model(&who, e) ? evaluate(&who.model, &who.reader, questions, x->depth, a, e) : NULL;
-    session_close(&who);
+    const bool opened = start && (k <= x->last ? run_snapshot(r, x->c, x->ends, k, x->ends[k].last, &session, a, e)
+                                               : session_open(&session, &r->settings, start, MASK_ANSWER, a, e));
+    Result *answers = opened && session_model(&session, e) ? evaluate(&session.model, &session.reader, questions, x->depth, a, e) : NULL;
+    session_close(&session);
     return answers;
 }
 

@@ -41,6 +41,7 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
     return good && !e->failed;
 }
 
+/* Adds the share of the answers of a file that are right, for each split; without the file there is nothing to add. */
 static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *),
                         Rows *rows, Row row, const Splits *s, Arena *a, Error *e)
 {

@@ -56,17 +56,17 @@ typedef struct {
 typedef struct { Depth group, general; } Depths;
 
 /* The answers to all questions in their order; NULL on failure. */
-static Result *answers_of(const AnswerStage *x, const Session *who, Depths depth, Arena *a, Error *e)
+static Result *answers_of(const AnswerStage *x, const Session *session, Depths depth, Arena *a, Error *e)
 {
     Questions group = x->questions, general = x->questions;
     if (depth.group == depth.general)
-        return evaluate(&who->model, &who->reader, &x->questions, depth.group, a, e);
+        return evaluate(&session->model, &session->reader, &x->questions, depth.group, a, e);
     group.count = x->of_group;
     general.question += x->of_group;
     general.count -= x->of_group;
     Result *all = arena_array(a, x->questions.count, sizeof *all);
-    const Result *first = all ? evaluate(&who->model, &who->reader, &group, depth.group, a, e) : NULL;
-    const Result *rest = first ? evaluate(&who->model, &who->reader, &general, depth.general, a, e) : NULL;
+    const Result *first = all ? evaluate(&session->model, &session->reader, &group, depth.group, a, e) : NULL;
+    const Result *rest = first ? evaluate(&session->model, &session->reader, &general, depth.general, a, e) : NULL;
     if (!rest)
         return NULL;
     memcpy(all, first, group.count * sizeof *all);
@@ -85,10 +85,10 @@ static bool keep(AnswerStage *x, const char *name, const Result *r, Error *e)
 }
 
 /* Puts all questions to the model of the opened session, which the caller closes. */
-static bool ask(AnswerStage *x, Session *who, const char *name, Depths depth, Error *e)
+static bool ask(AnswerStage *x, Session *session, const char *name, Depths depth, Error *e)
 {
     Arena a = arena_make(e);
-    const bool good = session_model(who, e) && keep(x, name, answers_of(x, who, depth, &a, e), e);
+    const bool good = session_model(session, e) && keep(x, name, answers_of(x, session, depth, &a, e), e);
     arena_free(&a);
     return good;
 }

@@ -96,12 +96,12 @@ static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
     UnitIndex *index;
     size_t leaf_count, index_count;
     json_t *inputs = json_object(), *indices = json_object(), *answers = json_object(),
-        *one = json_pack("{s:s}", "module", u->module);
+        *object = json_pack("{s:s}", "module", u->module);
     bool update = !u->in && !u->out && strcmp(u->module, "loss") != 0;
     if (u->in)
-        json_put(one, "in", json_string(trace_name(to->tape, u->in, to->arena)));
+        json_put(object, "in", json_string(trace_name(to->tape, u->in, to->arena)));
     if (u->out && u->out->grad)
-        json_put(one, "grad.out", json_string(arena_format(to->arena, "grad.%s", trace_name(to->tape, u->out, to->arena))));
+        json_put(object, "grad.out", json_string(arena_format(to->arena, "grad.%s", trace_name(to->tape, u->out, to->arena))));
     if (unit_leaves(to->tape, u, &leaves, &leaf_count, to->arena))
         for (size_t k = 0; k < leaf_count; k++)
             if (strncmp(leaves[k]->name, "input.", 6) == 0)
@@ -113,10 +113,10 @@ static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
         optimiser_answers(to, inputs, answers, run, u);
     else
         module_answers(to, answers, run, u);
-    json_put(one, "inputs", inputs);
-    json_put(one, "index", indices);
-    json_put(one, "answers", answers);
-    return one;
+    json_put(object, "inputs", inputs);
+    json_put(object, "index", indices);
+    json_put(object, "answers", answers);
+    return object;
 }
 
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e)

@@ -256,9 +256,9 @@ static double mean_square_difference(const Tensor *x, const Tensor *y, double *m
     size_t n = shape_size(x->shape);
     *most = 0;
     for (size_t i = 0; i < n; i++) {
-        double off = x->f32[i] == y->f32[i] ? 0 : fabs((double)x->f32[i] - (double)y->f32[i]);
-        sum += off * off;
-        *most = off > *most ? off : *most;
+        double error_size = x->f32[i] == y->f32[i] ? 0 : fabs((double)x->f32[i] - (double)y->f32[i]);
+        sum += error_size * error_size;
+        *most = error_size > *most ? error_size : *most;
     }
     return n ? sum / (double)n : 0;
 }

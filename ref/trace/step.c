@@ -104,10 +104,10 @@ static void keep_read(Step *s, const Unlearn *u)
 
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
 {
-    char *rest = arena_text(a, assignments), *one;
+    char *rest = arena_text(a, assignments), *assignment;
     settings_defaults(s, a);
-    while (rest && (one = strtok_r(rest, " ", &rest)))
-        if (!settings_set(s, one, e))
+    while (rest && (assignment = strtok_r(rest, " ", &rest)))
+        if (!settings_set(s, assignment, e))
             return false;
     return rest != NULL;
 }

@@ -80,9 +80,9 @@ static void add_run(const SeqCase *right, const SeqCase *run, Precision p, Noise
         size_t n = shape_size(right->out[k].tensor.shape);
         double sum = 0, most = 0;
         for (size_t i = 0; i < n; i++) {
-            double off = fabs((double)run->out[k].tensor.f32[i] - (double)right->out[k].tensor.f32[i]);
-            sum += off * off / (double)n;
-            most = off > most ? off : most;
+            double error_size = fabs((double)run->out[k].tensor.f32[i] - (double)right->out[k].tensor.f32[i]);
+            sum += error_size * error_size / (double)n;
+            most = error_size > most ? error_size : most;
         }
         noise[k][p].rms += sum / NOISE_RUNS;
         noise[k][p].most = most > noise[k][p].most ? most : noise[k][p].most;
@@ -160,8 +160,8 @@ static bool seen(const Step *x, const Entry *wrong, const char *answer, Precisio
         return true;
     double sum = 0;
     for (size_t i = 0; i < shape_size(right->shape); i++) {
-        double off = (double)wrong->tensor.f32[i] - (double)right->f32[i];
-        sum += off * off;
+        double difference = (double)wrong->tensor.f32[i] - (double)right->f32[i];
+        sum += difference * difference;
     }
     return sqrt(sum / (double)shape_size(right->shape)) >= 3 * tolerances[p].rms * noise_at(noise, p).rms;
 }

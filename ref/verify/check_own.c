@@ -37,10 +37,10 @@ static void name_tensors(Findings *f, const char *path, const char *recorded, co
 static void remove_tree(const char *path, Arena *a)
 {
     DIR *all = opendir(path);
-    for (struct dirent *one; all && (one = readdir(all));) {
-        if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0)
+    for (struct dirent *entry; all && (entry = readdir(all));) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        char *below = arena_format(a, "%s/%s", path, one->d_name);
+        char *below = arena_format(a, "%s/%s", path, entry->d_name);
         if (below && unlink(below) != 0)
             remove_tree(below, a);
     }

@@ -34,10 +34,10 @@ Distances distance_error(const Tensor *right, const Tensor *got)
     Distances d = { .first = n };
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
-        double off = right->f32[i] == got->f32[i] ? 0 : fabs((double)got->f32[i] - (double)right->f32[i]);
-        sum += off * off;
-        if (off > d.worst || (off != off && d.worst == d.worst)) {
-            d.worst = off;
+        double error_size = right->f32[i] == got->f32[i] ? 0 : fabs((double)got->f32[i] - (double)right->f32[i]);
+        sum += error_size * error_size;
+        if (error_size > d.worst || (error_size != error_size && d.worst == d.worst)) {
+            d.worst = error_size;
             d.where_worst = i;
         }
     }
@@ -51,13 +51,13 @@ Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound,
     Distances d = distance_error(right, got);
     double most = 0, sum = 0;
     for (size_t i = 0; i < n; i++) {
-        double x = (double)right->f32[i] - (before ? (double)before->f32[i] : 0), off = right->f32[i] == got->f32[i] ? 0
+        double x = (double)right->f32[i] - (before ? (double)before->f32[i] : 0), error_size = right->f32[i] == got->f32[i] ? 0
                 : fabs((double)got->f32[i] - (double)right->f32[i]);
         most = fabs(x) > most ? fabs(x) : most;
         sum += x * x;
-        if (bound && bound->f32[i] > 0 && off / (double)bound->f32[i] > d.used)
-            d.used = off / (double)bound->f32[i];
-        if (bound && !(off <= (double)bound->f32[i]))
+        if (bound && bound->f32[i] > 0 && error_size / (double)bound->f32[i] > d.used)
+            d.used = error_size / (double)bound->f32[i];
+        if (bound && !(error_size <= (double)bound->f32[i]))
             d.first = d.over++ == 0 ? i : d.first;
     }
     d.rms_right = n ? sqrt(sum / (double)n) : 0;

@@ -30,8 +30,8 @@ const char *manifest_sha(const json_t *manifest, const char *path)
 {
     json_t *files = json_object_get(manifest, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
-        const char *one = json_string_value(json_object_get(json_array_get(files, k), "path"));
-        if (one && strcmp(one, path) == 0)
+        const char *listed = json_string_value(json_object_get(json_array_get(files, k), "path"));
+        if (listed && strcmp(listed, path) == 0)
             return json_string_value(json_object_get(json_array_get(files, k), "sha256"));
     }
     return NULL;

@@ -48,8 +48,8 @@ static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const 
         return true;
     if (slack == 1 || !shape_equal(a->right->shape, y->shape))
         return false;
-    double off = distance_error(y, x).rms, growth = rms_of(y) / rms_of(a->right);
-    return off <= 0x1p-22 * rms_of(y) || (growth > 1 && isfinite(growth) && within(m, a, x, y, slack * growth) && !a->bound);
+    double error_rms = distance_error(y, x).rms, growth = rms_of(y) / rms_of(a->right);
+    return error_rms <= 0x1p-22 * rms_of(y) || (growth > 1 && isfinite(growth) && within(m, a, x, y, slack * growth) && !a->bound);
 }
 
 /* How many times nearer `got` is to the mistake's value than to the right value; 0: it

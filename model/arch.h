@@ -48,17 +48,17 @@ typedef enum { DTYPE_KEEP, DTYPE_WIDE } WeightDtype;       // the dtype of the f
 /* One line of the record's table: a weight, or a weight that every layer of a tower has. Neighbouring lines of the same
  * tower are listed layer by layer. */
 typedef struct {
-    int         tower;         // which run of layers the weight belongs to; 0: none
+    int         tower;         // lines with the same number have the same layers; 0: not in a layer
     const char *name;          // with %zu in place of the layer's number
     bool        present;       // whether a model with this config has the weight
     Shape       shape;
     WeightDtype dtype;
     WeightStart start;
-    size_t      layers, run;   // the layers that have the weight, and those that the forward pass runs
+    size_t      layers, run;   // how many layers have the weight, and how many of them the forward pass runs
 } WeightLine;
 
-/* How names begin: `other` in another layout, `hub` in the Hub's. in_memory: `other` is the layout of transformers'
- * modules in memory, which PEFT writes. */
+/* How the names of some weights begin: with `hub` in the Hub's layout, with `other` in another layout. in_memory: the
+ * other layout is that of transformers' modules in memory, which PEFT writes. */
 typedef struct { const char *other, *hub; bool in_memory; } NameLayout;
 
 /* --- The record --- */
@@ -66,7 +66,7 @@ typedef struct { const char *other, *hub; bool in_memory; } NameLayout;
 typedef struct Architecture {
     const char *model_type;               // of config.json: "llava"
     const char *class_name;               // `architectures` of config.json: "LlavaForConditionalGeneration"
-    const char *source;                   // the paper
+    const char *source;                   // the paper that describes it
 
     const ConfigKey *keys;
     size_t           key_count;
@@ -79,7 +79,7 @@ typedef struct Architecture {
     /* The weights in their order, in `a`; NULL: no memory. */
     const WeightLine *(*weights)(const ModelConfig *c, size_t *count, Arena *a);
     const char *embedding, *head;         // names: the table of embeddings; the head, which a tied model does not have
-    const char *buffers;                  // patterns of names in older files that are not parameters
+    const char *buffers;                  // patterns: tensors of older files that are not parameters
     const char *tables;                   // patterns of 2-D weights that are look-up tables, which LoRA does not adapt
     const char *projector;                // patterns of the weights between the towers, trained with "proj+llm"
     const char *lora_targets;             // patterns of the modules that LoRA adapts unless told otherwise
@@ -92,7 +92,7 @@ typedef struct Architecture {
 
     /* The forward pass; `cache` may be NULL. On failure the Error of the tape holds the sentence. */
     Forward (*forward)(Tape *t, Params *p, const Batch *b, Cache *cache);
-    /* The forward pass from the hidden state `layer` on, which is given as `hidden`; returns the logits. */
+    /* Runs the forward pass from hidden state number `layer` on, whose value is `hidden`; returns the logits. */
     Node *(*forward_from)(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden);
 } Architecture;
 

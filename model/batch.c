@@ -67,7 +67,7 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
     }
     if (count == 0 || tokens > INT32_MAX)
         return error_set(e, "batch: %zu samples with %zu tokens, expected at least one sample and fewer than 2^31 tokens", count, tokens);
-    const Shape one = config_pixels(c);
+    const Shape picture_shape = config_pixels(c);
     *b = (Batch){ .samples = count };
     b->ids = arena_array(a, tokens, sizeof *b->ids);
     b->positions = arena_array(a, tokens, sizeof *b->positions);
@@ -75,7 +75,7 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
     b->rows = arena_array(a, wanted, sizeof *b->rows);
     b->labels = arena_array(a, wanted, sizeof *b->labels);
     b->row_offsets = arena_array(a, count + 1, sizeof *b->row_offsets);
-    b->pixels = tensor_f32(a, shape_of(4, pictures, one.dim[0], one.dim[1], one.dim[2]));
+    b->pixels = tensor_f32(a, shape_of(4, pictures, picture_shape.dim[0], picture_shape.dim[1], picture_shape.dim[2]));
     if (!b->ids || !b->positions || !b->segments || !b->rows || !b->labels || !b->row_offsets || !b->pixels.f32)
         return error_no_memory(e, "batch: out of memory");
     for (size_t i = 0; i < count; i++)
@@ -85,17 +85,17 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
 
 void batch_leave_supervised(Batch *b, size_t first, size_t count)
 {
-    size_t left = 0;
+    size_t kept = 0;
     for (size_t k = 0; k < b->samples; k++) {
         const bool all = k < first || k >= first + count;
         const int32_t begin = b->row_offsets[k], end = b->row_offsets[k + 1];
-        b->row_offsets[k] = (int32_t)left;
+        b->row_offsets[k] = (int32_t)kept;
         for (int32_t r = begin; r < end; r++)
             if (all || b->labels[r] >= 0) {
-                b->rows[left] = b->rows[r];
-                b->labels[left++] = b->labels[r];
+                b->rows[kept] = b->rows[r];
+                b->labels[kept++] = b->labels[r];
             }
     }
-    b->row_offsets[b->samples] = (int32_t)left;
-    b->row_count = left;
+    b->row_offsets[b->samples] = (int32_t)kept;
+    b->row_count = kept;
 }

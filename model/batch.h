@@ -6,9 +6,10 @@
  * its positions start at 0. targets[i] is the id of the next token, which row i should predict, or -1 if the row is
  * not supervised.
  * `rows` are the rows whose logits are wanted: the supervised ones, or all rows if a loss needs every position (KL).
- * A sample has as many image tokens as its pictures take. A Batch is in the arena that batch_pack was given.
- * prefix.h packs batches of another kind, in which rows that several samples begin with occur once. A segment is
- * then the rest of a sample. Its attention keys belong to the rows of the whole sample, which `keys` lists. */
+ * A sample has one image token for each row that its pictures take. A Batch is in the arena that batch_pack was given.
+ * prefix.h packs batches of another kind: rows with which several samples begin occur once, in the segment of one of
+ * these samples. The segment of each other one is the rest of that sample; its attention keys are the rows of the whole
+ * sample, which `keys` lists. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -26,10 +27,10 @@ typedef struct {
 typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
 
 typedef struct Batch {
-    size_t   samples, tokens, pictures;
+    size_t   samples, tokens, pictures;   // how many: B samples, N tokens
     int32_t *ids;              // [N]
     int32_t *positions;        // [N]: the index of each token in its sample
-    int32_t *segments;         // [B, 4]: {begin, count, begin, count} of each sample (Attention in tensor/ops.h)
+    int32_t *segments;         // [B, 4]: {begin, count} of each sample's queries, then of its keys (tensor/ops.h)
     int32_t *keys;             // [key_count]: the rows that the segments attend to; NULL: the batch's rows in order
     size_t   key_count;
     Tensor   pixels;           // [pictures, channels, height, width]

@@ -188,21 +188,21 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
         && agrees(top, "image_seq_length", (int64_t)config_image_tokens(c), path, e);
 }
 
-/* A sub-config of the file. If the file has none, the one that the architecture gives for this case. */
-static json_t *sub_config(const json_t *top, const char *name, const char *whole, Error *e)
+/* The sub-config `name` of the file. If the file has none: `fallback`, which the architecture gives as JSON. */
+static json_t *sub_config(const json_t *top, const char *name, const char *fallback, Error *e)
 {
     json_t *value = json_object_get(top, name);
-    return value && !json_is_null(value) ? json_incref(value) : json_constant(whole, e);
+    return value && !json_is_null(value) ? json_incref(value) : json_constant(fallback, e);
 }
 
 static bool sections_read(ModelConfig *c, const json_t *top, const char *path, Error *e)
 {
     json_t *vision = sub_config(top, "vision_config", c->arch->vision_config, e),
-           *words = sub_config(top, "text_config", c->arch->text_config, e);
+           *text = sub_config(top, "text_config", c->arch->text_config, e);
     bool good = section_read(c, top, SECTION_TOP, path, e) && section_read(c, vision, SECTION_VISION, path, e)
-             && section_read(c, words, SECTION_TEXT, path, e) && derived_read(c, top, words, path, e);
+             && section_read(c, text, SECTION_TEXT, path, e) && derived_read(c, top, text, path, e);
     json_decref(vision);
-    json_decref(words);
+    json_decref(text);
     return good;
 }
 

@@ -7,7 +7,7 @@
  * divide the widths, and the special tokens are inside the vocabulary. Unknown keys are errors that name the key,
  * and so are values that this program does not implement (rope_scaling, attention_bias, a list of feature layers).
  * Keys that change no number (torch_dtype, transformers_version) are ignored.
- * Constants are fp32: the float nearest to the text. All functions are thread-safe. */
+ * Constants are fp32: the float nearest to the number in the file. All functions are thread-safe. */
 #ifndef PULSE_MODEL_CONFIG_H
 #define PULSE_MODEL_CONFIG_H
 

@@ -22,8 +22,8 @@ static Node *rms_norm(Tape *t, Params *p, Node *x, const char *name)
     return y;
 }
 
-/* The double 1/sqrt(d) has an error of at most 2 ulp, which decides the float for every head_dim up to 2^16
- * (test_model). */
+/* The double 1/sqrt(head_dim) has an error of at most 2 ulp. For every head_dim up to 2^16, all numbers within this
+ * error round to the same float (test_model). */
 float attention_scale(size_t head_dim)
 {
     float c;
@@ -31,7 +31,7 @@ float attention_scale(size_t head_dim)
     return round_decides(v, v * 0x1p-51, &c) ? c : float_nan();
 }
 
-static Node *leaf_of(Tape *t, Tensor *kept, const char *name, size_t rows)
+static Node *cached_node(Tape *t, Tensor *kept, const char *name, size_t rows)
 {
     return tape_input(t, name, tensor_view(kept->f32, shape_of(2, rows, kept->shape.dim[1])));
 }
@@ -43,7 +43,7 @@ static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size
         return NULL;
     size_t width = kept->shape.dim[1], rows = fresh->out.shape.dim[0];
     memcpy(kept->f32 + seen * width, fresh->out.f32, rows * width * sizeof(float));
-    return leaf_of(t, kept, name, seen + rows);
+    return cached_node(t, kept, name, seen + rows);
 }
 
 /* The keys or values that the segments of the batch read. `kept` holds those of the cached rows; NULL: there is no
@@ -113,7 +113,7 @@ Node *language_layers(Tape *t, Params *p, Node *x, size_t first, const Batch *b,
 {
     Run r;
     if (cache && b->tokens == 0)
-        return leaf_of(t, &cache->hidden, "cache.hidden", cache->length);
+        return cached_node(t, &cache->hidden, "cache.hidden", cache->length);
     if (!x || !run_make(t, p->model, b, cache, &r))
         return NULL;
     const char *before = tape_enter(t, "model");

@@ -20,10 +20,11 @@ static const ConfigKey keys[] = {
 #include "model/llava_config.def"
 };
 
-static bool multiple(int64_t n, const char *name, int64_t of, const char *of_name, const char *path, Error *e)
+static bool multiple(int64_t n, const char *name, int64_t divisor, const char *divisor_name, const char *path, Error *e)
 {
-    return n % of == 0
-        || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, of_name, (long long)of);
+    return n % divisor == 0
+        || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, divisor_name,
+                     (long long)divisor);
 }
 
 static bool token_check(const ModelConfig *c, int64_t id, const char *name, const char *path, Error *e)
@@ -99,7 +100,7 @@ static const NameLayout layouts[] = {
     { "model.vision_tower.post_layernorm.",             "vision_tower.vision_model.post_layernorm.", false },
     /* transformers in memory, from 4.52 until 5.24 */
     { "model.vision_tower.",                            "vision_tower.",                      true },
-    /* the original LLaVA; lm_head is that of transformers in memory, too */
+    /* the original LLaVA; for lm_head, transformers in memory has the same name */
     { "model.mm_projector.0.",                          "multi_modal_projector.linear_1.",    false },
     { "model.mm_projector.2.",                          "multi_modal_projector.linear_2.",    false },
     { "model.embed_tokens.",                            "language_model.model.embed_tokens.", false },
@@ -140,18 +141,18 @@ static Node *embed(Tape *t, Params *p, const Batch *b, Node *features)
 {
     int32_t *text = arena_array(t->arena, b->tokens, sizeof *text),
         *from = arena_array(t->arena, b->tokens, sizeof *from);
-    size_t texts = 0, images = 0;
+    size_t text_count = 0, image_count = 0;
     if (!text || !from)
         return NULL;
     for (size_t i = 0; i < b->tokens; i++)
         if (b->ids[i] != p->model->config.image_token_index)
-            text[texts++] = b->ids[i];
+            text[text_count++] = b->ids[i];
     size_t next = 0;
     for (size_t i = 0; i < b->tokens; i++)
-        from[i] = (int32_t)(b->ids[i] == p->model->config.image_token_index ? texts + images++ : next++);
+        from[i] = (int32_t)(b->ids[i] == p->model->config.image_token_index ? text_count + image_count++ : next++);
 
-    Node *e = op_gather_rows(t, param_node(t, p, "%s", p->model->config.arch->embedding), text, texts);
-    return features ? op_gather_rows(t, op_concat_rows(t, 2, (Node *[]){ e, features }), from, b->tokens) : e;
+    Node *text_rows = op_gather_rows(t, param_node(t, p, "%s", p->model->config.arch->embedding), text, text_count);
+    return features ? op_gather_rows(t, op_concat_rows(t, 2, (Node *[]){ text_rows, features }), from, b->tokens) : text_rows;
 }
 
 static Forward forward(Tape *t, Params *p, const Batch *b, Cache *cache)

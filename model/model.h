@@ -19,7 +19,7 @@
 #include "model/lora/lora.h"
 #include "tensor/tape.h"
 
-/* The default of Model.memory: 768 MiB, enough for 770 tokens of LLaVA-1.5-7B. */
+/* The default of Model.memory: 768 MiB, enough for 756 tokens of LLaVA-1.5-7B. */
 #define MODEL_MEMORY ((size_t)768 << 20)
 
 typedef struct Features Features;      // reuse/features.h
@@ -55,8 +55,8 @@ typedef struct Params {
     Node **factors;             // parallel to model->lora->factors.list
 } Params;
 
-/* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be
- * NULL. */
+/* Makes a model with rotary tables for `positions` positions, in `a`, and tests the engine of products at the shapes of
+ * its weights. `w` and `lora` must outlive the model; `lora` may be NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
 /* A model with the outputs that `m` would have after lora_merge, bit for bit. A linear map is merged when it is
  * used, so memory is needed for the merged weights of one layer only. This is for tapes with no_grad. Training

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "model/arch.h"
 
-/* Whether the pattern from p to `end` matches the whole name. The depth of the recursion is the number of stars in
+/* Whether the one pattern from p to `end` matches the whole name. The depth of the recursion is the number of stars in
  * the pattern. */
 static bool one_matches(const char *p, const char *end, const char *name)
 {

@@ -87,9 +87,9 @@ bool weights_index(Weights *w, Error *e)
 typedef struct { float *out, std; Random random; } Normal;
 
 /* RN(std * normal): the product of two floats, rounded once. */
-static void normal_part(const void *of, size_t begin, size_t end, size_t worker)
+static void normal_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Normal *n = of;
+    const Normal *n = context;
     (void)worker;
     for (size_t i = begin; i < end; i++)
         n->out[i] = n->std * random_normal(n->random, i);
@@ -161,15 +161,15 @@ static bool is_mapped(const Weights *w, const void *data)
     return false;
 }
 
-bool weights_own(Weights *w, Weight *one, Error *e)
+bool weights_own(Weights *w, Weight *weight, Error *e)
 {
-    if (one->tensor.dtype == F32 && !is_mapped(w, one->tensor.data))
+    if (weight->tensor.dtype == F32 && !is_mapped(w, weight->tensor.data))
         return true;
-    Tensor wide = tensor_f32(w->arena, one->tensor.shape);
+    Tensor wide = tensor_f32(w->arena, weight->tensor.shape);
     if (!wide.data)
-        return error_no_memory(e, "%s: no memory for a copy in F32", one->name);
-    tensor_widen(&one->tensor, 0, shape_size(wide.shape), wide.f32);
-    one->tensor = wide;
+        return error_no_memory(e, "%s: no memory for a copy in F32", weight->name);
+    tensor_widen(&weight->tensor, 0, shape_size(wide.shape), wide.f32);
+    weight->tensor = wide;
     return true;
 }
 
@@ -177,12 +177,12 @@ bool weights_train(Weights *w, const char *pattern, Error *e)
 {
     size_t matched = 0;
     for (size_t i = 0; i < w->count; i++) {
-        Weight *one = &w->list[i];
-        if (one->idle || !name_matches(pattern, one->name))
+        Weight *weight = &w->list[i];
+        if (weight->idle || !name_matches(pattern, weight->name))
             continue;
-        if (!weights_own(w, one, e))
+        if (!weights_own(w, weight, e))
             return false;
-        one->trainable = true;
+        weight->trainable = true;
         matched++;
     }
     return matched || error_set(e, "no weight is called \"%s\"", pattern);

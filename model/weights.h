@@ -8,12 +8,13 @@
  *
  * The architecture's record gives the names, the shapes and the initial values (llava_weights.def). `list` is in the
  * record's order, layer by layer, whatever the order of a file.
- * Files are safetensors, one or in shards. Any of the three public layouts of names is read, and the Hub's is written.
+ * Files are safetensors, one or in shards. Any of the three public layouts of names (llava.c) is read, and the Hub's is
+ * written.
  * Matrices of linear maps and embedding tables keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms,
  * biases, the class token, positions and the patch convolution are widened to F32.
  * Only trainable weights may be written to; they are F32 copies in the arena.
- * Weights that the forward pass never reads are `idle`: the last layers of the vision tower and its post_layernorm. A
- * file need not have them; if it has them, they are kept and saved again.
+ * Weights that the forward pass never reads are `idle`: those of the vision tower's layers after the last one that is
+ * run, and of its post_layernorm. A file need not have them; if it has them, they are kept and saved again.
  * Errors: tensors that are missing, unused, or of a wrong shape or dtype; the sentence lists their names.
  * Threads may share Weights as long as none of them changes a trainable weight. */
 #ifndef PULSE_MODEL_WEIGHTS_H
@@ -61,7 +62,7 @@ const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute
  * left out. Fails when no name matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
 /* Replaces the numbers of one weight by a writable F32 copy in the arena of `w`. */
-bool weights_own(Weights *w, Weight *one, Error *e);
+bool weights_own(Weights *w, Weight *weight, Error *e);
 /* The number of parameters, without those of idle weights. */
 size_t weights_parameters(const Weights *w, bool trainable_only);
 

@@ -53,8 +53,8 @@ static bool map_check(const Weights *w, const json_t *map, const char *path, Err
             name_list_add(&missing, name);
     for (size_t i = 0; i < w->file_count; i++)
         for (size_t k = 0; k < w->files[i].count; k++) {
-            const char *there = json_string_value(json_object_get(map, w->files[i].entries[k].name));
-            if (!there || file_named(w, there) != &w->files[i])
+            const char *named = json_string_value(json_object_get(map, w->files[i].entries[k].name));
+            if (!named || file_named(w, named) != &w->files[i])
                 name_list_add(&extra, w->files[i].entries[k].name);
         }
     if (missing.count)
@@ -104,6 +104,7 @@ static bool files_open(Weights *w, const char *folder, Error *e)
 
 /* --- The tensors --- */
 
+/* Takes a tensor of the files as the weight `name`, and notes what is wrong with it. */
 static void take(Loading *l, const char *file_name, const Tensor *t, const char *name)
 {
     const Weight *slot = weights_find(&l->lookup, name);
@@ -150,7 +151,7 @@ static bool take_all(Loading *l, Error *e)
             if (!name_matches(l->w->arch->buffers, name))
                 take(l, entry->name, &entry->tensor, name);
         }
-    if (l->head && !embedding_of(l)->data)               // safetensors keeps one of the tensor's two names
+    if (l->head && !embedding_of(l)->data)               // a safetensors file has a shared tensor under one name
         take(l, "the head", l->head, l->w->arch->embedding);
     return true;
 }
@@ -216,13 +217,13 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
 /* Refuses a config that asks for far more layers than the files can hold, before memory is used for their names. */
 static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
 {
-    size_t required = weights_required(c, l->w->arena), there = 0;
+    size_t required = weights_required(c, l->w->arena), held = 0;
     for (size_t i = 0; i < l->w->file_count; i++)
-        there += l->w->files[i].count;
-    return required <= 2 * there + 100
+        held += l->w->files[i].count;
+    return required <= 2 * held + 100
         || error_set(e, "%s: tensors are missing: config.json asks for %zu of them (%lld layers in the vision tower, %lld in the "
                         "language model), the files hold %zu",
-                     l->folder, required, (long long)c->vision.num_hidden_layers, (long long)c->text.num_hidden_layers, there);
+                     l->folder, required, (long long)c->vision.num_hidden_layers, (long long)c->text.num_hidden_layers, held);
 }
 
 static bool load(Loading *l, const ModelConfig *c, Error *e)

@@ -5,6 +5,7 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/exact/exact.h"
 
+/* Counts the trainable weights of w. *out becomes number k of them (from 0), if there are so many. */
 static size_t trainable_in(const Weights *w, size_t k, Weight **out)
 {
     size_t n = 0;

@@ -25,8 +25,8 @@ Node   *trainable_gradient(const Params *p, const Weight *w);
 Tensor *fisher_diagonal(Model *m, const SampleList *lists, size_t n_lists, size_t batch, Arena *a, Error *e);
 
 /* Whether a weight moves under the forget term of mmunlearner. f is its F on what is forgotten, p its F on what is
- * preserved. It moves where f + eps >= threshold (p + eps), eps = 1e-15, over the reals; under fisher_eps = below where
- * f >= threshold (p + eps). */
+ * preserved. With eps = 1e-15 and real numbers, it moves where f + eps >= threshold (p + eps); under fisher_eps =
+ * below, it moves where f >= threshold (p + eps). */
 bool fisher_selects(float f, float p, const Hyperparameters *hyper);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Copies a list of weights, with their data if these may change: those of trainable weights, and of weights for which
- * `changes` is true. All other data is shared. */
+/* Copies a list of weights as frozen ones. The data of a weight are copied if they may change: if the weight is
+ * trainable, or if `changes` is true of it. Otherwise both lists share them. */
 static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Weight *w, const Lora *l), const Lora *lora,
                    Arena *a)
 {

@@ -71,11 +71,11 @@ bool hyperparameter_is_later(const char *key)
 
 bool hyperparameter_stated(const Hyperparameters *hyper, const char *key)
 {
-    Hyperparameters usual;
+    Hyperparameters with_default;
     for (size_t k = KEYS_OF_SPECIFICATION_1; k < KEYS; k++)
         if (strcmp(keys[k].key, key) == 0
-            && value_read(keys[k].type, keys[k].range, keys[k].fallback, (char *)&usual + keys[k].offset, NULL))
-            return memcmp((const char *)hyper + keys[k].offset, (const char *)&usual + keys[k].offset, keys[k].size) != 0;
+            && value_read(keys[k].type, keys[k].range, keys[k].fallback, (char *)&with_default + keys[k].offset, NULL))
+            return memcmp((const char *)hyper + keys[k].offset, (const char *)&with_default + keys[k].offset, keys[k].size) != 0;
     return true;
 }
 

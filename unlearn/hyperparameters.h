@@ -41,7 +41,7 @@ struct Method;
 /* Sets the defaults of all keys, then the values of the method, then those of the preset. preset: NULL or "" for
  * none. */
 bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e);
-/* Which of the two sets a key: "preset" (which overrides the method), "method", or NULL where the default holds. */
+/* What sets a key: "preset" (which overrides the method), "method", or NULL where the default holds. */
 const char *hyperparameter_source(const struct Method *m, const char *preset, const char *key);
 /* Sets one key, which may be an older name. */
 bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e);

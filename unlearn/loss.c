@@ -89,7 +89,8 @@ Node *sequence_gain(MethodStep *s, const Part *p)
     return op_sub(s->tape, sequence_nll(s, p, p->z), before);
 }
 
-/* u = RN(beta d), w = RN(sigmoid(-u)), m = RN(sum RN(log sigmoid(u)) / n), k = RN(-scale/beta); the loss is RN(k m). */
+/* u = RN(beta d), w = RN(sigmoid(-u)), m = RN(sum RN(log sigmoid(u)) / n) over the n elements of d, k =
+ * RN(-scale/beta); the loss is RN(k m). */
 LogOdds log_odds(MethodStep *s, Node *d, float scale)
 {
     Tape *t = s->tape;

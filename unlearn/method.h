@@ -52,7 +52,7 @@ enum {
     RETAIN_ASIDE    = 1 << 24,      // steps read the retain samples only to take random answers from them
     RANDOM_OR_REFUSAL = 1 << 25,    // NEEDS_RANDOM becomes NEEDS_REFUSAL where answers = refusal
     FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, except under forget_rows = shifted
-    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters beside the first weights
+    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters beside the first round's weights
     WHOLE_RESULT    = 1 << 28       // `finish` also writes into the weights that have adapters
 };
 
@@ -124,7 +124,7 @@ typedef struct {
     size_t count;
     const OptimiserSlot *slots;
     Node **sum;                     // [count] what the optimiser gets: the hook may replace them
-    Node **of[ROLE_COUNT];          // [count] under GRADIENTS_APART those of each role; NULL: not in the step
+    Node **of[ROLE_COUNT];          // [count] under GRADIENTS_APART the gradients of each role; NULL: not in the step
 } Gradients;
 
 /* The equation of a method in words, for people. Any part may be NULL. */

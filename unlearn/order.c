@@ -7,7 +7,7 @@
 /* --- phases and epochs --- */
 
 /* The number of steps in one epoch of a role's list. Together they read every sample once. */
-static int64_t pass(const UnlearnRequest *r, Role role)
+static int64_t steps_of_list(const UnlearnRequest *r, Role role)
 {
     if (r->whole)
         return 1;
@@ -22,17 +22,17 @@ static int schedule_of(const UnlearnRequest *r, unsigned needs)
 /* schedule = interleaved: how many retain steps follow a forget step. */
 static int64_t retain_steps(const UnlearnRequest *r)
 {
-    const int64_t whole = pass(r, ROLE_RETAIN) / pass(r, ROLE_FORGET);
-    return r->v.retain_steps ? r->v.retain_steps : whole ? whole : 1;
+    const int64_t ratio = steps_of_list(r, ROLE_RETAIN) / steps_of_list(r, ROLE_FORGET);
+    return r->v.retain_steps ? r->v.retain_steps : ratio ? ratio : 1;
 }
 
 /* The number of steps in the first n epochs of the request (unlearn_steps in unlearn.h). */
-static int64_t steps_of(const UnlearnRequest *r, unsigned needs, int64_t n)
+static int64_t steps_of_request(const UnlearnRequest *r, unsigned needs, int64_t n)
 {
     const int schedule = schedule_of(r, needs);
     if (schedule == STEPS_JOINT)
-        return n * pass(r, method_forgets(needs) ? ROLE_FORGET : ROLE_RETAIN);
-    const int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), k = retain_steps(r);
+        return n * steps_of_list(r, method_forgets(needs) ? ROLE_FORGET : ROLE_RETAIN);
+    const int64_t forget = steps_of_list(r, ROLE_FORGET), retain = steps_of_list(r, ROLE_RETAIN), k = retain_steps(r);
     if (schedule == STEPS_INTERLEAVED)
         return n * (retain + (retain + k - 1) / k);
     return n * retain + (r->v.forget_epochs && r->v.forget_epochs < n ? r->v.forget_epochs : n) * forget;
@@ -40,7 +40,7 @@ static int64_t steps_of(const UnlearnRequest *r, unsigned needs, int64_t n)
 
 int64_t unlearn_steps(const UnlearnRequest *r, int64_t epochs)
 {
-    return steps_of(r, method_needs(r->method, &r->v), epochs);
+    return steps_of_request(r, method_needs(r->method, &r->v), epochs);
 }
 
 /* Writes the phase of a step (from 0) to *phase. Returns how many earlier steps had the same phase. */
@@ -51,7 +51,7 @@ static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
     *phase = STEP_JOINT;
     if (schedule == STEPS_JOINT)
         return step;
-    int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), done = 0;
+    int64_t forget = steps_of_list(r, ROLE_FORGET), retain = steps_of_list(r, ROLE_RETAIN), done = 0;
     if (schedule == STEPS_INTERLEAVED)
         forget = 1, retain = retain_steps(r);
     else if (r->v.forget_epochs && step >= (done = r->v.forget_epochs * (forget + retain))) {
@@ -65,8 +65,8 @@ static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
 
 static int64_t epoch_of(const Order *o, int64_t step)
 {
-    int64_t n = step / steps_of(o->request, o->needs, 1);
-    while (steps_of(o->request, o->needs, n + 1) <= step)       // after the last epoch that forgets, epochs are shorter
+    int64_t n = step / steps_of_request(o->request, o->needs, 1);
+    while (steps_of_request(o->request, o->needs, n + 1) <= step)       // after the last epoch that forgets, epochs are shorter
         n++;
     return n;
 }
@@ -99,7 +99,7 @@ static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
     EpochOrder *text = &o->draws[list][0], *picture = &o->draws[list][1];
     const uint64_t seed = (uint64_t)o->request->v.seed;
     const size_t n = text->n + picture->n, batch = o->request->batch;
-    const int64_t steps = pass(o->request, list), epoch = turn / steps;
+    const int64_t steps = steps_of_list(o->request, list), epoch = turn / steps;
     const size_t begin = (size_t)(turn % steps) * batch, end = begin + batch < n ? begin + batch : n;
     const size_t seen = begin * picture->n / n, pictures = end * picture->n / n - seen;
     for (size_t k = 0; k < pictures; k++)
@@ -126,7 +126,7 @@ static size_t repeat(uint32_t *chosen, size_t n, size_t times)
 void order_choose(Order *o, int64_t step)
 {
     const UnlearnRequest *r = o->request;
-    const int64_t within = phase_of(o, step, &o->phase);
+    const int64_t turn = phase_of(o, step, &o->phase);
     o->epoch = epoch_of(o, step);
     for (Role role = 0; role < ROLE_COUNT; role++) {
         const Role list = list_of(role);
@@ -134,7 +134,7 @@ void order_choose(Order *o, int64_t step)
         if (!method_reads(o->needs, role) || o->phase == (role == ROLE_RETAIN ? STEP_FORGET : STEP_RETAIN))
             continue;
         o->count[role] = r->whole ? choose_whole(&r->role[list], o->chosen[role])
-                                  : choose_batch(o, list, within, o->chosen[role]);
+                                  : choose_batch(o, list, turn, o->chosen[role]);
         if (role == ROLE_RANDOM)
             o->count[role] = repeat(o->chosen[role], o->count[role], (size_t)r->v.random_answers);
     }

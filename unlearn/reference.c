@@ -76,9 +76,9 @@ Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, 
     Tensor all_outputs = tensor_f32(t->arena, shape_of(2, all, count ? r->outputs[role][chosen[0]].shape.dim[1] : (size_t)0));
     float *to = all_outputs.f32;
     for (size_t k = 0; k < count && to; k++) {
-        const Tensor *one = &r->outputs[role][chosen[k]];
-        memcpy(to, one->f32, tensor_bytes(*one));
-        to += shape_size(one->shape);
+        const Tensor *from = &r->outputs[role][chosen[k]];
+        memcpy(to, from->f32, tensor_bytes(*from));
+        to += shape_size(from->shape);
     }
     return name && all_outputs.f32 ? tape_input(t, name, all_outputs) : NULL;
 }

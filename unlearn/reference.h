@@ -8,13 +8,13 @@
 
 typedef struct {
     const Model *model;                 // NULL: the method needs no reference
-    bool    hidden;                     // the outputs are the hidden states of `layer`; false: the logits
+    bool    hidden;                     // the outputs are hidden state `layer`; false: the logits
     size_t  layer;
     Tensor *outputs[ROLE_COUNT];        // for each sample of a role's list; data NULL: not computed so far
     Arena  *arena;                      // owns what is kept
 } Reference;
 
-/* The outputs of a forward pass on which the method is defined: its logits or, where r->hidden, the hidden states of
+/* The outputs of a forward pass that the method's loss reads: its logits or, where r->hidden is true, hidden state
  * r->layer at the rows that have logits. */
 Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch *b);
 /* The outputs for the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows` says

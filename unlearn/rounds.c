@@ -61,7 +61,7 @@ static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
     return true;
 }
 
-/* Copies the trained weights before the first round; back: restores them, because each round begins with them. */
+/* Copies the trained weights before the first round. back: restores them, because each round begins with them. */
 static bool first_weights(Rounds *r, bool back, Error *e)
 {
     const Weights *w = r->model->weights;
@@ -132,7 +132,7 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, A
     return !e->failed;
 }
 
-static bool adapters_renew(Rounds *r, Error *e);
+static bool adapter_renew(Rounds *r, Error *e);
 
 static bool reference_make(Rounds *r, UnlearnRequest *q, Error *e)
 {
@@ -159,31 +159,31 @@ static bool trainer_begin(Rounds *r, Error *e)
     return trainer_make(&r->trainer, r->model, &c, r->all, e);
 }
 
-static Lora *own(const Rounds *r) { return adapters_last(r->adapters); }
+static Lora *trained_adapter(const Rounds *r) { return adapters_last(r->adapters); }
 
-static bool adapter_each(const Rounds *r) { return own(r) && r->plan.method->needs & ADAPTER_EACH; }
+static bool adapter_each(const Rounds *r) { return trained_adapter(r) && r->plan.method->needs & ADAPTER_EACH; }
 
 /* MERGE_LIVE: a frozen copy of the last round's adapter stays live, and a new one is started behind it. */
 static bool adapter_freeze(Rounds *r, Error *e)
 {
     const char *name = arena_format(r->all, "the adapter of round %zu", r->round);
-    return name && adapters_add_frozen(r->adapters, &r->earlier[r->round - 1], name, r->all, e) && adapters_renew(r, e);
+    return name && adapters_add_frozen(r->adapters, &r->earlier[r->round - 1], name, r->all, e) && adapter_renew(r, e);
 }
 
-/* Prepares the adapter of the next round: a new one for each round, or the last one, which was merged or frozen, or
- * stays. */
+/* Prepares the adapter of the next round (rounds.h, merge): the last one goes on, or a new one begins after the last
+ * one was merged, frozen or kept in `earlier`. */
 bool round_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)
         return true;
     if (adapter_each(r))
-        return first_weights(r, true, e) && adapters_renew(r, e);
+        return first_weights(r, true, e) && adapter_renew(r, e);
     return r->plan.merge == MERGE_LIVE ? adapter_freeze(r, e) : r->plan.merge == MERGE_NO || round_merge(r, e);
 }
 
 static bool project(const Rounds *r, Error *e)
 {
-    return !r->plan.subspace || subspace_apply(r->plan.subspace, own(r), e);
+    return !r->plan.subspace || subspace_apply(r->plan.subspace, trained_adapter(r), e);
 }
 
 bool round_begin(Rounds *r, Error *e)
@@ -244,11 +244,11 @@ bool round_step(Rounds *r, Error *e)
 /* Keeps a copy of the adapters, if the method needs them in later rounds. */
 static bool earlier_keep(Rounds *r, Error *e)
 {
-    if (!own(r) || !(r->plan.method->needs & NEEDS_EARLIER || r->plan.merge == MERGE_LIVE))
+    if (!trained_adapter(r) || !(r->plan.method->needs & NEEDS_EARLIER || r->plan.merge == MERGE_LIVE))
         return true;
     if (!r->earlier)
         r->earlier = arena_zalloc(r->all, r->plan.count * sizeof *r->earlier);
-    return (r->earlier && lora_copy(&r->earlier[r->round], own(r), r->all))
+    return (r->earlier && lora_copy(&r->earlier[r->round], trained_adapter(r), r->all))
         || error_no_memory(e, "unlearn: no memory for the adapters of round %zu", r->round + 1);
 }
 
@@ -261,14 +261,14 @@ bool round_end(Rounds *r, Error *e)
     if ((r->plan.method->loss && !unlearn_finish(r->unlearn, e)) || !earlier_keep(r, e))
         return false;
     r->round++;
-    r->unmerged = own(r) != NULL && r->plan.method->loss;
+    r->unmerged = trained_adapter(r) != NULL && r->plan.method->loss;
     return true;
 }
 
 /* Starts the adapter anew: A is drawn from seed + round, and B is zero. */
-static bool adapters_renew(Rounds *r, Error *e)
+static bool adapter_renew(Rounds *r, Error *e)
 {
-    Lora fresh, *lora = own(r);
+    Lora fresh, *lora = trained_adapter(r);
     Arena scratch = arena_make(e);
     bool good = lora_make(&fresh, r->model->weights, lora->config, r->plan.seed + r->round, &scratch, e);
     for (size_t k = 0; good && k < lora->factors.count; k++)
@@ -281,15 +281,15 @@ static bool adapters_renew(Rounds *r, Error *e)
 bool round_merge(Rounds *r, Error *e)
 {
     bool good = true;
-    if (!own(r))
+    if (!trained_adapter(r))
         return true;
     if (r->plan.merge == MERGE_LIVE && r->plan.count > 1)
         return error_set(e, "unlearn.merge is live: the adapters of the rounds stay apart, expected no merging");
     if (!adapter_each(r))
-        return lora_merge(own(r), r->model->weights, e) && adapters_renew(r, e);
+        return lora_merge(trained_adapter(r), r->model->weights, e) && adapter_renew(r, e);
     for (size_t k = 0; good && k < r->round; k++)
         good = lora_merge(&r->earlier[k], r->model->weights, e);
-    return good && adapters_renew(r, e);
+    return good && adapter_renew(r, e);
 }
 
 void rounds_close(Rounds *r)

@@ -84,12 +84,12 @@ typedef struct {
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* model->lora must be adapters_live(adapters). The rounds train the last adapter and may add others; with count 0 the
- * model has no adapter. False: the request of a round is refused (unlearn_check says for which reasons), or memory
- * ran out. */
+/* model->lora must be adapters_live(adapters). The rounds train the last adapter and may add others. With
+ * adapters->count 0 the model has no adapter. False: the request of a round is refused (unlearn_check says for which
+ * reasons), or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e);
-/* Does with the adapter of the round before what merge says. round_begin does it where the caller has not; a caller who
- * copies or measures the model before the round calls it first. */
+/* Does with the adapter of the last round what `merge` says. round_begin calls it where the caller has not; a caller
+ * who copies or measures the model before the round calls it first. */
 bool round_next(Rounds *r, Error *e);
 bool round_begin(Rounds *r, Error *e);
 /* Takes one optimiser step. False: the round is over. All steps are done, the method ended it (r->stopped), it has

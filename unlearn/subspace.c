@@ -6,14 +6,14 @@
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 
-#define NEGLIGIBLE 0x1p-30              // a vector that is shorter, relative to the longest one, is rounding error
-#define ORTHOGONAL 0x1p-40              // two vectors whose cosine is smaller count as orthogonal
-enum { SWEEPS = 60 };
+#define NEGLIGIBLE 0x1p-30              // a vector shorter than this, relative to the longest one, is rounding error
+#define ORTHOGONAL 0x1p-40              // two vectors whose cosine is at most this count as orthogonal
+enum { SWEEPS = 60 };                   // the most passes over all pairs of vectors
 
 /* k vectors of n numbers, one after another. */
-typedef struct { double *of; size_t k, n; } Vectors;
+typedef struct { double *at; size_t k, n; } Vectors;
 
-static double *vector(Vectors x, size_t i) { return x.of + i * x.n; }
+static double *vector(Vectors x, size_t i) { return x.at + i * x.n; }
 
 static double dot(Vectors x, size_t i, size_t j)
 {
@@ -100,12 +100,12 @@ static size_t largest(const double *value, size_t n)
  * 0. */
 static bool take(SubspacePart *p, Vectors x, Vectors y, double *value, size_t wanted, Arena *a, Error *e)
 {
-    size_t there = 0;
+    size_t found = 0;
     for (size_t i = 0; i < x.k; i++)
-        there += value[i] > 0;
-    p->rank = wanted ? wanted : there;
-    if (p->rank == 0 || p->rank > there)
-        return error_set(e, "the adapter of %s spans %zu directions, expected %zu or more", p->module, there, wanted ? wanted : 1);
+        found += value[i] > 0;
+    p->rank = wanted ? wanted : found;
+    if (p->rank == 0 || p->rank > found)
+        return error_set(e, "the adapter of %s spans %zu directions, expected %zu or more", p->module, found, wanted ? wanted : 1);
     p->right = tensor_f32(a, shape_of(2, p->rank, x.n));
     p->left = tensor_f32(a, shape_of(2, p->rank, y.n));
     p->value = arena_array(a, p->rank, sizeof *p->value);
@@ -122,19 +122,19 @@ static bool take(SubspacePart *p, Vectors x, Vectors y, double *value, size_t wa
 }
 
 /* Copies the rows of A to x, and the columns of B to y. */
-static bool factors(const LoraPair *pair, Vectors *x, Vectors *y, Arena *a)
+static bool factors_copy(const LoraPair *pair, Vectors *x, Vectors *y, Arena *a)
 {
     const Tensor f = pair->a->tensor, g = pair->b->tensor;
     const size_t k = f.shape.dim[0], in = f.shape.dim[1], out = g.shape.dim[0];
     *x = (Vectors){ arena_array(a, k * in, sizeof(double)), k, in };
     *y = (Vectors){ arena_array(a, k * out, sizeof(double)), k, out };
-    for (size_t i = 0; x->of && y->of && i < k; i++) {
+    for (size_t i = 0; x->at && y->at && i < k; i++) {
         for (size_t c = 0; c < in; c++)
             vector(*x, i)[c] = f.f32[i * in + c];
         for (size_t c = 0; c < out; c++)
             vector(*y, i)[c] = g.f32[c * k + i];
     }
-    return x->of && y->of;
+    return x->at && y->at;
 }
 
 /* Fills x with random normal numbers, drawn from the seed and the names of the module and the factor. */
@@ -143,7 +143,7 @@ static void draw(Vectors x, const char *module, const char *factor, uint64_t see
     const char *purpose = arena_format(a, "%s.%s", module, factor);
     const Random r = random_for(seed, purpose ? purpose : "");
     for (size_t c = 0; c < x.k * x.n; c++)
-        x.of[c] = random_normal(r, c);
+        x.at[c] = random_normal(r, c);
 }
 
 static bool part_make(SubspacePart *p, const LoraPair *pair, SubspaceChoice c, uint64_t seed, Arena *a, Error *e)
@@ -151,7 +151,7 @@ static bool part_make(SubspacePart *p, const LoraPair *pair, SubspaceChoice c, u
     Arena scratch = arena_make(e);
     Vectors x, y;
     *p = (SubspacePart){ .module = arena_text(a, pair->module) };
-    bool good = p->module && factors(pair, &x, &y, &scratch);
+    bool good = p->module && factors_copy(pair, &x, &y, &scratch);
     double *value = good ? arena_array(&scratch, x.k, sizeof *value) : NULL;
     if (value) {
         decompose(x, y, value);

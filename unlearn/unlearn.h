@@ -71,13 +71,13 @@ bool      unlearn_edit(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 bool      weight_adapted(const Weight *w, const Lora *lora);
 /* The first module whose adapter is not zero; NULL: there is none, or `l` is NULL. */
 const char *lora_moved(const Lora *l);
-/* The same of the last adapter alone, where `l` is several (Lora.frozen). */
+/* The same for the last adapter alone, where `l` joins several (Lora.frozen). */
 const char *lora_moved_last(const Lora *l);
 /* Frozen copies of adapters, in `a`. False: no memory. */
 bool      lora_copy(Lora *copy, const Lora *from, Arena *a);
 /* A frozen copy of `m`. Its outputs stay as they are now, whatever happens to m's trainable weights and adapters
- * later. keep_merged: they stay also when adapters are merged into m's weights. The copy leaves out adapters that are
- * still zero, which changes no bit. */
+ * later. keep_merged: the outputs stay the same also when adapters are merged into m's weights. The copy leaves out
+ * adapters that are still zero, which changes no bit. */
 Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);
 
 #endif

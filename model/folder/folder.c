@@ -52,7 +52,7 @@ typedef struct {
     Tape *tape;
 } Merging;
 
-static const Tensor *merged(void *context, const char *name, Error *e)
+static const Tensor *merged_weight(void *context, const char *name, Error *e)
 {
     const Merging *m = context;
     size_t k = 0;
@@ -62,20 +62,20 @@ static const Tensor *merged(void *context, const char *name, Error *e)
 }
 
 /* Makes a copy of the list of weights in which the weights with an adapter are F32 and have no data yet. */
-static bool merging_begin(Merging *m, Weights *list, const Weights *w, const Lora *l, Tape *t, Arena *a, Error *e)
+static bool merging_begin(Merging *m, Weights *copy, const Weights *w, const Lora *l, Tape *t, Arena *a, Error *e)
 {
     *m = (Merging){ w, arena_zalloc(a, (w->count + 1) * sizeof *m->pair), t };
-    *list = *w;
-    list->list = arena_array(a, w->count + 1, sizeof *list->list);
-    if (!m->pair || !list->list)
+    *copy = *w;
+    copy->list = arena_array(a, w->count + 1, sizeof *copy->list);
+    if (!m->pair || !copy->list)
         return error_no_memory(e, "no memory for the names of the weights");
-    memcpy(list->list, w->list, w->count * sizeof *w->list);
+    memcpy(copy->list, w->list, w->count * sizeof *w->list);
     for (size_t i = 0; i < l->count; i++) {
         const Weight *base = lora_base(&l->pairs[i], w, e);
         if (!base)
             return false;
         m->pair[base - w->list] = lora_find(l, l->pairs[i].module);
-        list->list[base - w->list].tensor = (Tensor){ .shape = base->tensor.shape, .dtype = F32 };
+        copy->list[base - w->list].tensor = (Tensor){ .shape = base->tensor.shape, .dtype = F32 };
     }
     return true;
 }
@@ -86,10 +86,10 @@ bool folder_write_merged(const char *folder, const char *source, const Weights *
     Arena a = arena_make(e), step = arena_make(e);
     Tape t = tape_make(&step, e);
     Merging m;
-    Weights list;
+    Weights copy;
     t.no_grad = true;
-    const bool good = !e->failed && merging_begin(&m, &list, w, l, &t, &a, e)
-        && folder_write_made(folder, source, &list, c, (StoreMaker){ merged, &m }, e);
+    const bool good = !e->failed && merging_begin(&m, &copy, w, l, &t, &a, e)
+        && folder_write_made(folder, source, &copy, c, (StoreMaker){ merged_weight, &m }, e);
     arena_free(&step);
     arena_free(&a);
     return good;

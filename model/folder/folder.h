@@ -3,10 +3,11 @@
  * The commands train, unlearn, merge and export use it.
  *
  *     new          config.json and model.safetensors
- *     adjusted     processor_config.json: the keys from which transformers computes the number of image tokens
- *                  (patch_size, vision_feature_select_strategy, num_additional_image_tokens) follow config.json
+ *     adjusted     processor_config.json: those keys from which transformers computes the number of image tokens
+ *                  (patch_size, vision_feature_select_strategy, num_additional_image_tokens) are made to agree
+ *                  with config.json
  *     copied       the files of folder_files.def, which stay true for the new weights
- *     not copied   what describes the old weights or their training: README.md, log.jsonl, optimiser state, adapters */
+ *     not copied   files about the old weights or their training (README.md, log.jsonl, optimiser state, adapters) */
 #ifndef PULSE_MODEL_FOLDER_FOLDER_H
 #define PULSE_MODEL_FOLDER_FOLDER_H
 

@@ -33,9 +33,9 @@ static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)
 
 typedef struct { const Image *in; uint8_t *rgb; const Augment *g; } Rows;
 
-static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void rows_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Rows *r = of;
+    const Rows *r = context;
     const size_t w = r->in->width, h = r->in->height;
     (void)worker;
     for (size_t y = begin; y < end; y++)

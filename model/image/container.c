@@ -75,8 +75,8 @@ static bool huffman_check(const uint8_t *p, size_t n)
     return n == 0;
 }
 
-/* The index behind the entropy-coded bytes that begin at `at`. In these bytes, ff is followed by 00 or by a restart
- * marker, d0 to d7. */
+/* The index of the first byte after the entropy-coded bytes that begin at `at`. In these bytes, ff is
+ * followed by 00 or by a restart marker, d0 to d7. */
 static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
 {
     while (n - at >= 2 && (p[at] != 0xff || !p[at + 1] || p[at + 1] == 0xff || (p[at + 1] & 0xf8) == 0xd0))

@@ -2,7 +2,8 @@
 /* Container: checks the chunks or segments of a PNG or JPEG file before a decoder reads it.
  *
  * stb_image skips PNG checksums, leaves parts of a short palette unset and writes past its arrays on some damaged JPEG
- * tables. These checks refuse such files, so that the decoder is only given files whose segments are whole.
+ * tables. Here, container_check refuses files with a wrong checksum or such a table, so that the decoder is only given
+ * files whose segments are whole, and container_fill_palette completes a short palette.
  * All functions are pure: they may be called from several threads at once. */
 #ifndef PULSE_MODEL_IMAGE_CONTAINER_H
 #define PULSE_MODEL_IMAGE_CONTAINER_H
@@ -24,7 +25,7 @@ bool container_check(const uint8_t *p, size_t n, const char *name, Error *e);
 bool container_size_check(size_t w, size_t h, const char *name, Error *e);
 
 /* Fills the palette of a PNG up to 256 colours; a missing colour k becomes the grey k, as in Pillow. Returns `p`
- * itself if nothing is missing; otherwise a copy in `a`, whose length *n becomes. The file must have passed
+ * itself if nothing is missing; otherwise a copy in `a`, and *n becomes its length. The file must have passed
  * container_check. NULL: no memory. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a);
 

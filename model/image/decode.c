@@ -20,12 +20,12 @@ static void refuse(const char *name, const char *reason, Error *e)
         error_set(e, "%s: the picture cannot be decoded (%s)", name, reason);
 }
 
-/* An upper bound for each single allocation that decoding a file of `file` bytes with w x h pixels needs. 16-bit
+/* An upper bound for each single allocation that decoding a file of file_bytes bytes with w x h pixels needs. 16-bit
  * RGBA with filter bytes, and a progressive JPEG's coefficients in blocks of up to 64 x 64, take at most 8 bytes a
  * pixel; growing buffers may double that. */
-static size_t bytes_needed(size_t file, size_t w, size_t h)
+static size_t bytes_needed(size_t file_bytes, size_t w, size_t h)
 {
-    const size_t most = 16 * (w + 64) * (h + 64) + 2 * file;
+    const size_t most = 16 * (w + 64) * (h + 64) + 2 * file_bytes;
     return most < STB_BYTES_MAX ? most : STB_BYTES_MAX;
 }
 

@@ -25,8 +25,8 @@ typedef struct {
     unsigned orientation;         // the file's EXIF tag, 1 to 8, not yet applied to `rgb`; 0: there is no file
 } Image;
 
-/* A square with the picture in its middle, at (side - length) / 2 rounded down, and `colour` around it: LLaVA's
- * expand2square. */
+/* Pads the picture to a square of its longer side, as LLaVA's expand2square does. The picture is in the middle (its
+ * left and top margins are rounded down), and `colour` is around it. */
 bool image_pad(Image *out, const Image *in, const uint8_t colour[3], Arena *a, Error *e);
 /* The part of width x height pixels whose top left pixel is (left, top). Fails if it does not fit. */
 bool image_crop(Image *out, const Image *in, size_t left, size_t top, size_t width, size_t height, Arena *a, Error *e);

@@ -36,7 +36,7 @@ static unsigned tiff_orientation(const uint8_t *p, size_t n)
     const size_t at = number(p + 4, 4, little);
     if (number(p + 2, 2, little) != 42 || at > n || n - at < 2)
         return 1;
-    const size_t stated = number(p + at, 2, little), there = (n - at - 2) / ENTRY, entries = stated < there ? stated : there;
+    const size_t stated = number(p + at, 2, little), room = (n - at - 2) / ENTRY, entries = stated < room ? stated : room;
     for (size_t k = 0; k < entries; k++) {
         const uint8_t *entry = p + at + 2 + k * ENTRY;
         if (number(entry, 2, little) == ORIENTATION_TAG)

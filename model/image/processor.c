@@ -41,7 +41,7 @@ void image_normalise(float *out, const Image *in, const ImageProcessor *s)
 
 /* The size after the resize. Either both edges are given, or only the shortest; the other is then in proportion,
  * rounded down. */
-static void resized(const ImageProcessor *s, const Image *in, size_t *width, size_t *height)
+static void resized_size(const ImageProcessor *s, const Image *in, size_t *width, size_t *height)
 {
     *width = s->shortest ? s->shortest : s->width;
     *height = s->shortest ? s->shortest : s->height;
@@ -60,7 +60,7 @@ bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, E
         colour[c] = (uint8_t)(s->mean[c] * 255);
     if (s->pad && !image_pad(&x, &x, colour, a, e))
         return false;
-    resized(s, &x, &width, &height);
+    resized_size(s, &x, &width, &height);
     if (s->resize && !image_resize(&x, &x, width, height, s->filter, a, e))
         return false;
     if (s->crop && (x.width < s->crop_width || x.height < s->crop_height))
@@ -76,11 +76,11 @@ bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, E
 bool image_preprocess(float *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e)
 {
     size_t width, height;
-    Image placed;
+    Image fitted;
     ArenaMark mark = arena_mark(a);
-    bool ok = image_processor_size(s, &width, &height, e) && image_fit(&placed, in, s, a, e);
+    bool ok = image_processor_size(s, &width, &height, e) && image_fit(&fitted, in, s, a, e);
     if (ok)
-        image_normalise(out, &placed, s);
+        image_normalise(out, &fitted, s);
     arena_release(a, mark);
     return ok;
 }

@@ -80,7 +80,7 @@ static bool side_read(size_t *out, const json_t *v, const char *key, const char 
     return true;
 }
 
-static bool both_read(size_t *width, size_t *height, const json_t *v, const char *key, const char *path, Error *e)
+static bool width_height_read(size_t *width, size_t *height, const json_t *v, const char *key, const char *path, Error *e)
 {
     if (!json_is_object(v))
         return side_read(width, v, key, path, e) && side_read(height, v, key, path, e);
@@ -94,7 +94,7 @@ static bool both_read(size_t *width, size_t *height, const json_t *v, const char
 static bool sizes_read(ImageProcessor *s, const json_t *root, const char *path, Error *e)
 {
     const json_t *size = present(root, "size"), *crop = present(root, "crop_size");
-    if (crop && !both_read(&s->crop_width, &s->crop_height, crop, "crop_size", path, e))
+    if (crop && !width_height_read(&s->crop_width, &s->crop_height, crop, "crop_size", path, e))
         return false;
     const json_t *edge = json_is_object(size) ? json_object_get(size, "shortest_edge") : size;
     if (edge && json_is_object(size) && json_object_size(size) != 1)
@@ -103,7 +103,7 @@ static bool sizes_read(ImageProcessor *s, const json_t *root, const char *path, 
         return side_read(&s->shortest, edge, "size", path, e);
     if (size) {
         s->shortest = 0;
-        return both_read(&s->width, &s->height, size, "size", path, e);
+        return width_height_read(&s->width, &s->height, size, "size", path, e);
     }
     return true;
 }
@@ -208,17 +208,17 @@ static bool inner_read(ImageProcessor *out, bool *found, const char *path, Arena
 bool image_processor_open(ImageProcessor *out, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
-    const char *alone = arena_format(&a, "%s/preprocessor_config.json", folder);
-    const char *all = arena_format(&a, "%s/processor_config.json", folder);
+    const char *own_path = arena_format(&a, "%s/preprocessor_config.json", folder);
+    const char *shared_path = arena_format(&a, "%s/processor_config.json", folder);
     ImageProcessor inner;
-    bool found = false, ok = alone && all && (!file_exists(all) || inner_read(&inner, &found, all, &a, e));
-    if (ok && found && !file_exists(alone))
+    bool found = false, ok = own_path && shared_path && (!file_exists(shared_path) || inner_read(&inner, &found, shared_path, &a, e));
+    if (ok && found && !file_exists(own_path))
         *out = inner;
     else if (ok)
-        ok = image_processor_read(out, alone, e);
+        ok = image_processor_read(out, own_path, e);
     if (ok && found && !same_settings(out, &inner))
         ok = error_set(e, "%s: image_processor and preprocessor_config.json say different things, expected one of them or the same in"
-                          " both", all);
+                          " both", shared_path);
     arena_free(&a);
     return ok;
 }

@@ -8,8 +8,9 @@
 
 enum { FRACTION = 22 };
 
+/* The input pixels from which one output pixel is computed, and their weights. */
 typedef struct {
-    size_t   lo, count;        // the input pixels lo … lo + count - 1 have a weight
+    size_t   lo, count;        // the input pixels lo … lo + count - 1
     int32_t *weight;           // [count], times 2^22
 } Reach;
 
@@ -38,7 +39,8 @@ static double filter_weight(ImageFilter f, double x)
     return f == IMAGE_BICUBIC ? cubic(x) : f == IMAGE_BILINEAR ? triangle(x) : box(x);
 }
 
-/* The weights of output pixel i. They are divided, in double, by their sum, and then rounded to fixed point. */
+/* The weights of output pixel i, for `in` input pixels. They are divided, in double, by their sum, and then rounded to
+ * fixed point. `w` is scratch memory for them. */
 static void reach_fill(Reach *r, size_t i, size_t in, double scale, ImageFilter f, double *w)
 {
     double stretch = scale < 1 ? 1 : scale, support = filter_support(f) * stretch, inverse = 1 / stretch;
@@ -101,15 +103,15 @@ static bool resize_columns(Image *out, const Image *in, ImageFilter f, Arena *a)
 
 static bool resize_into(Image *out, const Image *in, ImageFilter f, Arena *a, Error *e)
 {
-    Image wide = *in;
+    Image horizontal = *in;
     if (out->width != in->width) {
-        wide = (Image){ .width = out->width, .height = in->height, .rgb = arena_array(a, out->width * in->height, 3) };
-        if (!wide.rgb || !resize_rows(&wide, in, f, a))
+        horizontal = (Image){ .width = out->width, .height = in->height, .rgb = arena_array(a, out->width * in->height, 3) };
+        if (!horizontal.rgb || !resize_rows(&horizontal, in, f, a))
             return error_no_memory(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
     }
     if (out->height == in->height)
-        memcpy(out->rgb, wide.rgb, 3 * out->width * out->height);
-    else if (!resize_columns(out, &wide, f, a))
+        memcpy(out->rgb, horizontal.rgb, 3 * out->width * out->height);
+    else if (!resize_columns(out, &horizontal, f, a))
         return error_no_memory(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
     return true;
 }

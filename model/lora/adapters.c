@@ -4,7 +4,7 @@
 #include <string.h>
 #include "model/weights_plan.h"
 
-/* Fails if adapter k and an earlier one have read the same weight whole. */
+/* Fails if adapter k and an earlier one both replace the same weight of the model (modules_to_save). */
 static bool whole_once(const Lora *list, const char *const *name, size_t k, Error *e)
 {
     for (size_t j = 0; j < k; j++)
@@ -16,7 +16,8 @@ static bool whole_once(const Lora *list, const char *const *name, size_t k, Erro
     return true;
 }
 
-/* Adds a pair behind the other pairs of its module; its factors get names of their own. */
+/* Adds a pair behind the other pairs of its module. The factors of a second or later pair have its number in their
+ * names. */
 static bool join_pair(Lora *l, const LoraPair *p, Arena *a)
 {
     size_t nth = 1;

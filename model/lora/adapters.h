@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Adapters: one adapter or several beside one model. All of them are live, and the last one may train.
+/* Adapters: one adapter or several beside one model. The forward pass uses all of them, and the last one may train.
  *
  *     Adapters all = { .count = 0 };
- *     adapters_add(&all, &first, "out/adapter", &arena, &e);            // trained before
+ *     adapters_add(&all, &first, "out/adapter", &arena, &e);            // trained earlier
  *     adapters_add(&all, &own, "new", &arena, &e);                      // freezes `first`
  *     model_make(&m, &config, &w, adapters_live(&all), positions, &arena, &e);
  *     ... train adapters_last(&all)->factors ...
@@ -20,13 +20,13 @@ typedef struct {
     Lora        *list;         // [count] in the order in which they are summed
     const char **name;         // [count] their names in error sentences, for example folders
     size_t       count;        // 0: there are none
-    Lora         live;         // all adapters as one, made by lora_join; not for lora_save
+    Lora         live;         // all adapters as one, which the forward pass uses (lora_join); not for lora_save
 } Adapters;
 
 /* Adds an adapter behind the others, and freezes the others. Fails if lora_join fails. */
 bool adapters_add(Adapters *s, const Lora *l, const char *name, Arena *a, Error *e);
-/* Adds a frozen adapter before the last one, which can train further. `live` gets a new list of factors, so a trainer
- * that was made before must be made again. */
+/* Adds a frozen adapter before the last one, which may go on training. `live` gets a new list of factors, so a trainer
+ * that exists already must be made again. */
 bool adapters_add_frozen(Adapters *s, const Lora *l, const char *name, Arena *a, Error *e);
 /* All adapters as one, for the forward pass; NULL: there are none. If there is an adapter, the pointer stays valid
  * when others are added. `s` may be NULL. */
@@ -35,8 +35,8 @@ const Lora *adapters_live(const Adapters *s);
 Lora *adapters_last(const Adapters *s);
 
 /* Joins n adapters into one. The factors of the second pair of a module are called "<module>.lora_A.2.weight". The
- * pairs of the last adapter begin at l->frozen. Fails if two adapters have read the same weight whole; the sentence
- * calls adapter k name[k]. */
+ * pairs of the last adapter begin at l->frozen. Fails if two adapters replace the same weight of the model
+ * (modules_to_save); the sentence names adapter k as name[k]. */
 bool lora_join(Lora *l, const Lora *list, const char *const *name, size_t n, Arena *a, Error *e);
 
 #endif

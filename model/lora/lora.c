@@ -48,8 +48,8 @@ static float scale_of(float alpha, int64_t rank, bool rslora)
     if (round_decides(v, v * 0x1p-51, &low))
         return low;
     float high = nextafterf(low, INFINITY);
-    double m = ((double)low + high) / 2, square = (double)alpha * alpha;
-    return fma(m * m, (double)rank, -square) < 0 ? high : low;
+    double m = ((double)low + high) / 2, alpha_squared = (double)alpha * alpha;
+    return fma(m * m, (double)rank, -alpha_squared) < 0 ? high : low;
 }
 
 /* The path of the module whose weight this is, if it is a linear layer; otherwise NULL. Embedding tables are
@@ -71,13 +71,13 @@ bool lora_config_check(const LoraConfig *c, Error *e)
     return true;
 }
 
-static bool add_pair(Lora *l, const char *module, const Weight *w, const LoraConfig *one, Arena *a)
+static bool add_pair(Lora *l, const char *module, const Weight *w, const LoraConfig *own, Arena *a)
 {
-    const size_t r = (size_t)one->rank;
+    const size_t r = (size_t)own->rank;
     const Shape base = w->tensor.shape;
     LoraPair *p = &l->pairs[l->count++];
-    *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1], one->alpha,
-                     scale_of(one->alpha, one->rank, one->rslora), NULL };
+    *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1], own->alpha,
+                     scale_of(own->alpha, own->rank, own->rslora), NULL };
     l->factors.count += 2;
     *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])),
                       !w->idle, w->idle };
@@ -98,17 +98,17 @@ bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted,
     bool good = l->pairs && l->factors.list;
     for (size_t i = 0; good && i < w->count; i++) {
         const char *module = linear_module_of(w->arch, &w->list[i], a);
-        LoraConfig one = config;
-        if (module && wanted(module, &w->list[i], context, &one))
-            good = (lora_config_check(&one, e) || error_prefix(e, "%s", module)) && add_pair(l, module, &w->list[i], &one, a);
+        LoraConfig own = config;
+        if (module && wanted(module, &w->list[i], context, &own))
+            good = (lora_config_check(&own, e) || error_prefix(e, "%s", module)) && add_pair(l, module, &w->list[i], &own, a);
     }
     return (good || e->failed || error_no_memory(e, "lora: no memory for the factors")) && !e->failed
         && weights_index(&l->factors, e);
 }
 
-static bool wanted_by_pattern(const char *module, const Weight *base, const void *context, LoraConfig *one)
+static bool wanted_by_pattern(const char *module, const Weight *base, const void *context, LoraConfig *own)
 {
-    (void)one;
+    (void)own;
     return !base->idle && name_matches(context, module);
 }
 

@@ -52,7 +52,7 @@ typedef struct {
     size_t     frozen;         // how many of the first pairs belong to other adapters, which do not train (adapters.h)
     Weights    factors;        // "<module>.lora_A.weight", "<module>.lora_B.weight" for each pair; trainable, except in
                                // layers that the forward pass never runs: these change no output, but are merged too
-    const Weight **whole;      // [whole_count] the model's weights that lora_load has read whole (modules_to_save)
+    const Weight **whole;      // [whole_count] the model's weights that lora_load replaced (modules_to_save)
     size_t     whole_count;
 } Lora;
 
@@ -66,18 +66,18 @@ bool lora_config_check(const LoraConfig *c, Error *e);      // fails if rank or 
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
 /* Writes the adapters. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
-const LoraPair *lora_find(const Lora *l, const char *module);   // the first pair; NULL: there is none; `l` may be NULL
+const LoraPair *lora_find(const Lora *l, const char *module);   // its first pair; NULL: there is none; `l` may be NULL
 /* Replaces each adapted weight W by RN(W + s sum_r B A), with op_lora_merge, one pair of a module after the other. The
  * result is F32, in the arena of `w`. To undo it, load the weights again. */
 bool lora_merge(const Lora *l, Weights *w, Error *e);
-/* The same for one pair and the pairs that follow it. lora_base gives the weight that the pair adapts. lora_merged
- * gives the merged weight, in the memory of the tape, which is reset first. NULL after a failure. */
+/* lora_base gives the weight that a pair adapts. lora_merged merges the pair, and the pairs that follow it by `next`,
+ * into a copy of this weight, in the memory of the tape, which is reset first. NULL after a failure. */
 Weight *lora_base(const LoraPair *p, const Weights *w, Error *e);
 const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error *e);
 
-/* Makes the factors of the modules that `wanted` chooses, before they have numbers. `one` begins as `config`, and
- * `wanted` may change it for its module. For lora*.c only. */
-typedef bool (*LoraWanted)(const char *module, const Weight *base, const void *context, LoraConfig *one);
+/* lora_begin makes the pairs of the modules that `wanted` chooses; the numbers of A are not set yet. `own` is the
+ * configuration of one module: it begins as `config`, and `wanted` may change it. For lora*.c only. */
+typedef bool (*LoraWanted)(const char *module, const Weight *base, const void *context, LoraConfig *own);
 bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a,
                 Error *e);
 

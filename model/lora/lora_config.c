@@ -68,8 +68,8 @@ static bool kind_check(const json_t *config, const char *path, Error *e)
 }
 
 /* Some start values are made from the base weights: PEFT subtracts the product of the first factors from W, also
- * when it loads the adapter. This program does not, so they are refused. All other start values matter only when
- * training begins. */
+ * when it loads the adapter. This program does not, so such start values are refused. All other start values matter
+ * only when training begins. */
 static bool start_check(const json_t *config, const char *path, Error *e)
 {
     static const char *const harmless[] = { "gaussian", "eva", "orthogonal", "mica" };
@@ -94,8 +94,8 @@ static bool is_plain(const char *pattern)
     return pattern[strspn(pattern, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] == 0;
 }
 
-/* Translates the item at *from, and writes the translation at `to`. Returns the end of the translation; NULL: the
- * item is not known. */
+/* Translates the next item of a pattern, which begins at *from: a character, an escape or the start of a group. Writes
+ * the translation at `to`. Returns the end of the translation; NULL: the item is not known. */
 static char *item_translate(const char **from, bool *in_class, char *to)
 {
     const char *p = *from;
@@ -116,7 +116,7 @@ static char *item_translate(const char **from, bool *in_class, char *to)
         return NULL;
     const bool count = !*in_class && strchr("*+?}", p[0]);
     *in_class = p[0] == '[' || (*in_class && p[0] != ']');
-    *from += 1 + (count && p[1] == '?');                 // a lazy quantifier matches the same paths
+    *from += 1 + (count && p[1] == '?');                 // lazy or greedy, a quantifier matches the same paths
     return to + sprintf(to, "%c", p[0]);
 }
 

@@ -6,7 +6,7 @@
  * Python. A key fits a module if it matches the module's whole path in the file, or the end of the path behind a
  * dot: re.match("(.*\.)?(KEY)$", path).
  * The first key that fits applies, in the order of the file, for ranks and alphas separately (PEFT since 0.14; older
- * versions differ only for a module that fits different keys of the two).
+ * versions differ only for a module whose rank and alpha come from different keys).
  * Expressions may have characters, ., \d, \w, classes, groups, alternatives, ^, $ and the quantifiers * + ? {m,n}; any
  * other expression is refused, with its text. */
 #ifndef PULSE_MODEL_LORA_LORA_CONFIG_H

@@ -15,8 +15,8 @@
 
 /* --- Writing ---
  *
- * PEFT looks up modules by their names in transformers' memory, which changed in version 4.52 (name_memory). The files
- * that are written here open under older and newer versions:
+ * PEFT looks up modules by their names in transformers' memory. These names changed in version 4.52 (name_memory).
+ * Files that are written here open under older and newer versions:
  *     - "target_modules" is a pattern that matches both names
  *     - the factors have the Hub's names, which are the older ones; newer versions of PEFT convert them
  *     - PEFT does not convert a weight that is saved whole, so it is written under both names */
@@ -120,7 +120,8 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
     return config;
 }
 
-/* Adds a module that is saved whole: under the Hub's name if its name in memory ends with it, otherwise under both. */
+/* Adds a module that is saved whole: under the Hub's name alone if its name in memory ends with the Hub's, otherwise
+ * under both names. */
 static void saved_add(json_t *saved, const char *hub, Arena *a)
 {
     const char *memory = hub ? name_memory(hub, a) : NULL;
@@ -225,6 +226,7 @@ static bool parts_make(Parts *p, const Store *s, Arena *a, Error *e)
     return p->parts || error_no_memory(e, "%s: no memory", s->path);
 }
 
+/* The part that is called `first` followed by `second` in the model; NULL: there is none. */
 static Part *part_find(const Parts *p, const char *first, const char *second)
 {
     const size_t n = strlen(first);
@@ -234,8 +236,9 @@ static Part *part_find(const Parts *p, const char *first, const char *second)
     return NULL;
 }
 
-/* Takes rank and alpha from the patterns that fit the module's path in the file. */
-static bool wanted_by_file(const char *module, const Weight *base, const void *context, LoraConfig *one)
+/* True for the modules that have a factor in the file. Takes rank and alpha from the patterns that fit the module's
+ * path in the file. */
+static bool wanted_by_file(const char *module, const Weight *base, const void *context, LoraConfig *own)
 {
     char path[600];
     const Parts *p = context;
@@ -244,7 +247,7 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
     if (a) {
         snprintf(path, sizeof path, "%.*s", (int)(strlen(a->file_name) - strlen(PREFIX FACTOR_A)),
                  a->file_name + strlen(PREFIX));
-        *one = lora_config_of(p->config, path);
+        *own = lora_config_of(p->config, path);
     }
     return a || part_find(p, module, FACTOR_B);
 }
@@ -288,22 +291,22 @@ static bool factors_take(Lora *l, const Parts *p, const char *path, Error *e)
 static bool whole_take(Lora *l, Weights *w, const Parts *p, bool take, const char *path, Error *e)
 {
     for (size_t i = 0; i < w->count; i++) {
-        Weight *one = &w->list[i];
-        if (!part_find(p, one->name, ""))
+        Weight *weight = &w->list[i];
+        if (!part_find(p, weight->name, ""))
             continue;
-        if (take && !weights_own(w, one, e))
+        if (take && !weights_own(w, weight, e))
             return false;
-        if (!part_take(p, one->name, "", &one->tensor, take ? one->tensor.f32 : NULL, path, e))
+        if (!part_take(p, weight->name, "", &weight->tensor, take ? weight->tensor.f32 : NULL, path, e))
             return false;
         if (take) {
-            one->trainable = !one->idle;
-            l->whole[l->whole_count++] = one;
+            weight->trainable = !weight->idle;
+            l->whole[l->whole_count++] = weight;
         }
     }
     return true;
 }
 
-/* Whether the part is a copy of a used one: the file may have a weight that is saved whole under the names of two
+/* Whether part x is a copy of a used part: the file may have a weight that is saved whole under the names of two
  * layouts. */
 static bool is_copy(const Parts *p, const Part *x)
 {

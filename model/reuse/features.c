@@ -44,7 +44,7 @@ static bool below(const char *name, const char *module)
     return strncmp(name, module, n) == 0 && name[n] == '.';
 }
 
-static bool trains(const Weights *w)
+static bool tower_trains(const Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)
         if (w->list[k].trainable && below(w->list[k].name, "vision_tower"))
@@ -54,7 +54,7 @@ static bool trains(const Weights *w)
 
 bool features_frozen(const Model *m)
 {
-    return !trains(m->weights) && !(m->lora && trains(&m->lora->factors));
+    return !tower_trains(m->weights) && !(m->lora && tower_trains(&m->lora->factors));
 }
 
 void features_count(const Features *x, size_t *lookups, size_t *found)

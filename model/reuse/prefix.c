@@ -9,7 +9,7 @@
  * that precede it in its samples. */
 typedef struct {
     int32_t id, picture;                 // picture: an image token's index in the list of pictures; -1: a text token
-    int32_t parent, child, next;         // child: the first row after this one; next: the parent's next child; -1: none
+    int32_t parent, child, next;         // child: one row that follows; next: the parent's next child; -1: none
     int32_t depth;                       // the position of the token
 } Row;
 
@@ -148,7 +148,8 @@ typedef struct {
 
 enum { LOOK_BACK = 256 };
 
-/* The picture of sample k, which often is the same as that of an earlier sample. -1: none, or memory ran out. */
+/* The index of sample k's picture in x->picture. Earlier samples often have the same picture, so LOOK_BACK of them are
+ * asked first. -1: none, or memory ran out. */
 static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
 {
     const float *pixels = r->samples[k].pixels;
@@ -188,20 +189,20 @@ static bool samples_add(Prefixes *x, Round *r, size_t limit, Error *e)
  * the whole sample. */
 static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Error *e)
 {
-    size_t runs = 0, keys = 0, pictures = 0;
+    size_t segments = 0, keys = 0, pictures = 0;
     for (size_t k = 0; k < r->count; k++)
         if (r->known[k] < r->samples[k].n) {
-            runs++;
+            segments++;
             keys += r->samples[k].n;
         }
     const Architecture *arch = x->model->config.arch;
-    const Shape one = config_pixels(&x->model->config);
+    const Shape picture_shape = config_pixels(&x->model->config);
     *b = (Batch){ .tokens = x->count - r->from };
     b->ids = arena_array(a, b->tokens, sizeof *b->ids);
     b->positions = arena_array(a, b->tokens, sizeof *b->positions);
-    b->segments = arena_array(a, 4 * runs, sizeof *b->segments);
+    b->segments = arena_array(a, 4 * segments, sizeof *b->segments);
     b->keys = arena_array(a, keys, sizeof *b->keys);
-    const float **pixels = arena_array(a, runs, sizeof *pixels);
+    const float **pixels = arena_array(a, segments, sizeof *pixels);
     if (!b->ids || !b->positions || !b->segments || !b->keys || !pixels)
         return error_no_memory(e, "prefixes: out of memory");
     for (size_t k = 0, at = 0; k < r->count; k++) {
@@ -213,18 +214,19 @@ static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Er
                4 * sizeof(int32_t));
         memcpy(b->keys + b->key_count, r->path[k], s->n * sizeof *b->keys);
         b->key_count += s->n;
-        bool shows = false;
+        bool has_picture = false;
         for (size_t i = known; i < s->n; i++, at++) {
             b->ids[at] = s->ids[i];
             b->positions[at] = x->row[r->path[k][i]].depth;
-            shows |= s->ids[i] == x->model->config.image_token_index;
+            has_picture |= s->ids[i] == x->model->config.image_token_index;
         }
-        if (shows)
+        if (has_picture)
             pixels[pictures++] = s->pixels;
     }
-    size_t each = arch->pictures * shape_size(one);
+    size_t each = arch->pictures * shape_size(picture_shape);
     b->pictures = pictures * arch->pictures;
-    b->pixels = tensor_f32(a, shape_of(4, b->pictures, one.dim[0], one.dim[1], one.dim[2]));
+    b->pixels = tensor_f32(a, shape_of(4, b->pictures, picture_shape.dim[0], picture_shape.dim[1],
+                                         picture_shape.dim[2]));
     for (size_t k = 0; k < pictures && b->pixels.f32; k++)
         memcpy(b->pixels.f32 + k * each, pixels[k], each * sizeof(float));
     return b->pixels.f32 || error_no_memory(e, "prefixes: out of memory for pictures");
@@ -232,12 +234,12 @@ static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Er
 
 /* Lists the rows whose logits are wanted in b->rows, each once. Returns, for each row of `map`, the index of its
  * logits in this list. */
-static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *b, RowMap *map, Arena *a)
+static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree_rows, Batch *b, RowMap *map, Arena *a)
 {
     size_t all = 0;
     for (size_t k = 0; k < r->count; k++)
         all += r->samples[k].n;
-    int32_t *index = arena_array(a, tree, sizeof *index), *spread = arena_array(a, all, sizeof *spread);
+    int32_t *index = arena_array(a, tree_rows, sizeof *index), *spread = arena_array(a, all, sizeof *spread);
     *map = (RowMap){ arena_array(a, all, sizeof *map->labels), arena_array(a, r->count + 1, sizeof *map->row_offsets),
                      0, r->count };
     b->rows = arena_array(a, all, sizeof *b->rows);
@@ -245,7 +247,7 @@ static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *
         *map = (RowMap){ .samples = 0 };
         return NULL;
     }
-    memset(index, 0xff, tree * sizeof *index);
+    memset(index, 0xff, tree_rows * sizeof *index);
     for (size_t k = 0; k < r->count; k++) {
         const BatchSample *s = &r->samples[k];
         map->row_offsets[k] = (int32_t)map->row_count;
@@ -340,7 +342,7 @@ Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *
         limit = x->capacity;
     if (e->failed || !round_make(&r, x, samples, *count, rows, t->arena, e) || !samples_add(x, &r, limit, e))
         return NULL;
-    // the new rows do not fit beside the kept ones: forget these, and add the samples to an empty tree
+    // the new rows do not fit beside the kept ones: forget the kept ones, and add the samples to an empty tree
     if (x->count > x->capacity && r.from > 0) {
         prefixes_forget(x);
         r.count = *count;

@@ -42,10 +42,10 @@ size_t    prefixes_rows(const Prefixes *x);
 /* The number of rows that were run so far, over all calls. */
 size_t    prefixes_run_rows(const Prefixes *x);
 
-/* The logits that model_forward gives for batch_pack of the samples, bit for bit; `map` is in the tape's arena. It
+/* The logits that model_forward gives for batch_pack of the samples, bit for bit; `map` is in the tape's arena. A call
  * always takes the first of the *count samples, and then the next ones as long as all together have at most `limit`
- * new rows, and at most prefixes_capacity. *count becomes the number of samples that it took. The result is NULL if
- * no row is wanted, and on failure, which the tape's Error tells. Fails as batch_pack does. */
+ * new rows, and at most prefixes_capacity. *count becomes the number of samples that the call took. The result is
+ * NULL if no row is wanted, and on failure, which the tape's Error tells. Fails as batch_pack does. */
 Node     *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit,
                           BatchRows rows, RowMap *map);
 

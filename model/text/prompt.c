@@ -75,7 +75,7 @@ static bool has(TokenIds ids, int32_t id)
     return k < ids.count;
 }
 
-/* The first word of a text for which the tokenizer has no tokens; NULL: there is none. */
+/* The first word of `text` for which the tokenizer needs its unknown token; NULL: there is none. */
 static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Error *e)
 {
     for (size_t n; *(text += strspn(text, " \t\r\n")); text += n) {
@@ -87,7 +87,7 @@ static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Err
     return NULL;
 }
 
-/* Every word of the prompt must have tokens of its own. */
+/* Every word of the prompt must have tokens other than the unknown token. */
 static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a,
                           Error *e)
 {

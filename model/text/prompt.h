@@ -18,8 +18,8 @@
  *     all_text         every token except the first and those of the picture
  *     all_plus_image   every token except the first
  * The answer begins behind the longest common prefix of the ids with the answer and the ids without it.
- * Errors: the tokenizer has no <image> token, the question or the answer contains a special token, or the answer has no
- * tokens. */
+ * Errors: a picture is given but the tokenizer has no <image> token, the tokenizer needs its unknown token for a word,
+ * the question or the answer contains a special token, or the answer has no tokens. */
 #ifndef PULSE_MODEL_TEXT_PROMPT_H
 #define PULSE_MODEL_TEXT_PROMPT_H
 

@@ -80,7 +80,7 @@ static bool tokens_check(const Reading *r, const char *key, const json_t *value)
     return true;
 }
 
-static const AddedToken *added_of(const Tokenizer *t, const char *id)
+static const AddedToken *added_find(const Tokenizer *t, const char *id)
 {
     char text[16];
     for (size_t i = 0; i < t->added_count; i++) {
@@ -105,7 +105,7 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
     if (!json_is_object(value) && !json_is_null(value))
         return error_set(r->error, "%s: \"%s\" must be an object from ids to tokens", r->path, key);
     json_object_foreach((json_t *)value, id, one) {
-        const AddedToken *a = added_of(r->tokenizer, id);
+        const AddedToken *a = added_find(r->tokenizer, id);
         const char *text = token_text(one);
         if (!a || !text || strcmp(a->text.at, text) || !same_flag(one, "lstrip", a->lstrip) || !same_flag(one, "rstrip", a->rstrip)
             || !same_flag(one, "single_word", a->single_word) || !same_flag(one, "normalized", a->normalized)
@@ -118,8 +118,8 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
 
 /* --- What tokenizer.json does by itself --- */
 
-/* Whether the template adds ids on one side of a text, and these ids are the single token under `key`, if it is
- * given. */
+/* Whether the template adds the `count` ids at `id` on one side of a text. If the file gives a token under `key`, it
+ * must be the only one that is added. */
 static bool adds(const Reading *r, const int32_t *id, size_t count, const char *key)
 {
     const char *text = token_text(json_object_get(r->root, key));
@@ -135,6 +135,7 @@ static bool marks_first(const TextSteps *s)
     return false;
 }
 
+/* The value may be null, true if `yes`, and false if `no`. */
 static bool agrees(const Reading *r, const char *key, const json_t *value, bool yes, bool no)
 {
     return json_is_null(value) || (json_is_true(value) && yes) || (json_is_false(value) && no)

@@ -5,7 +5,7 @@
  *     TokenIds ids = tokenizer_encode(t, "what is this ?", TOKENIZER_SPECIAL, arena, error);
  *
  * These parts are supported, and Sequences of them; they cover LLaMA's tokenizer in its legacy and its newer form, and
- * the tokenizer of the shipped world:
+ * the tokenizer of the shipped data set (fixtures/world):
  *     model            BPE with byte fallback, unk (fused or not) and ignore_merges
  *     added tokens     with lstrip, rstrip, single_word and normalized
  *     normalizers      Prepend and Replace (of a string)

@@ -107,6 +107,7 @@ void pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank)
 
 /* A symbol of the piece, in a linked list. Its id is -1 once it has been merged into its left neighbour. */
 typedef struct { int32_t id; size_t previous, next; } Symbol;
+/* A merge that may be applied: symbol `at`, whose id is `left`, with the next symbol, whose id is `right`. */
 typedef struct { int32_t rank; size_t at; int32_t left, right; } Candidate;
 
 typedef struct {
@@ -144,12 +145,12 @@ static void symbols_fill(Merger *m, Span piece)
     }
 }
 
-static bool before(Candidate a, Candidate b) { return a.rank != b.rank ? a.rank < b.rank : a.at < b.at; }
+static bool goes_first(Candidate a, Candidate b) { return a.rank != b.rank ? a.rank < b.rank : a.at < b.at; }
 
 static void heap_push(Merger *m, Candidate c)
 {
     size_t i = m->waiting++;
-    for (; i > 0 && before(c, m->heap[(i - 1) / 2]); i = (i - 1) / 2)
+    for (; i > 0 && goes_first(c, m->heap[(i - 1) / 2]); i = (i - 1) / 2)
         m->heap[i] = m->heap[(i - 1) / 2];
     m->heap[i] = c;
 }
@@ -159,8 +160,8 @@ static Candidate heap_pop(Merger *m)
     Candidate top = m->heap[0], last = m->heap[--m->waiting];
     size_t i = 0, child;
     while ((child = 2 * i + 1) < m->waiting) {
-        child += child + 1 < m->waiting && before(m->heap[child + 1], m->heap[child]);
-        if (!before(m->heap[child], last))
+        child += child + 1 < m->waiting && goes_first(m->heap[child + 1], m->heap[child]);
+        if (!goes_first(m->heap[child], last))
             break;
         m->heap[i] = m->heap[child];
         i = child;
@@ -169,7 +170,7 @@ static Candidate heap_pop(Merger *m)
     return top;
 }
 
-static void consider(Merger *m, size_t at)
+static void add_candidate(Merger *m, size_t at)
 {
     size_t next = m->symbol[at].next;
     if (next >= m->count)
@@ -183,7 +184,7 @@ static void consider(Merger *m, size_t at)
 static void merge_all(Merger *m)
 {
     for (size_t i = 0; i + 1 < m->count; i++)
-        consider(m, i);
+        add_candidate(m, i);
     while (m->waiting) {
         Candidate c = heap_pop(m);
         Symbol *s = &m->symbol[c.at];
@@ -196,8 +197,8 @@ static void merge_all(Merger *m)
         if (s->next < m->count)
             m->symbol[s->next].previous = c.at;
         if (c.at > 0)
-            consider(m, s->previous);
-        consider(m, c.at);
+            add_candidate(m, s->previous);
+        add_candidate(m, c.at);
     }
 }
 

@@ -79,7 +79,8 @@ static void parts_strip(Parts *p, const TextStep *s)
     }
 }
 
-/* Every mark becomes a blank. Encoding may have added a mark to the first token, so marks are removed there. */
+/* Every mark becomes a blank. Encoding may have added a mark to the first token, so there
+ * marks are removed instead, unless the step never adds one. */
 static bool parts_metaspace(Parts *p, const TextStep *s, Arena *scratch)
 {
     TextStep blank = { .kind = STEP_REPLACE, .from = s->to, .to = { " ", 1 } };

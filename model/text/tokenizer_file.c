@@ -194,11 +194,11 @@ static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
     json_array_foreach(list, i, v) {
         int32_t id = (int32_t)json_integer_value(json_object_get(v, "id"));
         Span text = tokenizer_keep(json_object_get(v, "content"), a);
-        int32_t there = text.at ? tokenizer_find(t, text) : -1;
-        if (there >= 0 && there != id)
+        int32_t known_id = text.at ? tokenizer_find(t, text) : -1;
+        if (known_id >= 0 && known_id != id)
             return error_set(e, "%s: added token \"%.80s\" has id %d, but the vocabulary says %d", t->name, text.at,
-                             (int)id, (int)there);
-        if (there < 0 && !token_place(t, id, text, e))
+                             (int)id, (int)known_id);
+        if (known_id < 0 && !token_place(t, id, text, e))
             return false;
         bool special = tokenizer_flag(v, "special", false);
         t->added[t->added_count++] = (AddedToken){

@@ -63,7 +63,7 @@ void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);    
 /* Adds the ids of one piece. The piece is cut into characters; then the merge with the lowest rank is applied, the
  * leftmost one of equal rank first, until no merge is possible. */
 bool    tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
-/* Applies one step to a text: PREPEND, REPLACE or STRIP. */
+/* Applies one step to a text: PREPEND or REPLACE. */
 bool    step_apply(const TextStep *s, Span in, TextBuffer *out);
 
 #endif

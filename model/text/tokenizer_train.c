@@ -282,11 +282,11 @@ static bool write_files(const Trainer *t, const char *folder)
 {
     FileWriter w;
     const char *path = arena_format(t->arena, "%s/tokenizer.json", folder);
-    const char *beside = arena_format(t->arena, "%s/tokenizer_config.json", folder);
-    if (!path || !beside || !file_make_folder(folder, t->error) || !file_begin(&w, path, t->error))
+    const char *config_path = arena_format(t->arena, "%s/tokenizer_config.json", folder);
+    if (!path || !config_path || !file_make_folder(folder, t->error) || !file_begin(&w, path, t->error))
         return false;
     write_tokenizer(w.stream, t);
-    return file_finish(&w, t->error) && file_write(beside, config, sizeof config - 1, t->error);
+    return file_finish(&w, t->error) && file_write(config_path, config, sizeof config - 1, t->error);
 }
 
 bool tokenizer_train(const char *folder, const char *const *words, size_t count, size_t merges, Error *e)

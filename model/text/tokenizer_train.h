@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes the tokenizer of a small world, in which every given word is one token and every other text can still be
- * encoded.
+/* Makes a tokenizer for a small vocabulary: every given word is one token, and every other text can still be encoded.
  *
  * It writes FOLDER/tokenizer.json (BPE with byte fallback and ignore_merges) and FOLDER/tokenizer_config.json, so
  * that transformers' AutoTokenizer opens the folder. Text is cut at white space, and "▁" is put before each piece;

@@ -27,7 +27,7 @@ static const char *const kinds[] = { "", "adam.m.", "adam.v." };
 enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 6 };        // besides the digest
 
 /* The digest of the tensors in the order of the list: the three kinds of each slot, then the others. */
-static Digest content(const Entry *list, size_t n)
+static Digest content_digest(const Entry *list, size_t n)
 {
     Hash h = hash_begin();
     for (size_t k = 0; k < n; k++)
@@ -62,7 +62,7 @@ bool checkpoint_save(const Trainer *r, const char *folder, const char *identity,
         list[n++] = (Entry){ "train.memory", typed(F32, (float *)(uintptr_t)r->memory, TRAINER_MEMORY) };
     }
     if (done && !e->failed) {
-        Digest d = content(list, n);
+        Digest d = content_digest(list, n);
         list[n++] = (Entry){ "train.digest", typed(U8, d.hex, strlen(d.hex)) };
         done = store_write(path, list, n, e);
     }
@@ -92,7 +92,7 @@ static bool same_identity(const Store *s, const char *identity, Error *e)
         || error_set(e, "%s: the checkpoint belongs to another training, expected identity %s", s->path, identity));
 }
 
-/* The file's tensors, in the order that `content` needs, with their shapes checked; NULL on failure. */
+/* The file's tensors, in the order that `content_digest` needs, with their shapes checked; NULL on failure. */
 static Entry *gather(const Optimiser *o, const Store *s, const char *identity, Arena *a, Error *e)
 {
     const struct { const char *name; Dtype dtype; size_t n; } others[OTHERS] = {
@@ -123,7 +123,7 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
     const Tensor *digest = list ? want(s, "", "train.digest", U8, shape_of(1, (size_t)64), e) : NULL;
     if (!digest)
         return false;
-    if (memcmp(content(list, slots + OTHERS).hex, digest->u8, 64) != 0)
+    if (memcmp(content_digest(list, slots + OTHERS).hex, digest->u8, 64) != 0)
         return error_set(e, "%s: the checkpoint was changed since it was written, because its SHA-256 is not that of train.digest; "
                             "remove it to begin anew", s->path);
     // list[slots + k] is others[k] of gather

@@ -5,18 +5,19 @@
  *     <name>                             the trainable weights
  *     adam.m.<name>, adam.v.<name>       AdamW's moments
  *     train.step I64                     how many steps were taken
- *     train.powers F64                   beta1^t and beta2^t
+ *     train.powers F64                   beta1^t and beta2^t after step t
  *     train.identity U8                  a text that identifies the training
  *     train.log.bytes I64, train.log U8  how far the training's log was written, and its SHA-256 up to there
  *     train.memory F32                   what the objective keeps from step to step
  *     train.digest U8                    the SHA-256 of all the other tensors with their names
  *
- * The file is written whole or not at all. Loading finds any bit that was changed since. */
+ * The file is written whole or not at all. Loading fails if any bit was changed since then. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 
 #include "model/training/train.h"
 
+/* How far the log was written. */
 typedef struct {
     int64_t bytes;               // 0: there is no log, or it is empty
     Digest  digest;              // of these bytes

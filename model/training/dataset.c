@@ -6,19 +6,19 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-enum { LINE_LEAST = 32 };      // the least bytes of a sample: its required keys need as many
+enum { LINE_LEAST = 32 };      // the fewest bytes of a line: the required keys of a sample need as many
 
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {
     const int32_t twin = name_map_find(s->ids, x->id);
-    const size_t text = strlen(x->question) + strlen(x->answer);
+    const size_t text_bytes = strlen(x->question) + strlen(x->answer);
     if (twin >= 0)
         error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
     else if (s->count == s->ids->capacity)
         error_set(e, "more samples than the %zu there is room for", s->ids->capacity);
-    else if (text > LIMIT_SAMPLE_TEXT)
-        error_set(e, "question and answer have %zu bytes, expected at most %d", text, LIMIT_SAMPLE_TEXT);
-    if (twin >= 0 || s->count == s->ids->capacity || text > LIMIT_SAMPLE_TEXT
+    else if (text_bytes > LIMIT_SAMPLE_TEXT)
+        error_set(e, "question and answer have %zu bytes, expected at most %d", text_bytes, LIMIT_SAMPLE_TEXT);
+    if (twin >= 0 || s->count == s->ids->capacity || text_bytes > LIMIT_SAMPLE_TEXT
         || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);

@@ -34,7 +34,7 @@ bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
  * empty. */
 bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
-/* The same for readers of other formats: dataset_begin makes room for `capacity` samples, dataset_add adds one. */
+/* For readers of other formats: dataset_begin makes room for `capacity` samples, dataset_add adds one. */
 bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Error *e);
 /* Adds a copy of the sample, whose texts and options must outlive the data set. Fails if the id is not new or the
  * picture is missing. */

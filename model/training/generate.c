@@ -59,17 +59,17 @@ static bool generate(const Model *m, const BatchSample *prompt, Next next, const
     const size_t length = prompt->n + max_tokens;
     int32_t *ids = arena_array(&a, length, sizeof *ids), *targets = arena_array(&a, length, sizeof *targets);
     BatchSample s = { ids, targets, prompt->n, prompt->pixels, 0 };
-    bool right = x && ids && targets;
-    if (right) {
+    bool good = x && ids && targets;
+    if (good) {
         memcpy(ids, prompt->ids, prompt->n * sizeof *ids);
         prefixes_allow(x, length);
     }
-    for (size_t i = 0; right && i < length; i++)
+    for (size_t i = 0; good && i < length; i++)
         targets[i] = -1;
-    for (*count = 0; right && *count < max_tokens;) {
+    for (*count = 0; good && *count < max_tokens;) {
         targets[s.n - 1] = 0;                            // any target, so that the last row's logits are computed
-        right = next(x, &s, how, *count, &out[*count], &a, e);
-        if (!right)
+        good = next(x, &s, how, *count, &out[*count], &a, e);
+        if (!good)
             break;
         targets[s.n - 1] = -1;
         ids[s.n++] = out[*count];
@@ -78,7 +78,7 @@ static bool generate(const Model *m, const BatchSample *prompt, Next next, const
     }
     prefixes_free(x);
     arena_free(&a);
-    return right && !e->failed;
+    return good && !e->failed;
 }
 
 bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t max_tokens, size_t *count, Error *e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* HeldOut: how a model in training answers samples that it is not trained on. These are the samples of a file whose
- * split is "test".
+/* HeldOut: how a model in training answers samples that it is not trained on: the samples of a file that have the split
+ * "test".
  *
  * `loss` is the cross-entropy of cross_entropy.h over all their supervised tokens, RN(sum of nll / tokens). It is one
  * mean, so it does not depend on how many samples are scored at a time. Pictures are never augmented. The

@@ -9,7 +9,7 @@
 #include "tensor/base/file.h"
 #include "tensor/store.h"
 
-enum { CACHE_MAX = 1 << 29 };
+enum { CACHE_MAX = 1 << 29 };      // once the decoded pictures take so many bytes, no more are kept
 
 struct PictureCache {
     const char *folder;

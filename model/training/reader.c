@@ -16,10 +16,10 @@ static bool has_special(const Tokenizer *t, const char *token, int64_t id, const
 
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e)
 {
-    char *tokenizer = arena_format(a, "%s/tokenizer.json", model_folder);
+    char *tokenizer_path = arena_format(a, "%s/tokenizer.json", model_folder);
     size_t width, height;
     *r = (Reader){ .pixels = config_pixels(c), .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
-    if (!tokenizer || !image_processor_open(&r->images, model_folder, e)
+    if (!tokenizer_path || !image_processor_open(&r->images, model_folder, e)
         || !image_processor_size(&r->images, &width, &height, e))
         return false;
     const size_t *want = r->pixels.dim;
@@ -30,18 +30,18 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of "
                             "%d", model_folder,
                          c->arch->pictures, want[0], IMAGE_CHANNELS);
-    const Tokenizer *text = tokenizer_open(tokenizer, a, e);
-    if (!text)
+    const Tokenizer *tokenizer = tokenizer_open(tokenizer_path, a, e);
+    if (!tokenizer)
         return false;
-    if (tokenizer_size(text) > (size_t)c->text.vocab_size)
-        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, tokenizer_size(text) - 1,
+    if (tokenizer_size(tokenizer) > (size_t)c->text.vocab_size)
+        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer_path, tokenizer_size(tokenizer) - 1,
                          (long long)c->text.vocab_size);
-    if (!has_special(text, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer, e)
-        || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e)
-        || !text_config_check(model_folder, text, c->text.eos_token_id, e))
+    if (!has_special(tokenizer, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer_path, e)
+        || !has_special(tokenizer, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer_path, e)
+        || !text_config_check(model_folder, tokenizer, c->text.eos_token_id, e))
         return false;
-    generation_config_check(model_folder, text, c->text.eos_token_id, false, &r->generation);
-    r->style = (PromptStyle){ text, template, mask, config_image_tokens(c), false };
+    generation_config_check(model_folder, tokenizer, c->text.eos_token_id, false, &r->generation);
+    r->style = (PromptStyle){ tokenizer, template, mask, config_image_tokens(c), false };
     return true;
 }
 

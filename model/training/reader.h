@@ -53,7 +53,7 @@ bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchS
  * as the answer. Its memory is in `scratch`, which the caller may reset afterwards. */
 bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool options, Arena *scratch, Error *e);
 /* Reads a sample whose picture was read before: `pixels` are used again, and not copied. The answer is `answer`
- * (NULL: the sample's own); with prompt = true there is none. The picture must not have been augmented. */
+ * (NULL: the sample's own); with prompt = true there is no answer. The picture must not have been augmented. */
 bool reader_again(const Reader *r, const Dataset *from, const Sample *x, const char *answer, bool prompt, const float *pixels,
                   BatchSample *out, Arena *a, Error *e);
 

@@ -17,8 +17,8 @@ const char *kind_name(Kind k) { return kinds[k]; }
 const char *sample_pair(const char *id, Arena *a)
 {
     const char *dash = strrchr(id, '-');
-    const bool told = dash && dash > id && (!strcmp(dash, "-image") || !strcmp(dash, "-text"));
-    return told ? arena_format(a, "%.*s", (int)(dash - id), id) : NULL;
+    const bool has_ending = dash && dash > id && (!strcmp(dash, "-image") || !strcmp(dash, "-text"));
+    return has_ending ? arena_format(a, "%.*s", (int)(dash - id), id) : NULL;
 }
 
 static const struct { const char *key; size_t at; bool needed; } texts[] = {

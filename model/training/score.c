@@ -53,13 +53,13 @@ static bool score_all(Prefixes *x, const BatchSample *samples, size_t count, siz
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
     t.no_grad = true;
-    bool right = !e->failed;
-    for (size_t first = 0, n; right && first < count; first += n) {
+    bool good = !e->failed;
+    for (size_t first = 0, n; good && first < count; first += n) {
         n = count - first;
-        right = score_batch(x, &t, samples + first, &n, limit, out + first, a);
+        good = score_batch(x, &t, samples + first, &n, limit, out + first, a);
     }
     arena_free(&scratch);
-    return right && !e->failed;
+    return good && !e->failed;
 }
 
 bool score_with(Prefixes *x, const BatchSample *samples, size_t count, SampleScore *out, Arena *a, Error *e)
@@ -71,7 +71,7 @@ bool score_samples(const Model *m, const BatchSample *samples, size_t count, siz
                    Arena *a, Error *e)
 {
     Prefixes *x = prefixes_make(m, 0, e);
-    bool right = x && score_all(x, samples, count, tokens ? tokens : BATCH_TOKENS, out, a, e);
+    bool good = x && score_all(x, samples, count, tokens ? tokens : BATCH_TOKENS, out, a, e);
     prefixes_free(x);
-    return right;
+    return good;
 }

@@ -10,7 +10,7 @@
 
 typedef struct {
     float    nll;              // RN(sum of nll over the supervised tokens)
-    float    ce;               // RN(sum / T)
+    float    ce;               // RN(the same sum / T)
     size_t   tokens;           // T, the number of supervised tokens
     size_t   right;            // supervised tokens that are the argmax of their row
     bool     exact;            // right == T: greedy decoding would give exactly this answer

@@ -24,7 +24,8 @@ typedef struct {
     int64_t   epoch;
 } Stream;
 
-/* Fails if the file has no sample, if the `step` fields are not 0, 1, 2 … in this order, or if `batch` is 0. */
+/* Fails if the file has no sample, if the `step` fields do not begin at 0 and rise by 0 or 1 from line to line, or if
+ * `batch` is 0. */
 bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
                  Arena *a, Error *e);
 /* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the

@@ -132,8 +132,8 @@ static bool finite(float x)
     return x - x == 0;
 }
 
-/* Whether all new weights and moments are finite. Without clipping no norm is computed, so only they show a
- * gradient that is not finite. */
+/* Whether all new weights and moments are finite. Without clipping no norm is computed, so a gradient that is not
+ * finite shows only in them. */
 static bool finite_update(const Optimiser *o)
 {
     for (size_t k = 0; k < o->count; k++) {

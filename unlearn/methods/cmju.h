@@ -17,8 +17,8 @@ typedef struct {
 
 /* Sets group [n] from the saliency of each of n tensors in text and in pictures, in binary64.
  *  - In each modality the saliency is divided by (the largest one + 1e-12), which gives s_t and s_m.
- *  - The max(1, floor(n share)) tensors with the highest s_t + s_m are salient; of equal ones, the first. All others
- *    are frozen.
+ *  - The max(1, floor(n share)) tensors with the highest s_t + s_m are salient; where sums are equal, the first.
+ *    All others are frozen.
  *  - With r = s_t/(s_t + s_m + 1e-12), a salient tensor is in the text group where r > 1/2 + margin, in the picture
  *    group where r < 1/2 - margin, and shared otherwise.
  * `a` is scratch memory; false: there is none. */

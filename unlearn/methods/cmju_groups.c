@@ -17,12 +17,12 @@ static double divisor(const double *x, size_t n)
 bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group,
                     Arena *a)
 {
-    double *both = arena_array(a, n, sizeof *both), most_t = divisor(text, n), most_m = divisor(picture, n);
+    double *both = arena_array(a, n, sizeof *both), divisor_t = divisor(text, n), divisor_m = divisor(picture, n);
     uint32_t *order = arena_array(a, n, sizeof *order);
     if (!both || !order)
         return false;
     for (size_t k = 0; k < n; k++) {
-        both[k] = text[k] / most_t + picture[k] / most_m;
+        both[k] = text[k] / divisor_t + picture[k] / divisor_m;
         group[k] = CMJU_FROZEN;
     }
     if (!scores_rank(both, n, order, a))
@@ -30,7 +30,7 @@ bool cmju_partition(const double *text, const double *picture, size_t n, double 
     const size_t salient = (size_t)((double)n * share);
     for (size_t i = 0; i < (salient ? salient : 1) && i < n; i++) {
         const size_t k = order[i];
-        const double s_t = text[k] / most_t, s_m = picture[k] / most_m, r = s_t / (s_t + s_m + 1e-12);
+        const double s_t = text[k] / divisor_t, s_m = picture[k] / divisor_m, r = s_t / (s_t + s_m + 1e-12);
         group[k] = r > 0.5 + margin ? CMJU_TEXT : r < 0.5 - margin ? CMJU_PICTURE : CMJU_SHARED;
     }
     return true;

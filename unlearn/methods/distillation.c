@@ -36,7 +36,7 @@ static Node *undial_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* q is the softmax of logits of which the label's is -infinity, so q is finite even where p_y rounds to 1. */
+/* q is the softmax of logits in which the label's logit is -infinity, so q is finite even where p_y rounds to 1. */
 static Node *ce_u_loss(MethodStep *s)
 {
     Loss loss = { .step = s };

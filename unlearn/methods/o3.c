@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* O3: each request has an adapter of its own. It learns random answers and stays orthogonal to the adapters of earlier
- * requests.
+/* O3: each request has an adapter of its own, which learns random answers and stays orthogonal to the adapters of
+ * earlier requests.
  *
- *     L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2, over the adapters j of the rounds before      Gao 2024
+ *     L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2, over the adapters j of earlier rounds      Gao 2024
  *
  * A [r, in] is the first factor of the adapter of a linear map, and the sum also runs over all maps. In the paper, a
  * detector reads the input of a question and chooses among the adapters. Here all adapters act on every input: they are

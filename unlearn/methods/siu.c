@@ -6,7 +6,7 @@
  *
  * The alternates answer the forget questions with the substitute name. K_S is 0 at the tokens of the substitute name:
  * the tokens that only the alternate has. K_V is 0 at the ids of the concept's name: the ids that only the forget
- * answer has. */
+ * answer has. M is N, or B with kl_norm = batch (method.h). */
 #include "unlearn/terms/terms.h"
 
 static Node *siu_loss(MethodStep *s)

@@ -6,9 +6,10 @@
  *     W_a = W_0 trained on CE(retain), the anchor,                      D_a = W_a - W_0
  *     an entry of D_f is zeroed where D_f D_a < 0 and k rho |D_a| < |D_f|, rho = |D_f| / (|D_a| + eps);  W = W_0 + D_f'
  *
- * The steps of the request train W_f. After the last one, W_a is trained in as many steps, with a new optimiser.
- * `sculpt` is k. The paper leaves two things open, which we chose: the first `retain_count` retained samples take part,
- * and each weight tensor has its own rho.
+ * In rho, |.| is the norm of a whole tensor; elsewhere it is the absolute value of an entry. eps is 1e-8, and D_f' is
+ * D_f after entries were zeroed. The steps of the request train W_f. After the last one, W_a is trained in as many
+ * steps, with a new optimiser. `sculpt` is k. The paper leaves two things open, which we chose: the first
+ * `retain_count` retained samples take part, and each weight tensor has its own rho.
  *
  * Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples without a picture, sculpts it with
  * sculpt_text, and adds both changes. Its three adapters share one step and one clipping, while here each is trained

@@ -21,8 +21,8 @@ static Node *power(MethodStep *s, Node *nll, float b)
 static Node *power_of_rest(MethodStep *s, const Part *p, Node *nll, float b)
 {
     Tape *t = s->tape;
-    Node *known = power(s, nll, 1);
-    Node *rest = op_sub(t, constant_rows(t, "one", p->rows, 1), known);
+    Node *p_y = power(s, nll, 1);
+    Node *rest = op_sub(t, constant_rows(t, "one", p->rows, 1), p_y);
     return op_exp(t, op_scale(t, op_log(t, rest), b));
 }
 

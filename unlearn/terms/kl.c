@@ -2,8 +2,8 @@
 /* The divergence KL(p_ref || p) from the frozen reference model, which several methods put on the retain set.
  *
  * The public codes differ:
- * - in the divisor M (kl_norm): TOFU and open-unlearning divide by the number of all positions, MLLMU-Bench by the
- *   number of samples in the batch.
+ * - TOFU and open-unlearning divide by the number of all positions, MLLMU-Bench by the number of samples in the batch
+ *   (kl_norm, which chooses the divisor M).
  * - MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw). The gradient is then the constant
  *   -e^{z_ref}/M, so the term has no minimum.
  * - CLEAR exchanges the two distributions (kl_direction = reverse).

@@ -10,13 +10,14 @@
  *  - paper: one path runs through the model, with the best neuron of each MLP over all samples. Neurons of the language
  *    model are scored by integrated gradients on the samples without a picture, those of the vision tower by squared
  *    gradients on the samples with one. `length` is steering_coeff times the root mean square norm of the forget states
- *    in the first step. Only the path is trained: its rows of gate_proj, up_proj, and fc1 with its bias, or these rows
- *    of their adapters.
- *  - official, the public code: the path has the five best neurons of each sample, and `length` is 10. The rest is as
- *    in the paper. The code also zeroes the neurons in hooks, but only at the first position of a sample; that is left
- *    out here.
+ *    in the first step. Only the path is trained: its rows of gate_proj, up_proj, and fc1 with its bias; or, where
+ *    these maps have adapters, the A of an adapter and these rows of its B.
+ *  - official, the public code: the path has the five best neurons of each sample, and `length` is steering_coeff, 10
+ *    in that code. The rest is as in the paper. The code also zeroes the neurons in hooks, but only at the first
+ *    position of a sample; that is left out here.
  *  - open_mm: neurons are scored by |h dCE/dh| on the first four batches. The columns of down_proj and fc2 that read
- *    the best neurons of each MLP are zeroed, or those of an adapter's A, which then stay zero. Everything is trained. */
+ *    the best neurons of each MLP are zeroed, or those of an adapter's A, which then stay zero. All weights are
+ *    trained. */
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/path.h"
@@ -94,8 +95,8 @@ static void plus_distance_by_sample(Loss *loss, const Part *p, Node *o, const fl
         const size_t n = (size_t)(p->offsets[i + 1] - p->offsets[i]);
         MethodStep *s = loss->step;
         Node *rows = o ? op_slice_rows(s->tape, o, (size_t)p->offsets[i], n) : NULL;
-        const Part one = { .h = rows, .rows = n, .samples = 1 };
-        plus_distance(loss, &one, steering_aim(s, &one, u, s->hyper->steering_coeff), weight / (float)p->samples);
+        const Part sample = { .h = rows, .rows = n, .samples = 1 };
+        plus_distance(loss, &sample, steering_aim(s, &sample, u, s->hyper->steering_coeff), weight / (float)p->samples);
     }
 }
 

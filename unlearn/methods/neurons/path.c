@@ -41,7 +41,7 @@ bool path_make(Path *p, const Model *m, Arena *a, Error *e)
 }
 
 /* The activations of an MLP's neurons. */
-static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
+static const Node *activations(const Path *p, const Tape *t, const Mlp *m)
 {
     const Node *h = mlp_map_input(t, m->layers, m->layer, m->out);
     if (!h)
@@ -101,9 +101,9 @@ static void scale(const Grown *g, float a)
 
 typedef struct { Mlp *m; const float *h, *g; double *sum; size_t rows; float a; } Integral;
 
-static void integral_part(const void *of, size_t begin, size_t end, size_t worker)
+static void integral_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Integral *i = of;
+    const Integral *i = context;
     (void)worker;
     for (size_t k = begin; k < end; k++)
         for (size_t r = 0; r < i->rows; r++) {
@@ -137,7 +137,7 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
         good = cross_entropy_gradients(&t, &params, &b, samples, count);
         for (size_t l = 0; l < layers && good; l++) {
             Mlp *m = &p->mlp[p->vision + l];
-            const Node *h = neurons(p, &t, m);
+            const Node *h = activations(p, &t, m);
             if (!sum[l])
                 sum[l] = arena_zalloc(p->arena, b.tokens * m->width * sizeof(double));
             if ((good = h && sum[l]))
@@ -153,9 +153,9 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
 
 typedef struct { Mlp *m; const float *x, *g; const int32_t *rows; size_t n; } Products;
 
-static void products_part(const void *of, size_t begin, size_t end, size_t worker)
+static void products_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Products *p = of;
+    const Products *p = context;
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         double sum = 0;
@@ -172,7 +172,9 @@ void path_add_products(Mlp *m, const float *x, const float *g, const int32_t *ro
     team_run(m->width, team_grain(GRAIN, n), products_part, &(Products){ m, x, g, rows, n }, NULL);
 }
 
-static bool products(Path *p, const BatchSample *samples, size_t count, bool squared)
+/* Adds the scores of a batch (path.h). squared: those of path_squared, in the vision tower; else those of
+ * path_product. */
+static bool score_batch(Path *p, const BatchSample *samples, size_t count, bool squared)
 {
     Arena a = arena_make(p->error);
     Tape t = tape_make(&a, p->error);
@@ -182,7 +184,7 @@ static bool products(Path *p, const BatchSample *samples, size_t count, bool squ
     for (size_t k = good && b.pictures ? 0 : p->vision; good && k < (squared ? p->vision : p->count); k++) {
         Mlp *m = &p->mlp[k];
         const bool visual = k < p->vision;
-        const Node *h = neurons(p, &t, m);
+        const Node *h = activations(p, &t, m);
         if ((good = h != NULL))
             path_add_products(m, squared ? gradient_of(h) : h->out.f32, gradient_of(h), visual ? NULL : b.rows,
                               visual ? shape_size(h->out.shape) / m->width : b.row_count);
@@ -191,8 +193,8 @@ static bool products(Path *p, const BatchSample *samples, size_t count, bool squ
     return good && !p->error->failed;
 }
 
-bool path_squared(Path *p, const BatchSample *samples, size_t count) { return products(p, samples, count, true); }
-bool path_product(Path *p, const BatchSample *samples, size_t count) { return products(p, samples, count, false); }
+bool path_squared(Path *p, const BatchSample *samples, size_t count) { return score_batch(p, samples, count, true); }
+bool path_product(Path *p, const BatchSample *samples, size_t count) { return score_batch(p, samples, count, false); }
 
 bool path_choose(Path *p, size_t first, size_t last, size_t k)
 {

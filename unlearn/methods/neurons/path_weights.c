@@ -14,7 +14,7 @@ bool path_silence(const MethodRun *run, const Path *p)
         snprintf(name, sizeof name, "%s.%zu.mlp.%s", x->layers, x->layer, x->out);
         const LoraPair *pair = lora_find(m->lora, name);
         while (pair && pair < m->lora->pairs + m->lora->frozen)
-            pair = pair->next;                          // only that of the adapter that trains
+            pair = pair->next;                          // only the pair of the adapter that trains
         strncat(name, ".weight", sizeof name - strlen(name) - 1);
         Weight *w = pair ? pair->a : weights_find(m->weights, name);
         if (!w || (!pair && m->lora))                   // a tower without adapters stays as it is
@@ -37,8 +37,8 @@ static bool is_map(const char *name, const Mlp *m, const char *map, const char *
     return strcmp(name, text) == 0;
 }
 
-/* Whether `name` is that of the factor 'A' or 'B' of the adapter of a map that trains. Beside a frozen adapter of the same
- * map it is called "<map>.lora_A.2.weight". */
+/* Whether `name` is the name of factor A or B (`factor`) of an adapter of the MLP's linear map `map`. If the map has
+ * frozen adapters as well, the names of the factors that train are "<map>.lora_A.2.weight" and the like. */
 static bool is_factor(const char *name, const Mlp *m, const char *map, char factor)
 {
     char text[192];

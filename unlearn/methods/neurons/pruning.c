@@ -50,9 +50,9 @@ static Contrast contrast_of(const Hyperparameters *v)
 
 typedef struct { ManuSums *sums; const float *h; size_t tokens, channels; ManuCount count; } Channels;
 
-static void channels_part(const void *of, size_t begin, size_t end, size_t worker)
+static void channels_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Channels *c = of;
+    const Channels *c = context;
     (void)worker;
     for (size_t k = begin; k < end; k++)
         manu_add(&c->sums[k], c->h, c->tokens, c->channels, k, c->count);
@@ -93,14 +93,14 @@ static bool edit_neuron(Weights *w, size_t layer, size_t k, float keep, Error *e
     for (int i = keep == 0 ? 0 : 2; i < 3; i++) {
         char name[128];
         snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.%s.weight", layer, names[i]);
-        Weight *one = weights_find(w, name);
-        if (!one || !weights_own(w, one, e))
+        Weight *weight = weights_find(w, name);
+        if (!weight || !weights_own(w, weight, e))
             return error_set(e, "manu: there is no weight %s", name);
-        size_t rows = one->tensor.shape.dim[0], cols = one->tensor.shape.dim[1];
+        size_t rows = weight->tensor.shape.dim[0], cols = weight->tensor.shape.dim[1];
         if (i < 2)
-            memset(one->tensor.f32 + k * cols, 0, cols * sizeof(float));
+            memset(weight->tensor.f32 + k * cols, 0, cols * sizeof(float));
         for (size_t r = 0; i == 2 && r < rows; r++)
-            one->tensor.f32[r * cols + k] = keep == 0 ? 0 : keep * one->tensor.f32[r * cols + k];
+            weight->tensor.f32[r * cols + k] = keep == 0 ? 0 : keep * weight->tensor.f32[r * cols + k];
     }
     return true;
 }

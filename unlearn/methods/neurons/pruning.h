@@ -24,10 +24,11 @@
  * tower, measured on samples with a picture, or one output of gate_proj, up_proj or down_proj in the language model,
  * measured on samples without. Over the rows of a group
  *     a = A/n, d = the standard deviation, r = sqrt(Q/n);
- * each is averaged over the groups of a set, and with eps = 1e-5
+ * each is averaged over the groups of a set (index f: the forget set; r: the retain set), and with eps = 1e-5
  *     score = 2 (a_f/(a_r + eps) - 1) + 2 (d_f/(d_r + eps) - 1) + 2 (r_f/(r_r + eps) - 1).
  * The share of active rows has the weight 0 in all three codes. A channel is pruned if its score is at least the k-th
- * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0.
+ * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0. k is floor(p n),
+ * p = percent/100, n the number of channels under the threshold; in open_mm and cmju it is at least 1.
  *     form      group                     d                         layers measured      threshold           k
  *     official  one position of a sample  sqrt((Q - S S/n)/(n - 1)) all, for the last 3  one for each tower  floor(p n)
  *               over all layers

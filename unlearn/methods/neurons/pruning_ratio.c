@@ -63,9 +63,9 @@ typedef struct {
     const float *z;
 } Measured;
 
-static void positions_part(const void *of, size_t begin, size_t end, size_t worker)
+static void positions_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Measured *m = of;
+    const Measured *m = context;
     (void)worker;
     for (size_t k = begin; k < end; k++)
         for (size_t r = 0; r < m->rows; r++) {
@@ -82,17 +82,17 @@ static void measure_positions(Pruning *p, Site *s, int set, size_t rows, const N
     team_run(s->width, 8, positions_part, &(Measured){ p, s, set, rows, 0, outputs, NULL }, NULL);
 }
 
-static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+static void rows_part(const void *context, size_t begin, size_t end, size_t worker)
 {
-    const Measured *m = of;
+    const Measured *m = context;
     const bool whole = m->p->edit->hyper->manu_form == MANU_CMJU;
     (void)worker;
     for (size_t k = begin; k < end; k++) {
         const size_t at = m->l * m->s->width + k;
-        ManuSums one = { .rows = 0 };
-        manu_add(whole ? &m->s->pool[m->set][at] : &one, m->z, m->rows, m->s->width, k, m->p->count);
+        ManuSums group = { .rows = 0 };
+        manu_add(whole ? &m->s->pool[m->set][at] : &group, m->z, m->rows, m->s->width, k, m->p->count);
         if (!whole)
-            manu_group(&m->s->means[m->set][at], &one, false);
+            manu_group(&m->s->means[m->set][at], &group, false);
     }
 }
 
@@ -175,18 +175,18 @@ static bool zero_output(Weights *w, const Site *s, size_t layer, size_t k, Error
     for (int bias = 0; bias < 2; bias++) {
         char name[160];
         snprintf(name, sizeof name, "%s.%zu.mlp.%s.%s", s->layers, layer, s->name, bias ? "bias" : "weight");
-        Weight *one = weights_find(w, name);
-        if (!one && bias)
+        Weight *weight = weights_find(w, name);
+        if (!weight && bias)
             return true;
-        if (!one || !weights_own(w, one, e))
+        if (!weight || !weights_own(w, weight, e))
             return error_set(e, "manu: there is no weight %s", name);
-        const size_t columns = bias ? 1 : one->tensor.shape.dim[1];
-        memset(one->tensor.f32 + k * columns, 0, columns * sizeof(float));
+        const size_t columns = bias ? 1 : weight->tensor.shape.dim[1];
+        memset(weight->tensor.f32 + k * columns, 0, columns * sizeof(float));
     }
     return true;
 }
 
-/* Prunes among the scores begin … end - 1, which belong to the sites first … last - 1. */
+/* Prunes among the n scores at `score`, which belong to the sites first … last - 1. */
 static bool prune(Pruning *p, const double *score, size_t first, size_t last, size_t n, Error *e)
 {
     const Hyperparameters *v = p->edit->hyper;

@@ -85,7 +85,7 @@ double manu_ratio(const ManuMeans *f, const ManuMeans *r)
          + gain(f->rms, f->groups, r->rms, r->groups);
 }
 
-/* Merges two ascending runs of `order`: higher score first, then the lower index. */
+/* Merges two sorted runs of `from` into `to`: the higher score first, and of equal scores the lower index. */
 static void merge_runs(const double *score, const uint32_t *from, uint32_t *to, size_t begin, size_t middle, size_t end)
 {
     size_t a = begin, b = middle;

@@ -2,7 +2,7 @@
 /* The test's side of the hook in tensor/exact/bounds.h: it reads estimates of operators, and makes bounds too small.
  *
  * The hook works in programs that are linked with a library built with PULSE_PROBE (build/probe/). Such a program also
- * reads the environment variable PULSE_MUTANT when it starts, so that tests of an operator can run with one thing wrong:
+ * reads the environment variable PULSE_MUTANT at its start, so that tests of an operator can run with one thing wrong:
  * "softmax=0.3" multiplies the bound `softmax` by 0.3, and "~exact_even" reverses the rule for ties `exact_even`. Only
  * one thread may use these functions. */
 #ifndef PULSE_TESTS_BOUNDS_PROBE_H

@@ -459,8 +459,8 @@ static float square_sum(const float *x, size_t n, bool root)
     return out;
 }
 
-/* E = RN(RN(sum D^2) / (R C)) with D = RN(h - aim), and dL/dh = RN(2 weight D / (R C)). All rows
- * have one aim, or each has its own. */
+/* E = RN(RN(sum D^2) / (R C)) with D = RN(h - aim), and dL/dh = RN(2 weight D / (R C)), for R rows of C numbers. RN
+ * rounds to the nearest float. All rows have one aim, or each has its own. */
 static float distance(CaseRole *r, const float *aim, bool one, float weight)
 {
     float d[CASE_ROWS * V], n = (float)(r->rows * V);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stand: the fixture of a test: an Error without a failure, an arena whose fresh memory is
- * poisoned, and a tape that uses both.
+/* Stand is the fixture of a test: an Error without a failure, an arena whose fresh memory is poisoned, and a tape that
+ * uses both.
  *
  *     static void a_sum_is_rounded_once(void **state)
  *     {

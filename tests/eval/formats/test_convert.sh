@@ -57,7 +57,7 @@ END
 without_empty() { sed 's/"Mask_Task": \[\], "Generation_Task": \[\], //' fixtures/mllmu/sample.jsonl; }
 
 if [ -n "$python" ]; then
-    check "the converter runs" convert
+    check "the converter of MLLMU-Bench runs" convert
     check "the lines that the converter writes are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
     for name in forget_10 retain_90 Test_Set Retain_Set; do
         check "the lines of the split $name are those in fixtures/" cmp "$tap_folder/$name.jsonl" fixtures/mllmu/$name.jsonl

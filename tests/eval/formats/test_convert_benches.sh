@@ -79,9 +79,9 @@ END_PYTHON
 }
 
 if has json; then
-    check "the converters run" lines
-    check "the lines of CLEAR are those of its sample" same clear
-    check "the lines of UMU-Bench are those of its sample" same umu
+    check "the converters of CLEAR and UMU-Bench run" lines
+    check "the lines converted from CLEAR are those of its sample" same clear
+    check "the lines converted from UMU-Bench are those of its sample" same umu
     check "a row with columns that no config of CLEAR has is refused" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
     check "a dictionary that Python cannot read is refused" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is none of UMU-Bench: SyntaxError"
     check "an answer that is not the letter of an option is refused" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
@@ -89,9 +89,9 @@ else
     skip "the converters write the samples" "python3 is not installed"
 fi
 if has PIL; then
-    check "the pictures have the pixels of the rows" pictures
+    check "the converted pictures have the pixels of the rows" pictures
 else
-    skip "the pictures have the pixels of the rows" "python3 with Pillow is not installed"
+    skip "the converted pictures have the pixels of the rows" "python3 with Pillow is not installed"
 fi
 if has PIL && has pyarrow; then
     check "parquet files are read, and captions get the questions of a file in turn" parquet

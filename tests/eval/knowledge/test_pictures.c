@@ -74,13 +74,13 @@ static void noise_is_drawn_from_the_name_of_the_picture(void **state)
                 other = changed("accuracy_noisy", rgb, "q");
     assert_memory_equal(one.rgb, same.rgb, VALUES);
     assert_true(memcmp(one.rgb, other.rgb, VALUES) != 0);
-    double sum = 0, squares = 0;
+    double sum = 0, sum_of_squares = 0;
     for (size_t k = 0; k < VALUES; k++) {
         const double d = one.rgb[k] - 128.0;
         sum += d;
-        squares += d * d;
+        sum_of_squares += d * d;
     }
-    assert_true(fabs(sum / VALUES) < 6 && sqrt(squares / VALUES) > 9 && sqrt(squares / VALUES) < 15);
+    assert_true(fabs(sum / VALUES) < 6 && sqrt(sum_of_squares / VALUES) > 9 && sqrt(sum_of_squares / VALUES) < 15);
     // the index of the random numbers is made of the first 8 digits of SHA-256("p\0")
     const Digest digest = digest_bytes("p", 2);
     const uint64_t h = strtoull((char[9]){ digest.hex[0], digest.hex[1], digest.hex[2], digest.hex[3], digest.hex[4], digest.hex[5],

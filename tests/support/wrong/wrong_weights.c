@@ -42,10 +42,11 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* Right: a change f is zeroed if its sign is not that of the anchor a, and |f| > limit |a|, where limit is 5 rho and
- * rho the ratio of the norms of f and a. SculptTies zeroes it if |f| = limit |a|, too. SculptSameSign zeroes changes
- * that have the sign of the anchor. SculptInverse zeroes changes below the limit. The limit of SculptWithoutFactor
- * lacks the factor, that of SculptWithoutScale lacks rho, and that of SculptScaleInverse has 1 / rho. */
+/* The right rule zeroes a change f if its sign is not that of the anchor a, and |f| > limit |a|. The limit is 5 rho,
+ * where rho is the ratio of the norms of f and a. SculptTies zeroes it if |f| = limit |a|, too. SculptSameSign zeroes
+ * changes that have the sign of the anchor. SculptInverse zeroes changes below the limit. The limit of
+ * SculptWithoutFactor lacks the factor, that of SculptWithoutScale lacks rho, and that of SculptScaleInverse has 1 /
+ * rho. */
 static void sculpt(const Case *c)
 {
     size_t n;
@@ -107,8 +108,8 @@ static double largest(const float *x, size_t n)
 }
 
 /* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest saliency of each
- * modality; MarginMissing shares only tensors whose saliency is half that of text (r = 1/2); GroupsSwapped exchanges
- * the groups of text and of pictures. */
+ * modality; MarginMissing shares only tensors in whose saliency text and pictures have equal shares (r = 1/2);
+ * GroupsSwapped exchanges the groups of text and of pictures. */
 static void cmju_groups(const Case *c)
 {
     size_t n;

@@ -13,7 +13,8 @@ static float at(Tensor x, size_t r, size_t c)
     return x.dtype == F32 ? x.f32[k] : half_widen(x.half[k], x.dtype);
 }
 
-/* RN(sum_k A[i,k] B[k,j] + bias[j]), where A is a, or with ta its transpose, and B is b, or with tb its transpose */
+/* The float nearest to sum_k A[i,k] B[k,j] + bias[j], where A is a, or with ta its transpose, and B is b, or with tb
+ * its transpose. */
 static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
 {
     size_t m = a.shape.dim[ta], n = b.shape.dim[!tb], length = a.shape.dim[!ta];
@@ -38,9 +39,9 @@ static void linear_and_its_derivatives_are_exact(void **state)
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t k = 0; k < 7; k++) {
             tape_reset(&tape);
-            size_t n = sizes[k][0], depth = sizes[k][1], m = sizes[k][2];
-            Tensor xs = data_tensor(&arena, shape_of(2, n, depth), kind, 1),
-                ws = data_tensor(&arena, shape_of(2, m, depth), kind, 2);
+            size_t n = sizes[k][0], inner = sizes[k][1], m = sizes[k][2];
+            Tensor xs = data_tensor(&arena, shape_of(2, n, inner), kind, 1),
+                ws = data_tensor(&arena, shape_of(2, m, inner), kind, 2);
             Tensor bs = data_tensor(&arena, shape_of(1, m), kind, 3),
                 gs = data_tensor(&arena, shape_of(2, n, m), kind, 4);
             Node *x = tape_param(&tape, "x", xs, true), *w = tape_param(&tape, "w", ws, true);

@@ -130,7 +130,7 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
 }
 
 /* A sum would be half-way between two floats, if there were not one more term, which a double cannot hold beside the
- * others. m, the sum and four times the mean, is an odd integer of 25 bits. */
+ * others. m is the sum, and four times the mean: an odd integer of 25 bits. */
 static void a_tiny_term_beside_a_midpoint_decides(void **state)
 {
     (void)state;
@@ -163,12 +163,12 @@ static void a_tiny_term_beside_a_midpoint_decides(void **state)
 
 typedef enum { TIE, ABOVE_A_TIE, PAIRS, OVERFLOW_TIE, BELOW_OVERFLOW, LONG_KINDS } LongKind;
 
-/* The numbers, of which there are an odd number n:
- *     TIE               ones and one number; they add up to 2^24 + 1, half-way between two floats
- *     ABOVE_A_TIE       the same, and 2^-149
+/* Fills x with n terms, where n is odd:
+ *     TIE               n - 2 times 1, a 0 and one other number; they add up to 2^24 + 1, half-way between two floats
+ *     ABOVE_A_TIE       the same with 2^-149 in place of the 0
  *     PAIRS             pairs that cancel, and 2^-100
  *     OVERFLOW_TIE      the largest float and half its unit, half-way to infinity
- *     BELOW_OVERFLOW    the same, and -2^-149 */
+ *     BELOW_OVERFLOW    the same terms, and -2^-149 */
 static void fill_long(LongKind kind, float *x, size_t n)
 {
     data_fill(DATA_WIDE, check_seed(), x, n);

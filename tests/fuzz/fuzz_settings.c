@@ -21,7 +21,7 @@ static void round_trip(Settings *s, Arena *a)
         char *equals = strstr(line, " = ");
         end = equals ? strchr(equals, '\n') : NULL;
         if (!end || strchr(equals + 3, '"'))
-            return;                                     // a text with a line break
+            return;                 // a part of a text with a line break, or a text with a quotation mark
         *end = 0;
         *equals = 0;
         if (!settings_give(&again, line, equals + 3, &e))

@@ -36,7 +36,7 @@ extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
 /* How the answers of another implementation are judged: each element against its bound, or all of them bit for bit. A
- * whole step has no bound, so its distance is reported end to end, without a verdict. */
+ * whole step, or a sequence of requests, has no bound; its results are judged end to end, by their noise. */
 typedef enum { JUDGE_BOUND, JUDGE_EXACT, JUDGE_END_TO_END } Judge;
 typedef struct {
     const char *name;                // the first part of a case's path: "prep"

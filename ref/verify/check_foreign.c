@@ -48,6 +48,7 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
                     "expected this answer in the case");
     }
     check_settle(c, &lines);
+    // the first answer outside gets the formula of the case
     for (size_t k = begin; c->context.f->outside > outside && k < json_array_size(c->context.f->lines); k++) {
         json_t *line = json_array_get(c->context.f->lines, k);
         const char *verdict = json_string_value(json_object_get(line, "verdict"));

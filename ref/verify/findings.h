@@ -6,7 +6,7 @@
  *     WITHIN      the answer is within its proven bound and within the noise of the precision
  *     OUTSIDE     it is not; also any NaN or infinity where a number is expected
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
- *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
+ *     NOISY       the noise of the tensor is over half of its value, so the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
  * Every other word says why an answer is undecided: MISSING, EXTRA, DAMAGED, UNTOLD (there is neither a bound nor
  * noise), EMPTY (an --only finds nothing). */
@@ -24,10 +24,12 @@ typedef struct {
     // an object for each finding: "where", "verdict", "what", and the numbers of its Evidence
     json_t *lines;
     size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
-    size_t left_out;                 // how many are MISSING; with `partial` these do not count as undecided
+    size_t left_out;                 // with `partial`: how many are MISSING; these do not count as undecided then
     size_t summed;                   // how many findings sum up others (MODULES)
     bool precise[PRECISIONS];        // at which precisions answers were judged
-    bool json, quiet, all, partial;  // quiet: only the headline; all: every line, not only the first and the worst
+    // quiet: only the headline is printed; all: every line is printed, not only the first ones that are outside, are
+    // undecided or sum up others
+    bool json, quiet, all, partial;
 } Findings;
 
 /* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `placed`: there is an element to

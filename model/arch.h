@@ -48,7 +48,7 @@ typedef enum { DTYPE_KEEP, DTYPE_WIDE } WeightDtype;       // the dtype of the f
 /* One line of the record's table: a weight, or a weight that every layer of a tower has. Neighbouring lines of the same
  * tower are listed layer by layer. */
 typedef struct {
-    int         tower;         // lines with the same number have the same layers; 0: not in a layer
+    int         tower;         // neighbouring lines with the same number belong to the same layers; 0: no layer
     const char *name;          // with %zu in place of the layer's number
     bool        present;       // whether a model with this config has the weight
     Shape       shape;

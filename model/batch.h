@@ -8,8 +8,8 @@
  * `rows` are the rows whose logits are wanted: the supervised ones, or all rows if a loss needs every position (KL).
  * A sample has one image token for each row that its pictures take. A Batch is in the arena that batch_pack was given.
  * prefix.h packs batches of another kind: rows with which several samples begin occur once, in the segment of one of
- * these samples. The segment of each other one is the rest of that sample; its attention keys are the rows of the whole
- * sample, which `keys` lists. */
+ * these samples. For each of the others, the segment is the rest of its rows. The attention keys of a segment are the
+ * rows of the whole sample, which `keys` lists. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 

@@ -50,7 +50,7 @@ bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Erro
 
 /* The key of a name, which may be an older one (hyperparameter_aliases.def); NULL where there is no such key. */
 const char *hyperparameter_key(const char *name);
-/* The name that files of specification 1 give to a key: the older one where there is one. */
+/* The name that files of specification 1 (PULSE_SPEC in tensor/op.h) give to a key: the older one if there is one. */
 const char *hyperparameter_recorded(const char *key);
 
 /* Whether files of specification 1 state a key: the first 19 keys always, and a later key only where its value is not

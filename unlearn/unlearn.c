@@ -249,6 +249,7 @@ Objective unlearn_objective(Unlearn *u)
 
 /* --- making --- */
 
+/* Fails if a sample of the role forget or forget_text is a retain sample too. */
 static bool overlap_check(const UnlearnRequest *r, Error *e)
 {
     const SampleList *retain = &r->role[ROLE_RETAIN];

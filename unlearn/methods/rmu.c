@@ -4,7 +4,7 @@
  *
  *     L = gamma mean |h - t|^2 (forget) + alpha mean |h - h_ref|^2 (retain), t = steering_coeff u / |u|
  *
- * as Li et al. 2024 (WMDP) define it. h is the hidden state `layer` at the supervised positions, and u is uniform
+ * This is the form of Li et al. 2024 (WMDP). h is hidden state `layer` at the supervised positions, and u is uniform
  * on [0, 1)^C. The public codes draw u from a global generator; here it comes from `seed` and can be drawn again.
  * open-unlearning trains all weights at layer 7 with a coefficient of 2; WMDP trains three matrices of three
  * layers. */

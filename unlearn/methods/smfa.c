@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sculpted memory forgetting (smfa, arXiv 2511.20196): refusal tuning, whose change of the weights is then sculpted.
- * Entries are zeroed that work strongly against a second change, the anchor: a short tuning on retained samples.
+ * Those entries of the change are zeroed that work strongly against a second change, the anchor, which comes from a
+ * short tuning on retained samples.
  *
  *     W_f = W_0 trained on L = gamma CE(refusals) + alpha CE(retain),  D_f = W_f - W_0
  *     W_a = W_0 trained on CE(retain), the anchor,                      D_a = W_a - W_0

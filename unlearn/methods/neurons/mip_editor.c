@@ -70,9 +70,9 @@ static float target_length(MethodStep *s)
         return s->hyper->steering_coeff;
     if (s->memory[0] == 0) {
         Node *h = p->h;
-        Node *square = h ? op_square_sum(s->tape, h) : NULL;
-        Node *mean = square ? op_mean_over(s->tape, square, p->rows) : NULL;
-        Node *norm = op_sqrt(s->tape, mean);
+        Node *square_sum = h ? op_square_sum(s->tape, h) : NULL;
+        Node *mean_square = square_sum ? op_mean_over(s->tape, square_sum, p->rows) : NULL;
+        Node *norm = op_sqrt(s->tape, mean_square);
         s->memory[0] = norm ? norm->out.f32[0] : 0;
     }
     return s->hyper->steering_coeff * s->memory[0];

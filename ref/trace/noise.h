@@ -17,7 +17,7 @@
  *     tf32        the operands of products are rounded to 11 significant bits. (No processor that this program runs on
  *                 computes so.)
  *     bf16-mixed  autocast: operands and results of products are rounded to bf16. So are the results of operators that
- *                 follow a product element by element (gelu, silu, mul, axpy, rope and their derivatives). Norms, softmax,
+ *                 follow a product element by element (gelu, silu, mul, axpy, rope, their derivatives). Norms, softmax,
  *                 residual sums, sums of gradients, the loss from the logits on, and the optimiser stay in fp32.
  *     bf16, fp16  the whole model in the format: weights, inputs and every result outside the loss and the optimiser.
  *

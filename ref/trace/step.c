@@ -30,7 +30,7 @@ static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
     return true;
 }
 
-static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *a, Error *e)
+static bool use_sample(Step *s, const Sample *x, const char *answer, Role role, Arena *a, Error *e)
 {
     SampleList *list = &s->request.role[role];
     s->used[s->used_count++] = (StepSample){ x, answer ? answer : x->answer, role };
@@ -51,7 +51,8 @@ static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error
             first = x->sample[k].answer;
         }
     for (size_t k = 0; k < x->count; k++)
-        if (role[k] == ROLE_FORGET && !use(s, &x->sample[k], wanted == ROLE_REFUSAL ? REFUSAL : next[k] ? next[k] : first, wanted, a, e))
+        if (role[k] == ROLE_FORGET
+            && !use_sample(s, &x->sample[k], wanted == ROLE_REFUSAL ? REFUSAL : next[k] ? next[k] : first, wanted, a, e))
             return false;
     return true;
 }
@@ -73,7 +74,7 @@ static bool read_samples(Step *s, Arena *a, Error *e)
         if (!(needs >> r & 1))
             continue;
         for (size_t k = 0; k < x->count; k++)
-            if (roles[k] == r && !use(s, &x->sample[k], NULL, r, a, e))
+            if (roles[k] == r && !use_sample(s, &x->sample[k], NULL, r, a, e))
                 return false;
         if ((r == ROLE_REFUSAL || r == ROLE_ALTERNATE) && list->count == 0 && !fill_answers(s, roles, r, a, e))
             return false;
@@ -93,7 +94,7 @@ static bool reference_make(Step *s, Arena *a, Error *e)
 
 /* Drops from s->used the samples that the step does not read: with schedule = phased a step reads one list alone, and
  * refusals may take the place of the forget samples. */
-static void keep_read(Step *s, const Unlearn *u)
+static void drop_unread(Step *s, const Unlearn *u)
 {
     size_t kept = 0;
     for (size_t k = 0; k < s->used_count; k++)
@@ -149,7 +150,7 @@ bool step_compute(Step *s, Arena *a, Error *e)
     Objective o = u ? unlearn_objective(u) : (Objective){ .context = NULL };
     if (!u || !train_compute(&s->trainer, &o, e))
         return false;
-    keep_read(s, u);
+    drop_unread(s, u);
     s->unlearn = u;
     return true;
 }

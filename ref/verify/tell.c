@@ -63,11 +63,11 @@ static size_t print_missing(const Findings *f, size_t k)
 
 static void print_lines(const Findings *f)
 {
-    size_t printed = 0, hidden = 0, step;
+    size_t printed = 0, hidden = 0, covered;
     for (int r = 0; r <= (f->all ? 3 : 2); r++)
-        for (size_t k = 0; k < json_array_size(f->lines); k += step) {
+        for (size_t k = 0; k < json_array_size(f->lines); k += covered) {
             const json_t *line = json_array_get(f->lines, k);
-            step = 1;
+            covered = 1;
             if (rank(f, line) != r || (r == 3 && has_verdict(line, "BITEXACT") && !*text_of(line, "what")))
                 continue;
             if (!f->all && printed >= FEW) {
@@ -76,7 +76,7 @@ static void print_lines(const Findings *f)
             }
             printed++;
             if (has_verdict(line, "MISSING"))
-                step = print_missing(f, k);
+                covered = print_missing(f, k);
             else
                 print_line(line);
         }

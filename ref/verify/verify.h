@@ -25,11 +25,11 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
  * there, complete. A case of any other kind is judged only if GOT has it. The answers of a step are of three
  * kinds, which their names tell apart:
  *
- *     <module>@<answer>           fed: the answers of a module that was given our inputs ("modules" of trace.json). They
- *                                 are judged by the proven bound of the module, and by its own noise.
+ *     <module>@<answer>           fed: the answers of a module that was given our inputs ("modules" of trace.json).
+ *                                 They are judged by the proven bound of the module, and by its own noise.
  *     hooked.<module>@<answer>    hooked: the inputs and answers of a module, recorded while the other implementation
- *                                 ran the whole step. They are judged by the noise of the step. <answer> is an answer of
- *                                 the module, `in` or `grad.out`.
+ *                                 ran the whole step. They are judged by the noise of the step. <answer> is an answer
+ *                                 of the module, `in` or `grad.out`.
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
  *                                 ends: the results of the whole step, which are judged by the noise of the step
  *

@@ -5,7 +5,7 @@
  * case.json holds the turns. The samples are packed one after another: B samples, N tokens in all, MASK_IMAGE_TOKENS
  * for a picture.
  * out.safetensors holds
- *     targets I32 [N]        the id that the logits of row n should predict, or -1 (in Hugging Face labels[n + 1], -100)
+ *     targets I32 [N]        the id that the logits of row n should predict, or -1 (Hugging Face: labels[n + 1], -100)
  *     ids I32 [N]
  *     offsets I32 [B + 1]    the tokens of sample b are offsets[b] … offsets[b+1] - 1
  *     image I32 [B, 2]       the first row of the picture, and the number of its rows

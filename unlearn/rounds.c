@@ -108,17 +108,22 @@ static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora
     return subspace_fits(p->subspace, lora, e);
 }
 
-bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e)
+bool rounds_check(const RoundsPlan *p, const Model *m, const Adapters *adapters, Error *e)
 {
     const Lora *lora = adapters_last(adapters);
+    return adapter_each_check(p, m, e) && live_check(p, m, lora, e)
+        && (subspace_check(p, m, lora, e) || error_prefix(e, "unlearn.subspace"));
+}
+
+bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e)
+{
     *r = (Rounds){ .plan = *p, .model = m, .adapters = adapters, .all = a };
     r->arena = arena_make(e);
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
-    if (!adapter_each_check(p, m, e) || !live_check(p, m, lora, e)
-        || !(subspace_check(p, m, lora, e) || error_prefix(e, "unlearn.subspace"))
-        || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
+    if (!rounds_check(p, m, adapters, e)
+        || (p->count > 1 && adapters_last(adapters) && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
         return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
         return error_set(e, "unlearn.reference is retain_only, expected a model that never saw the forget set (unlearn.oracle)");

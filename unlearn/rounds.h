@@ -84,6 +84,9 @@ typedef struct {
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
+/* False: what trains does not suit what the plan makes of the adapters between rounds, or its subspace. rounds_make
+ * checks this first; no list of samples is read. */
+bool rounds_check(const RoundsPlan *p, const Model *m, const Adapters *adapters, Error *e);
 /* model->lora must be adapters_live(adapters). The rounds train the last adapter and may add others. With
  * adapters->count 0 the model has no adapter. False: the request of a round is refused (unlearn_check says for which
  * reasons), or memory ran out. */

@@ -220,13 +220,18 @@ bool run_plan(Run *r, Error *e)
         && sizes_check(&r->plan, a, e);
 }
 
-/* Whether the model has the modules that the case trains. */
+/* Whether the model has the modules that the case trains, and adapters that its rounds can treat as unlearn.merge says. */
 static bool has_trained_modules(const Run *r, const Case *c, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };
     MethodSettings m;
     bool good = run_method(r, c->method->name, trainable_name(c->trainable), c->seed, &m, e)
         && session_open(&x, &m.settings, run_model(r, MODEL_BASE, a), (PromptMask)m.settings.data_mask, a, e) && session_begin(&x, &m, e);
+    if (good) {
+        const RoundSamples none = { .rounds = (size_t)c->rounds };
+        const RoundsPlan p = rounds_plan(&m, &none, NULL);
+        good = rounds_check(&p, &x.model, &x.adapters, e) || error_prefix(e, "%s", r->settings.file);
+    }
     session_close(&x);
     return good;
 }
@@ -253,7 +258,8 @@ bool run_models(const Run *r, Error *e)
     }
     for (size_t k = 0; k < r->plan.case_count && !e->failed; k++) {
         size_t twin = 0;
-        while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable))
+        while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable
+                            || (c[twin].rounds > 1) != (c[k].rounds > 1)))
             twin++;
         if (twin == k)
             has_trained_modules(r, &c[k], &a, e);

@@ -29,8 +29,8 @@ typedef struct {
 /* plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
-/* Checks, before the first stage runs, that the given models can answer greedily and that they have
- * the modules that the cases train. */
+/* Checks, before the first stage runs, that the given models can answer greedily, that they have the modules that the
+ * cases train, and that unlearn.merge suits what trains in each case. */
 bool run_models(const Run *r, Error *e);
 /* The folder of a model: the given folder, or the folder of the stage that trains the model. */
 const char *run_model(const Run *r, StartModel m, Arena *a);

@@ -72,6 +72,11 @@ check "the second live adapter differs from one that was trained after a merge" 
 check "adapters that are merged come to the same model in both commands" both_merged
 check "the second request changes the model" eval '! cmp -s second/model.safetensors first/model.safetensors'
 
+for refused in "protocol.methods=smfa smfa changes" "protocol.methods=adapters adapters begins" "train.trainable=proj+llm multi_modal_projector" "unlearn.reset_optimiser=no each"; do
+    check "the plan of a run refuses merge = live with ${refused%% *}" eval 'ends 2 "$PULSE" run run.ini --plan --out refused --set unlearn.merge=live --set "${refused%% *}" 2>&1 |
+        grep -qE "^pulse-ref: run.ini: unlearn.merge is live, (but|and) ${refused#* }" && [ ! -e refused ]'
+done
+check "one request alone has nothing to merge: smfa, merge = live" "$PULSE" run run.ini --plan --out refused --set unlearn.merge=live --set protocol.methods=smfa --set protocol.scenarios=finetuned
 check "a run refuses lora.frozen" eval 'ends 2 "$PULSE" run run.ini --quiet --out frozen --set lora.frozen=no 2>&1 | grep -qF "lora.frozen is of"'
 
 # smfa: the steps of a request train adapters; at the end of the request, whole weights are written.

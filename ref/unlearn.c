@@ -239,7 +239,7 @@ static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "key", "value", "from" };
     SettingRow rows[SETTINGS];
-    const size_t n = settings_rows(&m->settings, IN_ROUNDS | PER_METHOD, rows, a);
+    const size_t n = settings_rows(&m->settings, IN_ROUNDS | IN_COMMAND | PER_METHOD, rows, a);
     const char **cells = arena_array(a, 3 * n, sizeof *cells), **next = cells;
     preset_note(m);
     for (size_t k = 0; cells && k < n; k++) {
@@ -278,7 +278,9 @@ int command_unlearn(int argc, char **argv)
     int status;
     if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
         return status;
-    if (!config || (!explains && (!r.folder || !r.out)))
+    if (explains && !config)
+        return command_fail_text("unlearn: --explain needs --config (pulse-ref unlearn --help)");
+    if (!explains && (!config || !r.folder || !r.out))
         return command_fail_text("unlearn: --config, --model and --out are needed (pulse-ref unlearn --help)");
     Error e = { .failed = false };
     Arena a = arena_make(&e);

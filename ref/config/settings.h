@@ -35,7 +35,8 @@ enum {
     PER_METHOD = 1 << 4,                 // one method may have a value of its own
     BY_CONTENT = 1 << 5,                 // the value names a file, or the folder of an adapter; what counts is its content
     UNLESS_DEFAULT = 1 << 6,             // the key has no line in an identity while it has its default
-    LIST       = 1 << 7                  // the value is several names with commas between
+    LIST       = 1 << 7,                 // the value is several names with commas between
+    IN_COMMAND = 1 << 8                  // the result of `pulse-ref unlearn`, beside the keys of IN_ROUNDS
 };
 
 /* The choices of data.orientation, in their order. */

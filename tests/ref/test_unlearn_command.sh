@@ -80,7 +80,8 @@ check "a negative beta is refused" refuses 'unlearn.beta is "-1"' --method npo -
 # --explain names the source of each setting, and reads no model.
 explains() { "$PULSE" unlearn --config forget.ini --explain "$@" > told && sed -i -E 's/ +/ /g; s/ $//' told; }
 check "the settings in force are explained" explains --method npo_gd --set unlearn.preset=open_unlearning --set optimiser.lr=1e-3
-for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32.0 forget.ini" "unlearn.gamma 1.0 default" "unlearn.epochs 10 preset"; do
+for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32.0 forget.ini" "unlearn.gamma 1.0 default" "unlearn.epochs 10 preset" \
+    "unlearn.probe_every 0 preset" "unlearn.probe 8 forget.ini" "unlearn.keep 0.9 default" "train.steps 2 forget.ini" "model.seed 0 default"; do
     check "--explain prints the line: $line" grep -qxF "$line" told
 done
 printf '[method.simnpo]\nunlearn.delta = 0.5\n' | cat forget.ini - > own.ini
@@ -88,6 +89,7 @@ check "the method's own section is explained too" eval '"$PULSE" unlearn --confi
 for line in "unlearn.beta 4.5 method" "unlearn.delta 0.5 own.ini, [method.simnpo]" "lora.alpha 32.0 own.ini" "optimiser.lr 0.0003 own.ini"; do
     check "--explain prints the line: $line" grep -qxF "$line" told
 done
+check "--explain alone says that it needs a config" eval 'ends 2 "$PULSE" unlearn --explain --method ga 2>&1 | grep -qF -- "--explain needs --config ("'
 check "--explain --json prints JSON" eval '"$PULSE" unlearn --config forget.ini --explain --method ga --json | grep -q "\"key\": *\"train.trainable\""'
 
 check "mmunlearner measures its samples, then takes its steps" eval 'forgets --method mmunlearner --out mm && lines mm 2 && other ga mm'

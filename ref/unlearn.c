@@ -66,7 +66,8 @@ static bool prepare(Run *r, Arena *a, Error *e)
         return false;
     r->entities = arena_text(a, r->m.settings.unlearn_forget_entities);
     RoundsPlan p = rounds_plan(&r->m, &r->request.samples, r->oracle.folder ? &r->oracle.model : NULL);
-    return session_subspace(x, &r->m, &p, a, e) && rounds_make(&r->rounds, &p, &x->model, &x->adapters, a, e)
+    return session_subspace(x, &r->m, &p, a, e)
+        && (rounds_make(&r->rounds, &p, &x->model, &x->adapters, a, e) || error_prefix(e, "%s", r->m.settings.file))
         && (r->m.settings.unlearn_probe_every == 0 || guard_open(&r->guard, &r->m, x, a, e));
 }
 

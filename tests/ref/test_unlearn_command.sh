@@ -139,6 +139,8 @@ check "missing alternates are refused" refuses "unlearn.alternates is not given,
 check "missing refusals are refused" refuses "unlearn.refusals is not given" --method idk --set unlearn.refusals=
 check "a reference that is not there is refused" refuses "never saw the forget set" --method npo --set unlearn.reference=retain_only
 check "an unknown preset is refused" refuses "expected one of pulse, mllmu_bench, open_unlearning, muse, umu_bench" --method ga --set unlearn.preset=none
+check "more neurons than a layer has are refused" refuses "forget.ini: unlearn.path_neurons is 257, expected at most 256" --method mip_editor --set unlearn.path_neurons=257
+check "a layer that the model does not have is refused" refuses "forget.ini: unlearn.layer is 99, expected 0 to 4" --method rmu --set unlearn.layer=99
 for words in unlearn.forget=nowhere unlearn.alternates=nowhere unlearn.refusals=nowhere unlearn.preset=none train.trainable=zz; do
     method=ga
     case $words in *alternates*) method=altpo ;; *refusals*) method=idk ;; esac

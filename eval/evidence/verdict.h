@@ -9,8 +9,9 @@
  *     undecided      none of these; or fewer bases than `bases` are finished; or more than one never reaches a level
  *     not tested     a finding that comes earlier in the fixed order is not "yes"
  *
- * If exactly one base never reaches a level, the verdict is made without this base; `reached` then is one less than
- * `finished`. */
+ * Levels are the accuracies at which models are compared (`levels` of the registration). A base "never reaches a level"
+ * if it misses at least one of them. If exactly one base does so, the verdict is made without this base; `reached` then
+ * is one less than `finished`. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
 #define PULSE_EVAL_EVIDENCE_VERDICT_H
 
@@ -23,7 +24,7 @@ const char *evidence_name(EvidenceKind k);
 
 typedef struct {
     double delta;          // the smallest effect that matters
-    double widest;         // the largest half-width of an interval that decides nothing and is not called underpowered
+    double widest;         // an interval that decides nothing is "underpowered" if its half-width is larger than this
     size_t bases;          // how many were registered
 } EvidenceRule;
 

@@ -6,7 +6,8 @@
 
 enum { SHIFT = 3, NOISE = 12, VALUES_MAX = 1 << 24 };
 
-static bool copy_make(Image *out, const Image *in, Arena *a)
+/* A new picture of the same size, whose pixels are not yet set. */
+static bool same_size_make(Image *out, const Image *in, Arena *a)
 {
     *out = (Image){ .width = in->width, .height = in->height, .rgb = arena_array(a, in->width * in->height, 3) };
     return out->rgb != NULL;
@@ -15,7 +16,7 @@ static bool copy_make(Image *out, const Image *in, Arena *a)
 /* The picture mirrored, or else shifted by `shift` pixels to the right and down. */
 static bool moved(Image *out, const Image *in, bool mirrored, size_t shift, Arena *a)
 {
-    if (!copy_make(out, in, a))
+    if (!same_size_make(out, in, a))
         return false;
     for (size_t y = 0; y < in->height; y++)
         for (size_t x = 0; x < in->width; x++) {
@@ -47,7 +48,7 @@ static bool shifted(Image *out, const Image *in, const char *name, const void *c
 static bool dimmed(Image *out, const Image *in, const char *name, const void *context, Arena *a, Error *e)
 {
     (void)name, (void)context, (void)e;
-    if (!copy_make(out, in, a))
+    if (!same_size_make(out, in, a))
         return false;
     for (size_t k = 0; k < 3 * in->width * in->height; k++)
         out->rgb[k] = byte_of(0.7 * in->rgb[k]);
@@ -74,7 +75,7 @@ static bool noisy(Image *out, const Image *in, const char *name, const void *con
     (void)context;
     if (n > VALUES_MAX)
         return error_set(e, "a picture of %zu x %zu gets no noise, expected at most %d values", in->width, in->height, VALUES_MAX);
-    if (!copy_make(out, in, a))
+    if (!same_size_make(out, in, a))
         return false;
     for (size_t k = 0; k < n; k++) {
         const double noise = NOISE * (double)random_normal(r, first + k);

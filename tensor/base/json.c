@@ -9,10 +9,10 @@
 /* --- jansson's memory ---
  *
  * jansson 2.14 does not check every allocation. If one fails, its parser may lose characters or digits and still report
- * success, abort, or write beyond a block; its printer may lose a key. So every allocation of jansson goes through
- * noting_malloc, which remembers a failure for its thread. A failure in the parser leaves it at once, with longjmp, and
- * the memory that it holds is freed. After a failure in the printer its output is not used. noting_malloc calls the
- * allocation functions that were set before, perhaps by a program that uses this library. */
+ * success. It may also abort, or write beyond a block. Its printer may lose a key. So every allocation of jansson goes
+ * through noting_malloc, which remembers a failure for its thread. If the failure is in the parser, longjmp leaves the
+ * parser at once, and the memory that it holds is freed. If the failure is in the printer, what it printed is not used.
+ * noting_malloc calls the allocation functions that were set before, perhaps by a program that uses this library. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;

@@ -2,11 +2,12 @@
 /* Every operator of one training step of the shipped model (shipped_step.h): its share of the step, and its time as a
  * multiple of its limit.
  *
- * The step is recorded once; then each node of its tape is run again on its own operands. A round runs all nodes in
- * their order, and just before each node its limit: cblas_dgemm of the same shape for a product, and for every other
- * operator a copy that reads and writes as many bytes as its operands and result have. The line of an operator has sums
- * over all its nodes, as medians of ROUNDS rounds. Its ratio is the median of the ratios within each round, because the
- * machine may be shared. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
+ * The step is recorded once; then each node of its tape is run again on its own operands. The limit of a node is other
+ * work, which is timed just before the node: for a product, cblas_dgemm of the same shape; for every other operator, a
+ * copy that moves as many bytes, read and written together, as its operands and result have. A round runs all nodes in
+ * their order. The time of an operator in a round is the sum over its nodes; the table shows the median of ROUNDS
+ * rounds. The ratio to the limit is formed within each round, because the machine may be shared; the table shows the
+ * median of these ratios. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ typedef struct {
     const Op *op;
     size_t calls, bytes;
     double time[ROUNDS], limit[ROUNDS];
+    double to_limit;                    // the median of the ratios time/limit
     bool   product;                     // the limit is dgemm
 } Line;
 
@@ -61,7 +63,8 @@ static double node_time(const Node *n, Arena *scratch, Error *e)
     return now() - start;
 }
 
-/* The seconds of the limit: dgemm of m x n x k, or a copy of half of the bytes (it reads and writes each of them). */
+/* The seconds of the limit: dgemm of rows x cols x length, or a copy of half of bytes_of(n), because a copy reads each
+ * byte and writes it too. */
 static double limit_time(const Node *n, double *buffer, size_t size)
 {
     double start = now();
@@ -137,15 +140,15 @@ static void table_print(Line *lines, size_t count)
         double ratio[ROUNDS];
         for (int r = 0; r < ROUNDS; r++)
             ratio[r] = lines[k].time[r] / lines[k].limit[r];
-        lines[k].limit[0] = median(ratio, ROUNDS);
-        median(lines[k].time, ROUNDS);
+        lines[k].to_limit = median(ratio, ROUNDS);
+        median(lines[k].time, ROUNDS);       // sorts them, so that the median is time[ROUNDS / 2]
         all += lines[k].time[ROUNDS / 2];
     }
     qsort(lines, count, sizeof *lines, slower_first);
     printf("%-24s %6s %9s %7s %10s\n", "operator", "calls", "ms", "share", "to limit");
     for (size_t k = 0; k < count; k++)
         printf("%-24s %6zu %9.3f %6.1f%% %7.2f %s\n", lines[k].op->name, lines[k].calls, 1e3 * lines[k].time[ROUNDS / 2],
-               100 * lines[k].time[ROUNDS / 2] / all, lines[k].limit[0], lines[k].product ? "dgemm" : "copy");
+               100 * lines[k].time[ROUNDS / 2] / all, lines[k].to_limit, lines[k].product ? "dgemm" : "copy");
     printf("%-24s %6s %9.3f   with %d threads\n", "all operators", "", 1e3 * all, (int)team_size());
 }
 

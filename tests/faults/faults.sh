@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: disturbs small commands, with one fault at a time, for SECONDS and
 # with at most MOST faults (0: no limit). The faults:
-#   the n-th system call of a kind fails or is cut short, or there the command is killed or the power is cut
-#   (fault_call.c);
+#   the n-th system call of a kind fails, or is cut short (fault_call.c);
+#   at the n-th system call of a kind, the command is killed or the power is cut (fault_call.c);
 #   the power is cut right after the end of the command;
 #   an allocation fails, in any process of the command: the first and the last of each place in the code
 #   (in every_alloc.sh each of them fails).

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Every key of every method: values out of range and keys that the method does not read are refused with file and line.
+# Refused as well: a method that lacks the samples it needs, and a reference model of another shape.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 models=$PWD/fixtures/vectors/v1/models lists=$PWD/unlearn
@@ -17,7 +18,7 @@ explains() { says "$1" unlearn --config "$2" --explain --method "$3"; }
 sed -nE 's/^HYPERPARAMETER\(([a-z_0-9]+), ([A-Z]+), .*/\1 \2/p' "$lists/hyperparameters.def" > keys
 # Each key with a value that no type accepts (9e99x), and each number with a value that is far too small.
 out_of_range() {
-    local key type method=${1:-} bad=0
+    local key type bad=0
     while read -r key type; do
         printf '# a comment\n[unlearn]\nbatch = 2\n%s = 9e99x\n' "$key" > key.ini
         explains "key.ini:4: unlearn.$key is \"9e99x\", expected" key.ini ga || bad=1
@@ -49,33 +50,35 @@ check "no method takes a key that it does not read" unread
 
 printf '{"id": "r", "group": "retain", "question": "who ?", "answer": "tea"}\n' > retain.jsonl
 printf '{"id": "f", "group": "forget", "question": "who ?", "answer": "tea"}\n' > forget.jsonl
-step() { says "$1" trace --model "$models/tiny-llava-mini" --batch "$3" --method "$2" --set train.trainable=llm --out none "${@:4}"; }
+# step_refused "sentence" METHOD BATCH
+step_refused() { says "$1" trace --model "$models/tiny-llava-mini" --batch "$3" --method "$2" --set train.trainable=llm --out none; }
 nothing_to_forget() {
     local method bad=0
     for method in ga npo grad_diff mmunlearner llmu siu o3 adapters smfa mip_editor cmju pdu adapop scrub; do
-        step "$method needs at least one sample" $method retain.jsonl || bad=1
+        step_refused "$method needs at least one sample" $method retain.jsonl || bad=1
     done
     return $bad
 }
 nothing_to_retain() {
     local method bad=0
     for method in ga_klr grad_diff kl_min llmu o3 smfa mip_editor pdu adapop rmu; do
-        step "$method needs at least one sample" $method forget.jsonl || bad=1
+        step_refused "$method needs at least one sample" $method forget.jsonl || bad=1
     done
     return $bad
 }
 check "a method without anything to forget is refused" nothing_to_forget
 check "a method without anything to retain is refused" nothing_to_retain
-check "mmunlearner refuses a forget set without pictures" step "no forget sample has a picture" mmunlearner forget.jsonl
+check "mmunlearner refuses a forget set without pictures" step_refused "no forget sample has a picture" mmunlearner forget.jsonl
 
-reference() {
+# reference_refused "sentence" REFERENCE METHOD
+reference_refused() {
     says "$1" trace --model "$models/tiny-llava-a" --reference "$models/$2" --batch "$models/tiny-llava-a/batch.jsonl" --method "$3" \
         --out none
 }
 check "a reference with another vocabulary is refused" \
-    reference "tiny-llava-b: the vocabulary has 331 entries, expected the 320 of" tiny-llava-b npo
+    reference_refused "tiny-llava-b: the vocabulary has 331 entries, expected the 320 of" tiny-llava-b npo
 check "a reference with another hidden size is refused by a method that compares hidden states" \
-    reference "tiny-llava-mini: the hidden size is 4, expected the 16 of" tiny-llava-mini mip_editor
+    reference_refused "tiny-llava-mini: the hidden size is 4, expected the 16 of" tiny-llava-mini mip_editor
 
 one_adapter_each() {
     "$PULSE" trace --model "$models/tiny-llava-mini" --batch "$models/tiny-llava-mini/roles.jsonl" --method ga --set train.trainable=llm \

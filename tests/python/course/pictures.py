@@ -78,6 +78,7 @@ def pad(x, settings):
     return out
 
 def place(x, settings):
+    """Pads x, resizes it so that its shorter edge has the size that is asked for, and cuts out the centre."""
     x = pad(x, settings)
     (h, w), short, crop = x.shape[:2], settings["size"]["shortest_edge"], settings["crop_size"]
     x = resize(x, *((short, short * w // h) if h <= w else (short * h // w, short)))
@@ -85,7 +86,7 @@ def place(x, settings):
     return x[top:top + crop["height"], left:left + crop["width"]]
 
 def normalise(x, settings, fused=False):
-    """Floats [3, height, width]; each of the operations rounds to fp32."""
+    """Floats [3, height, width]; each of the operations rounds to fp32. fused: mean and std include the rescaling."""
     mean, std, scale = np.array(settings["image_mean"], F), np.array(settings["image_std"], F), settings["rescale_factor"]
     if fused:
         k = F(1 / scale)

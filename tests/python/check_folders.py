@@ -35,18 +35,61 @@ def nll(model, *more):
     return json.loads(done.stdout)["choices"][0]["nll"] if done.returncode == 0 else done.stderr.strip()
 
 
-def their_nll(model):
-    """The same loss by transformers, from the ids and pixels of its own processor."""
+def inputs():
+    """The flag of France, the question and the answer "paris", for transformers. Only the answer has labels."""
     from PIL import Image
     processor = AutoProcessor.from_pretrained(VANILLA)
     picture = Image.open(WORLD + "/flags/fr.png").convert("RGB")
-    ids = processor(images=picture, text=f"USER: <image> {QUESTION} ASSISTANT:", return_tensors="pt")
+    prompt = processor(images=picture, text=f"USER: <image> {QUESTION} ASSISTANT:", return_tensors="pt")
     answer = processor.tokenizer(" paris</s>", add_special_tokens=False, return_tensors="pt").input_ids
-    whole = torch.cat([ids["input_ids"], answer], 1)
+    ids = torch.cat([prompt["input_ids"], answer], 1)
+    labels = ids.clone()
+    labels[:, :-answer.shape[1]] = -100
+    return dict(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values=prompt["pixel_values"], labels=labels)
+
+
+def their_nll(model):
+    """The same loss by transformers, from the ids and pixels of its own processor."""
+    given = inputs()
+    answer = given["labels"][given["labels"] >= 0]
     with torch.no_grad():
-        logits = model(input_ids=whole, attention_mask=torch.ones_like(whole), pixel_values=ids["pixel_values"]).logits[0].double()
-    n = answer.shape[1]
-    return -sum(torch.log_softmax(logits[-n - 1 + k], 0)[answer[0, k]].item() for k in range(n))
+        logits = model(**given).logits[0].double()
+    n = len(answer)
+    return -sum(torch.log_softmax(logits[-n - 1 + k], 0)[answer[k]].item() for k in range(n))
+
+
+def step_beside(frozen, what, saved, scratch):
+    """One step of SGD trains a second adapter while the adapter in the folder `frozen` is applied but frozen: by pulse-ref and by PEFT."""
+    with open(scratch + "/beside.jsonl", "w") as f:
+        f.write(json.dumps({"id": "a", "image": WORLD + "/flags/fr.png", "question": QUESTION, "answer": "paris", "step": 0}) + "\n")
+    with open(scratch + "/beside.ini", "w") as f:
+        f.write(f"[data]\nworld = {WORLD}\nstream = beside.jsonl\n[model]\npath = {saved}\n[train]\nsteps = 1\ntrainable = llm\n"
+                "[optimiser]\nkind = sgd\nlr = 0.5\nmax_norm = 0\n[lora]\nalpha = 32\n")
+
+    def train(out, *settings):
+        subprocess.run([PULSE, "train", "--config", scratch + "/beside.ini", "--out", scratch + "/" + out, "--quiet",
+                        *[word for value in settings for word in ("--set", value)]], check=True)
+        return scratch + "/" + out
+    start, after, alone = train("start", "train.steps=0", "lora.frozen=" + frozen), train("after", "lora.frozen=" + frozen), train("alone")
+    model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), frozen, adapter_name="first")
+    model.load_adapter(start, adapter_name="second")
+    model.base_model.set_adapter(["first", "second"])
+    model.eval()
+    for key, value in model.named_parameters():
+        if ".second." in key:
+            value.requires_grad_(True)
+    model(**inputs()).loss.backward()
+    gradient = {key: value.grad.clone() for key, value in model.named_parameters() if ".second." in key}
+    model.load_adapter(after, adapter_name="after")
+    model.load_adapter(alone, adapter_name="alone")
+    weights, far, apart = dict(model.named_parameters()), 0.0, 0.0
+    for key, g in gradient.items():
+        begin, ours, other = weights[key], weights[key.replace(".second.", ".after.")], weights[key.replace(".second.", ".alone.")]
+        step = max(.5 * g.abs().max().item(), 1e-6)
+        far = max(far, (begin - .5 * g - ours).abs().max().item() / step)
+        apart = max(apart, (ours - other).abs().max().item() / step)
+    check(f"a step beside {what} is that of PEFT {peft.__version__} (within {far:.1e} of the step; without that adapter {apart:.1e})",
+          len(gradient) == 56 and far < 1e-3 < 1e-2 < apart)
 
 
 def close(ours, theirs):
@@ -83,6 +126,7 @@ with tempfile.TemporaryDirectory() as scratch:
         "layers": dict(r=4, lora_alpha=8, target_modules=["k_proj"], layers_to_transform=[0, 1], layers_pattern="layers"),
         "fan_in_fan_out": dict(r=4, lora_alpha=8, fan_in_fan_out=True, target_modules=["q_proj"]),
         "biases": dict(r=4, lora_alpha=8, bias="all", target_modules=["linear_1", "q_proj"]),
+        "vision": dict(r=4, lora_alpha=8, target_modules=r".*vision_tower.*\.(q_proj|fc1|out_proj)"),
         "saved whole": dict(r=4, lora_alpha=8, target_modules=["o_proj"], modules_to_save=["linear_2"]),
     }
     for name, given in settings.items():
@@ -95,6 +139,8 @@ with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(scratch + "/adapter")
         ours = nll(saved, "--adapter", scratch + "/adapter", "--unmerged")
         check(f"an adapter of PEFT {peft.__version__}: {name}", close(ours, their_nll(model.eval())) and ours != plain)
+        if name in ("patterns", "rslora", "vision", "biases", "saved whole"):
+            step_beside(scratch + "/adapter", "a frozen adapter of PEFT, " + name, saved, scratch)
         for file in os.listdir(scratch + "/adapter"):
             os.remove(scratch + "/adapter/" + file)
     with open(scratch + "/forget.ini", "w") as f:
@@ -107,34 +153,7 @@ with tempfile.TemporaryDirectory() as scratch:
         model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), own).eval()
         ours = nll(saved, "--adapter", own, "--unmerged")
         check(f"PEFT {peft.__version__} opens the adapter that unlearn wrote: {trained}", close(ours, their_nll(model)) and ours != plain)
-    # One step of SGD trains a second adapter, while the first adapter is applied but frozen: by pulse-ref and by PEFT.
-    def train(out, *more):
-        subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/" + out, "--quiet", "--set", "train.trainable=llm", "--set",
-                        "optimiser.kind=sgd", "--set", "optimiser.lr=0.5", "--set", "optimiser.max_norm=0", "--set", "lora.alpha=32",
-                        *[word for value in more for word in ("--set", value)]], check=True)
-        return scratch + "/" + out
-    first = scratch + "/llm"
-    start, after = train("start", "train.steps=0", "lora.frozen=llm"), train("after", "lora.frozen=llm")
-    alone = train("alone")
-    model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), first, adapter_name="first")
-    model.load_adapter(start, adapter_name="second")
-    model.base_model.set_adapter(["first", "second"])
-    processor = AutoProcessor.from_pretrained(VANILLA)
-    prompt, answer = (processor.tokenizer(text, return_tensors="pt", add_special_tokens=special).input_ids for text, special in
-                      (("USER: what is the capital of france ? ASSISTANT:", True), (" paris</s>", False)))
-    labels = torch.cat([torch.full_like(prompt, -100), answer], 1)
-    model(input_ids=torch.cat([prompt, answer], 1), labels=labels).loss.backward()
-    gradient = {key: value.grad.clone() for key, value in model.named_parameters() if ".second." in key}
-    model.load_adapter(after, adapter_name="after")
-    model.load_adapter(alone, adapter_name="alone")
-    weights, far, apart = dict(model.named_parameters()), 0.0, 0.0
-    for key, g in gradient.items():
-        begin, ours, other = weights[key], weights[key.replace(".second.", ".after.")], weights[key.replace(".second.", ".alone.")]
-        step = max(.5 * g.abs().max().item(), 1e-6)
-        far = max(far, (begin - .5 * g - ours).abs().max().item() / step)
-        apart = max(apart, (ours - other).abs().max().item() / step)
-    check(f"a step beside a frozen adapter is that of PEFT {peft.__version__} ({far:.1e} of the step, without the frozen one {apart:.1e})",
-          len(gradient) == 56 and far < 1e-3 < 1e-2 < apart)
+    step_beside(scratch + "/llm", "the adapter that unlearn wrote", saved, scratch)
     pissa = peft.get_peft_model(LlavaForConditionalGeneration.from_pretrained(saved), peft.LoraConfig(init_lora_weights="pissa", target_modules=["q_proj"]))
     pissa.save_pretrained(scratch + "/adapter")
     check("an adapter of PiSSA is refused by name", "init_lora_weights" in str(nll(saved, "--adapter", scratch + "/adapter")))

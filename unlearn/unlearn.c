@@ -286,9 +286,10 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
         return error_set(e, "unlearn.layer is %lld, expected 0 to %lld, the language layers of the model", (long long)r->v.layer,
                          (long long)m->config.text.num_hidden_layers);
     const int64_t text = m->config.text.intermediate_size, vision = m->config.vision.intermediate_size;
-    if (r->v.path_neurons > (text < vision ? text : vision))
-        return error_set(e, "unlearn.path_neurons is %lld, expected at most %lld, the neurons of the narrowest layer",
-                         (long long)r->v.path_neurons, (long long)(text < vision ? text : vision));
+    const int64_t widest = text > vision ? text : vision;        // of a narrower layer, all neurons are on the path
+    if (r->v.path_neurons > widest)
+        return error_set(e, "unlearn.path_neurons is %lld, expected at most %lld, the neurons of the widest layer",
+                         (long long)r->v.path_neurons, (long long)widest);
     return overlap_check(r, e);
 }
 

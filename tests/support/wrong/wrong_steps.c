@@ -43,7 +43,7 @@ static const struct { const char *flag, *settings, *config; } mistakes[] = {
     { "ImageTokensInLoss", "data.mask=all_plus_image", NULL },
     { "FisherMaskMissing", "unlearn.threshold=0", NULL },
     { "SmfaPicturesAlone", "unlearn.smfa_form=open_mm", NULL },
-    { "PathMissing", "unlearn.path_neurons=1000", NULL },
+    { "PathMissing", "unlearn.path_neurons=6", NULL },             // all neurons of the model
     { "SteeringFixed", "unlearn.mip_form=official unlearn.path_neurons=1", NULL },
     { "BalanceMissing", "unlearn.balance=0", NULL },
     { "RetainMissing", "unlearn.alpha=0", NULL },

@@ -246,7 +246,7 @@ bool round_step(Rounds *r, Error *e)
     return false;
 }
 
-/* Keeps a copy of the adapters, if the method needs them in later rounds. */
+/* Keeps a copy of the adapter that has trained, if the method or MERGE_LIVE needs it in later rounds. */
 static bool earlier_keep(Rounds *r, Error *e)
 {
     if (!trained_adapter(r) || !(r->plan.method->needs & NEEDS_EARLIER || r->plan.merge == MERGE_LIVE))

@@ -27,10 +27,13 @@ bool evidence_decide(Evidence *out, const BaseDifference *base, size_t finished,
     if (rule.bases > SIGN_FLIP_MAX || finished > rule.bases)
         return error_set(e, "verdict: %zu bases of %zu registered ones, expected no more than registered, and at most %d", finished,
                          rule.bases, SIGN_FLIP_MAX);
-    for (size_t k = 0; k < finished; k++)
+    *out = (Evidence){ .kind = EVIDENCE_UNDECIDED, .p = 1, .finished = finished };
+    for (size_t k = 0; k < finished; k++) {
+        out->base[k] = base[k];
         if (base[k].reached)
             d[reached++] = base[k].difference;
-    *out = (Evidence){ .kind = EVIDENCE_UNDECIDED, .p = 1, .finished = finished, .reached = reached };
+    }
+    out->reached = reached;
     if (reached < 2)
         return true;
     if (!interval_of(&out->interval, d, reached, e) || !sign_flip_p(&out->p, d, reached, e))

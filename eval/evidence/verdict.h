@@ -15,6 +15,7 @@
 #ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
 #define PULSE_EVAL_EVIDENCE_VERDICT_H
 
+#include <stdint.h>
 #include "eval/evidence/statistics.h"
 
 typedef enum {
@@ -31,6 +32,7 @@ typedef struct {
 typedef struct {
     double difference;     // the mean over the seeds of this base
     bool reached;          // false: the base never reaches a level, and has no difference
+    int64_t number;        // of the base, from 1
 } BaseDifference;
 
 typedef struct {
@@ -39,6 +41,7 @@ typedef struct {
     double p;              // of the sign-flip test over the same bases; 1 where there are fewer than two
     size_t finished;       // how many bases are finished
     size_t reached;        // how many of these have a difference
+    BaseDifference base[SIGN_FLIP_MAX];    // [finished]
 } Evidence;
 
 /* Error: more bases than were registered, or than interval_of and sign_flip_p take; a difference that is not finite. */

@@ -6,14 +6,20 @@
 
 enum { ALL = -1 };
 
+/* A finished base: its number, and its contrasts. */
+typedef struct {
+    int64_t number;
+    Contrasts contrasts;
+} FinishedBase;
+
 /* The difference of one base for one method, or for ALL methods. False: not all methods and seeds are there. */
-static bool difference(BaseDifference *out, const Registration *r, const Contrasts *c, size_t finding, int method)
+static bool difference(BaseDifference *out, const Registration *r, const FinishedBase *base, size_t finding, int method)
 {
     double sum = 0;
     size_t n = 0;
-    *out = (BaseDifference){ 0, true };
-    for (size_t k = 0; k < c->count; k++) {
-        const Contrast *x = &c->item[k];
+    *out = (BaseDifference){ .reached = true, .number = base->number };
+    for (size_t k = 0; k < base->contrasts.count; k++) {
+        const Contrast *x = &base->contrasts.item[k];
         if (x->finding != finding || (method != ALL && x->method != (size_t)method))
             continue;
         out->reached = out->reached && x->reached;
@@ -26,7 +32,7 @@ static bool difference(BaseDifference *out, const Registration *r, const Contras
 
 /* The evidence of the finished bases. If a measure is compared with a threshold, an interval below it means "no" and
  * not "reversed". */
-static bool decide(Evidence *out, const Registration *r, const Contrasts *base, size_t bases, size_t finding, int method, Error *e)
+static bool decide(Evidence *out, const Registration *r, const FinishedBase *base, size_t bases, size_t finding, int method, Error *e)
 {
     const Finding *f = &r->finding[finding];
     BaseDifference d[SIGN_FLIP_MAX];
@@ -64,13 +70,17 @@ static void in_order(Verdicts *v, const Registration *r)
 
 bool verdicts_read(Verdicts *out, const Registration *r, const char *folder, Arena *a, Error *e)
 {
-    Contrasts base[SIGN_FLIP_MAX];
+    FinishedBase base[SIGN_FLIP_MAX];
     *out = (Verdicts){ .count = r->findings };
     for (int64_t k = 1; k <= r->bases; k++) {
         const char *path = base_folder(folder, k, a);
         if (!path)
             return false;
-        if (base_finished(path) && !base_read(&base[out->finished++], path, r, k, a, e))
+        if (!base_finished(path))
+            continue;
+        FinishedBase *next = &base[out->finished++];
+        next->number = k;
+        if (!base_read(&next->contrasts, path, r, k, a, e))
             return false;
     }
     for (size_t f = 0; f < r->findings; f++) {

@@ -5,11 +5,14 @@
 #define PULSE_REF_REPORT_FIGURES_H
 
 #include "ref/report/page.h"
+#include "eval/evidence/verdicts.h"
 #include "ref/report/data.h"
 
 /* The verdicts of the registered study. The files ../configs/prereg.ini and ../findings are found from the world's
  * folder. */
 bool report_verdicts(Page *p, const Report *r, Error *e);
+/* The values of each base behind the verdicts: a figure, and a table. Nothing where no finding has two bases. */
+void report_bases(Page *p, const Verdicts *v, const Registration *registered, Arena *a);
 /* Whether the page has the section of the verdicts, or that of the findings. The top of the page links to those it
  * has. */
 bool report_has_verdicts(const Report *r);

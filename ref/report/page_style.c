@@ -34,7 +34,7 @@ const char page_style[] =
     ".fourth{--c:var(--fourth)}.plain{--c:var(--soft)}.s1{--c:var(--image)}.s2{--c:var(--text)}.s3{--c:var(--retain)}"
     ".s4{--c:var(--fourth)}\n"
     ".key i,rect.bar{background:var(--c);fill:var(--c)}rect.was{fill:var(--c);fill-opacity:.16}"
-    "line.range{stroke:var(--ink);stroke-width:1.2}\n"
+    "line.range{stroke:var(--ink);stroke-width:1.2}line.delta{stroke:var(--soft);stroke-dasharray:3 3}\n"
     "polyline{fill:none;stroke:var(--c);stroke-width:2.2;stroke-linejoin:round;stroke-linecap:round}"
     "polyline.dash{stroke-dasharray:5 4}"
     "polygon{fill:var(--c);fill-opacity:.13}circle{fill:var(--c);stroke:var(--card);stroke-width:1.2}"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Verdicts: what the registered study over several base models says about the paper's findings. The section comes
  * before anything of this run. */
-#include "eval/evidence/verdicts.h"
+#include "ref/report/figures.h"
 
 #include <inttypes.h>
-#include "ref/report/figures.h"
 #include "tensor/base/file.h"
 
 static void line(Page *p, const char *name, const char *value)
@@ -70,6 +69,7 @@ bool report_verdicts(Page *p, const Report *r, Error *e)
     const char *source = arena_format(a, "From contrasts.csv of the finished bases; registered: prereg.ini, sha256 %s",
                                       registered->digest.hex);
     page_say(p, "source", source ? source : "");
+    report_bases(p, v, registered, a);
     page_section_end(p);
     return !e->failed;
 }

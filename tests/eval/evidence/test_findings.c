@@ -102,6 +102,7 @@ static void base_0_is_never_part_of_a_verdict(void **state)
     base_made(&r, folder, 0, (Line[]){ { 0, .9, 0 }, { 0, 0, 0 }, { 0, 0, 0 } });
     Verdicts v = verdicts_of(&r, folder);
     assert_true(v.finished == 2 && v.verdict[F2].all.interval.mean < .2);
+    assert_true(v.verdict[F2].all.base[0].number == 1 && v.verdict[F2].all.base[1].number == 2);
 }
 
 /* Replaces a file of base 3 by this text. */

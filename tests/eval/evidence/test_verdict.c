@@ -15,7 +15,7 @@ static Evidence decided(double mean, double spread, size_t finished, unsigned mi
 {
     BaseDifference base[BASES];
     for (size_t k = 0; k < BASES; k++)
-        base[k] = (BaseDifference){ mean + (k < BASES / 2 ? -spread : spread), !(missing >> k & 1) };
+        base[k] = (BaseDifference){ .difference = mean + (k < BASES / 2 ? -spread : spread), .reached = !(missing >> k & 1) };
     Evidence found;
     assert_true(evidence_decide(&found, base, finished, rule, &error));
     return found;
@@ -69,7 +69,7 @@ static void wrong_bases_are_refused(void **state)
 {
     (void)state;
     Evidence found;
-    BaseDifference base[BASES + 1] = { { .2, true }, { NAN, true } };
+    BaseDifference base[BASES + 1] = { { .difference = .2, .reached = true }, { .difference = NAN, .reached = true } };
     assert_false(evidence_decide(&found, base, BASES + 1, rule, &error));
     expect_sentence(&error, "9 bases of 8");
     assert_false(evidence_decide(&found, base, 2, rule, &error));

@@ -59,6 +59,27 @@ check "a scenario that was not run is said to be missing" has "no rows of the sc
 check "curves that were not recorded are said to be missing" has "no trajectory.csv"
 check "the page opens with the verdicts, which are those of the finished bases" has "$("$PULSE" evidence verdicts fixtures/findings --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["findings"][1]["words"])')"
 check "each finding has the paper's number" has 'over 90 % of general ability is lost with pre-trained knowledge'
+every_base_is_there() {
+    python3 - "$page" fixtures/findings/base-[1-9]*/contrasts.csv <<'PY'
+import csv, re, sys
+page = open(sys.argv[1], encoding="utf-8").read()
+page = page[page.index("The bases, one by one"):page.index('<section id="comparison"')]
+for path in sys.argv[2:]:
+    base, values = int(re.search(r"base-(\d+)", path)[1]), {}
+    for row in csv.DictReader(open(path, encoding="utf-8")):
+        values.setdefault(row["finding"], []).append(float(row["value"]))
+    rows = re.findall(r"<span>(\w+): .*?</tr>\n<tr><th scope=\"row\">all methods</th>(.*?)</tr>", page, re.S)
+    assert [name for name, _ in rows] == list(values), (rows, values)
+    for name, cells in rows:
+        shown, mean = re.findall(r"<td>(.*?)</td>", cells)[base - 1], 100 * sum(values[name]) / len(values[name])
+        assert abs(float(shown) - mean) <= .0501, (path, name, shown, mean)
+PY
+}
+if command -v python3 > /dev/null; then
+    check "the figure of the bases has the mean of each finished base, as it follows from contrasts.csv" every_base_is_there
+fi
+check "the figure of the bases has a dashed line at delta" has 'class="delta"'
+check "the figure of the bases says which arms a measure compares" has "at equal forgetting. A is L, B is E."
 check "the retrained model is explained" has "Retrained is a model that never saw them"
 check "a missing manifest is reported" has "no manifest.json"
 check "missing answers are reported" has "no answers.jsonl"

@@ -39,9 +39,14 @@ static int print_help(const char *name, const Option *all, size_t n)
     return EXIT_SAME;
 }
 
+static bool is_path(const Option *o) { return o->value && (strcmp(o->value, "DIR") == 0 || strcmp(o->value, "FILE") == 0); }
+
 /* Stores the value of one option. False: the value is refused, and a sentence says why. */
 static bool take(const Option *o, const char *command, const char *value)
 {
+    // an empty path would be joined to "/adapter_config.json", a file of the root folder
+    if (is_path(o) && !*value)
+        return command_fail_text("%s: --%s is empty, expected a %s", command, o->name, *o->value == 'D' ? "folder" : "file"), false;
     if (o->flag)
         *o->flag = true;
     else if (o->text)

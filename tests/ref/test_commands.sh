@@ -25,6 +25,9 @@ for command in $commands; do
     check "$command -h says the same" cmp "$printed" <("$PULSE" "$command" -h)
     check "$command refuses an unknown option" speaks 2 "--no-such-option" "$command" --no-such-option
     check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
+    for path in $("$PULSE" "$command" --help | sed -nE 's/^  (--[a-z]+) (DIR|FILE) .*/\1/p'); do
+        check "$command refuses an empty $path" speaks 2 "$path is empty, expected a f" "$command" "$path" ""
+    done
     check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
     check "$command is in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
 done

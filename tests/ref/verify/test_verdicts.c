@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on whole steps: nonsense is OUTSIDE at every precision; if nothing was judged, the verdict is UNKNOWN. */
+/* Verdicts on whole steps and on hooked modules: nonsense is OUTSIDE at every precision; if nothing was judged, the
+ * verdict is UNKNOWN. */
 #include "tests/support/answers.h"
 
 #include "ref/trace/noise_trace.h"
 
 static const char step[] = "step/npo.adamw.b";
 
-/* Judges at precision p the step's end tensors (loss, gradients, updated weights), with their values in `right`. */
+/* Judges at precision p the step's end tensors (loss, gradients, updated weights, moments), with their values in
+ * `right`. They are the answers of the step that have no bound. */
 static void judge_step(Precision p, bool partial)
 {
     static Entry ends[MOST];

@@ -118,8 +118,8 @@ static bool save_checkpoints(Run *r, int64_t done, FILE *log, Error *e)
 static bool run_steps(Run *r, FILE *log, Error *e)
 {
     const Settings *s = r->s;
-    CrossEntropy ce = { &r->stream, stream_next };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { &r->stream, stream_next };
+    Objective o = cross_entropy_objective(&source);
     int64_t *done = &r->trainer.optimiser.step;
     char held_out[96] = "";
     Progress p = progress_begin(r->quiet, *done);

@@ -28,8 +28,8 @@ typedef struct {
  * `batch` is 0. */
 bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
                  Arena *a, Error *e);
-/* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the
- * Stream. */
+/* The samples of a step (from 1), in `a`. The function serves as the `next` of a SampleSource (cross_entropy.h);
+ * `context` is the Stream. */
 bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
 
 #endif

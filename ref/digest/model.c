@@ -79,8 +79,8 @@ static void train(Probe *p, Model *m, BatchSample *samples)
                                      .steps = STEPS },
                        .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f, .max_norm = 1 },
     };
-    CrossEntropy ce = { samples, next_samples };
-    const Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { samples, next_samples };
+    const Objective o = cross_entropy_objective(&source);
     Trainer r;
     if (!trainer_make(&r, m, &config, p->arena, p->error))
         return;

@@ -86,8 +86,8 @@ static bool teach(Weights *w, const Tiny *t, Lessons lessons, int64_t steps, Are
     Model m;
     Trainer r;
     const TrainConfig c = training(steps, 1e-2f);
-    CrossEntropy ce = { &lessons, next_samples };
-    const Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { &lessons, next_samples };
+    const Objective o = cross_entropy_objective(&source);
     if (!weights_make(w, &t->config, 5, a, e) || !trainable_set(w, TRAIN_FULL, e) || !model_make(&m, &t->config, w, NULL, 64, a, e)
         || !trainer_make(&r, &m, &c, a, e))
         return false;

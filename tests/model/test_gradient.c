@@ -297,8 +297,8 @@ static int setup(void **state)
     w->config = tiny_config();
     TrainConfig c = { .steps = 1, .accumulate = 1,
                       .optimiser = { .kind = OPTIMISER_SGD, .schedule = { SCHEDULE_CONSTANT, 1e-3f, 0, 0, 0, 1 } } };
-    CrossEntropy ce = { w, all_samples };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { w, all_samples };
+    Objective o = cross_entropy_objective(&source);
     size_t images = config_image_tokens(&w->config),
            pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
     for (size_t i = 0; i < SAMPLES; i++) {

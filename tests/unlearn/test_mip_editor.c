@@ -176,7 +176,7 @@ static void squares_are_those_of_a_whole_backward_pass(void **state)
     assert_true(path_make(&p, &w->model, &w->arena, &w->error) && path_squared(&p, s, 1));
     assert_true(batch_pack(&b, s, 1, ROWS_SUPERVISED, &w->config, &w->arena, &w->error));
     Node *z = model_forward(&t, &params, &b).logits;
-    tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
+    tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_vector(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
     tape_backward(&t);
     expect_fine(&w->error);
     for (size_t l = 0; l < VISION; l++) {

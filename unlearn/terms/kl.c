@@ -57,7 +57,7 @@ static Node *kl_at_temperature(MethodStep *s, const Part *p, float weight)
     Tape *t = s->tape;
     const float T = s->hyper->temperature;
     Distributions d = distributions(s, p);
-    Node *c = constant_rows(t, "c", p->rows, weight * T / (float)divisor(s, p));
+    Node *c = constant_vector(t, "c", p->rows, weight * T / (float)divisor(s, p));
     tape_seed(t, p->z, op_logit_grad(t, d.p, d.p_ref, c));
     return op_scale(t, op_mean_over(t, op_kl(t, d.p_ref, d.log_p_ref, d.log_p), divisor(s, p)), T * T);
 }

@@ -189,7 +189,8 @@ static Line cost_line(const Report *r, size_t g, const char *method)
 static void cost_rows(Page *p, const Report *r, const char *method, const Line *lines)
 {
     for (size_t g = 0; g < COST_SCENARIOS; g++) {
-        const char *name = scenario_under(r, cost_scenarios[g].scenario, 0), *rule = name ? rule_of(name, cost_scenarios[g].scenario) : NULL;
+        const char *scenario = cost_scenarios[g].scenario, *name = scenario_under(r, scenario, 0);
+        const char *rule = name ? rule_of(name, scenario) : NULL;
         for (size_t k = 0; k < lines[g].count; k++)
             table_row(p, (const char *[]){ method_label(method), lines[g].label, rule ? rule : "–", questions_sums(r, name ? name : ""),
                                            arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),

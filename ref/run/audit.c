@@ -12,7 +12,7 @@
 #include "ref/report/report.h"
 #include "tensor/base/file.h"
 
-enum { FOLDERS_OPEN = 16 };
+enum { FOLDERS_OPEN = 16 };                 // how many folders nftw may hold open at once
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
 {

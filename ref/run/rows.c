@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of results.csv that are computed from the files of a probe stage, and the scores
- * that compare these rows with the oracle's rows. */
+/* The rows of results.csv that are computed from the files of a probe stage, and the scores that are computed from
+ * other rows, some of them from the oracle's. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"

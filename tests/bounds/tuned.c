@@ -29,8 +29,8 @@ static void to_midpoint(uint64_t *s, mpfr_t y)
     mpfr_clear(move);
 }
 
-/* Appends logits x[n], x[n + 1] … whose e^(x - top) add up to nearly `rest`; x[end - 1] is the last possible one. `rest`
- * becomes what is still missing. Returns the number of all logits. */
+/* Appends logits x[n], x[n + 1] … whose e^(x - top) add up to nearly `rest`; x[end - 1] is the last possible one.
+ * `rest` becomes what is still missing. Returns the number of all logits. */
 static size_t fill_powers(mpfr_t rest, float top, float *x, size_t n, size_t end)
 {
     mpfr_t d;

@@ -12,8 +12,8 @@
 /* Logits: the softmax of x[1] is tuned or, with `log`, the log_softmax of x[0]. Returns the number of logits. */
 size_t tuned_softmax(uint64_t *seed, float *x, bool log);
 /* A row, for eps = 0: the rmsnorm of x[0] is tuned. Unless `lost` is 0, one of the eight lanes of the sum of squares
- * adds `lost` terms, and all of them but the first are rounded away. Returns the length of the row: 8 times `lost`, or 16 to
- * 35 if `lost` is 0. */
+ * adds `lost` terms, and all of them but the first are rounded away. Returns the length of the row: 8 times `lost`, or
+ * 16 to 35 if `lost` is 0. */
 size_t tuned_norm(uint64_t *seed, float *x, size_t lost);
 /* A row of rmsnorm_dx: dn[2] to dn[6] tune the result of element 1. `lost` as for tuned_norm; the length is 16 if it
  * is 0. */

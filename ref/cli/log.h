@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Log: the file log.jsonl of a training. Its lines are JSON objects: the numbers of a step, the scores on held-out
- * samples, and what probes measured. A training that is resumed has the same log as one that never stopped: each
- * checkpoint holds a LogMark, which says how far the log was written by then, and the log goes on from there. */
+/* Log: the file log.jsonl of a training. The functions here write three kinds of lines, each a JSON object: the numbers
+ * of a step, the scores on held-out samples, and what probes measured. Commands add lines of their own. A training
+ * that is resumed has the same log as one that never stopped: each checkpoint holds a LogMark, which says how far the
+ * log was written by then, and the log goes on from there. */
 #ifndef PULSE_REF_CLI_LOG_H
 #define PULSE_REF_CLI_LOG_H
 

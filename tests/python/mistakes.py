@@ -105,7 +105,7 @@ def off_by_one(self, z, batch, reference=None):
 
 
 def all_text(self, z, batch, reference=None):
-    ids, keep = batch["input_ids"], batch["attention_mask"] == 1
+    ids, keep = batch["input_ids"], batch["attention_mask"] == 1           # 296 is the id of <image>
     original(self, z, {"labels": torch.where(keep & (ids != 296), ids, -100)}, reference)
 
 

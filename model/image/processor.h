@@ -23,7 +23,7 @@ typedef struct {
     bool        crop;                    // do_center_crop: the crop begins at (length - crop) / 2, rounded down
     size_t      crop_width, crop_height;
     ImageFilter filter;                  // resample
-    double      scale;                   // rescale_factor, 1/255; 1 when do_rescale is false
+    double      scale;                   // rescale_factor, by default 1/255; 1 if do_rescale is false
     bool        normalise;               // do_normalize
     double      mean[3], std[3];         // image_mean and image_std of the file; the nearest floats are used
     bool        fused;                   // a switch of this program, not a key of the file (image_normalise)
@@ -48,11 +48,11 @@ bool processor_config_write(const char *path, const char *source, size_t patch_s
  * size). */
 bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e);
 
-/* Turns bytes into floats [3, H, W]. RN rounds to binary32, RN64 to binary64; m and s are the floats nearest to
+/* Turns bytes into floats [3, H, W]. RN rounds to binary32, RN64 to binary64; m and d are the floats nearest to
  * mean and std; u is a byte:
- *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / s)                   (transformers' slow processors; our definition)
- *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(s k))   (transformers' fast processors)
- * `out` has 3 * in->height * in->width floats. */
+ *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / d)                   (transformers' slow processors; our definition)
+ *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(d k))   (transformers' fast processors)
+ * If `normalise` is false, y is v, or u if `fused` is set. `out` has 3 * in->height * in->width floats. */
 void image_normalise(float *out, const Image *in, const ImageProcessor *s);
 /* All steps before normalising: pads, resizes and crops the picture; the result is bytes in `a`. */
 bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context
-manager in which the step is wrong; it yields further arguments of Step.run."""
+manager in which the step is wrong. If it yields a steps.How, this holds further arguments of Step.run."""
 import contextlib
 import fnmatch
 import json

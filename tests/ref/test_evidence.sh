@@ -93,9 +93,9 @@ check "the trained modules and further settings follow; @ is the folder of the m
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/moved"
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/other" && cp fixtures/models/bases/0/adapter-O/adapter_model.safetensors "$tap_folder/other"
 kept() { "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" --set train.trainable=llm "$@" | awk '$NF == "finetuned/ga/llm/seed0" { print $1 }'; }
-three() { local free plain moved other; free=$(kept) plain=$(kept --set unlearn.subspace="$PWD/fixtures/models/bases/0/adapter-L"); moved=$(kept --set unlearn.subspace="$tap_folder/moved")
+by_content() { local free plain moved other; free=$(kept) plain=$(kept --set unlearn.subspace="$PWD/fixtures/models/bases/0/adapter-L"); moved=$(kept --set unlearn.subspace="$tap_folder/moved")
     other=$(kept --set unlearn.subspace="$tap_folder/other"); [ -n "$free" ] && [ "$plain" = "$moved" ] && [ "$plain" != "$free" ] && [ "$plain" != "$other" ]; }
-check "a stage depends on the content of the subspace's adapter, not on its folder" three
+check "a stage depends on the content of the subspace's adapter, not on its folder" by_content
 check "the tables of a base are made from its runs" evidence contrasts "$runs" --out "$findings/base-1"
 check "the points before unlearning are those of results.csv" grep -qx 'E,ga,1,0,0.9,1.0,0.9,1.0,0.9,1.5' "$findings/base-1/trajectory.csv"
 check "the snapshots are those of trajectory.csv" grep -qx 'E,npo,2,12,0.0,0.1,0.0,0.1,0.5,1.5' "$findings/base-1/trajectory.csv"

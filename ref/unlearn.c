@@ -24,7 +24,7 @@ typedef struct {
     Guard guard;                     // it is used where unlearn.probe_every is not 0
     char *entities;                  // the entities of the rounds that are still to come
     char ended[300];                 // why the last round ended early; "": it ran to its end
-    size_t failed;                   // rounds that diverged, or that the guard ended as spoilt
+    size_t bad_rounds;               // how many rounds diverged, or were ended by the guard as spoilt
 } Run;
 
 static bool open_oracle(Run *r, Arena *a, Error *e)
@@ -100,7 +100,7 @@ static bool goes_on(Run *r, FILE *log, Error *e)
     log_guard(r, log, o->trainer.optimiser.step);
     if (r->guard.stop && !log_reason(r, log, r->guard.why, e))
         return false;
-    r->failed += r->guard.spoilt;
+    r->bad_rounds += r->guard.spoilt;
     return !r->guard.stop;
 }
 
@@ -149,7 +149,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
     if (o->diverged) {
         if (!log_reason(r, log, o->note, e))
             return false;
-        r->failed++;
+        r->bad_rounds++;
         if (guarded(r) && !guard_restore(&r->guard, e))
             return false;
     }
@@ -212,8 +212,8 @@ static void result_print(const Run *r)
 {
     printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds",
            (long long)r->rounds.done);
-    if (r->failed)
-        printf("; %zu stopped early: %s", r->failed, *r->ended ? r->ended : "see log.jsonl");
+    if (r->bad_rounds)
+        printf("; %zu stopped early: %s", r->bad_rounds, *r->ended ? r->ended : "see log.jsonl");
     else if (*r->ended)
         printf("; it ended early: %s", r->ended);
     printf("\n");
@@ -305,7 +305,7 @@ int command_unlearn(int argc, char **argv)
     else if (good && o.json)
         command_print(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
                                "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
-                               "stopped_early", (json_int_t)r.failed, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
+                               "stopped_early", (json_int_t)r.bad_rounds, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
     else if (good && !o.quiet)
         result_print(&r);
     guard_close(&r.guard);

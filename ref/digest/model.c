@@ -24,7 +24,8 @@ ModelConfig probe_config(void)
     };
 }
 
-/* Sample i has a start token, for odd i a picture, then words. The last i + 2 words are supervised. */
+/* Sample i has a start token, for odd i a picture, then words. The last i + 2 words are supervised; the last one of
+ * all, ids[n], is only a target. */
 bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
 {
     const Random r = random_for(i, "digest.model");
@@ -110,6 +111,6 @@ void digest_model(Probe *p)
     probe_hash_weights(p, &w);
     probe_hash_weights(p, &l.factors);
     for (size_t i = 0; i < SAMPLES; i++)
-        if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))
+        if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))           // -1: no token ends the answer
             hash_tensor(&p->hash, "answer", (Tensor){ .shape = shape_of(1, n), .dtype = I32, .i32 = answer });
 }

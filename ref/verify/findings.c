@@ -64,7 +64,7 @@ static const char *precisions(const Findings *f, Arena *a)
 {
     const char *all = "";
     for (Precision p = 0; p < PRECISIONS; p++)
-        if (f->precise[p])
+        if (f->judged_at[p])
             all = arena_format(a, "%s%s%s", all, *all ? ", " : "; at ", precision_name(p));
     return all;
 }

@@ -21,7 +21,7 @@ static void judge_step(Precision p, bool partial)
     found = (Findings){ .lines = found.lines, .json = true };
     const OptionList only = { .item = { step }, .count = 1 };
     assert_true(store_write(got, ends, count, &error));
-    const VerifyOptions asked = { .only = &only, .partial = partial, .precise = true, .precision = p };
+    const VerifyOptions asked = { .only = &only, .partial = partial, .precision_given = true, .precision = p };
     assert_true(verify_got(&found, suite, got, &asked, manifest, &arena, &error));
     unlink(got);
 }
@@ -167,8 +167,8 @@ static void known_mistakes_are_seen_or_listed(void **state)
             const json_t *below = json_object_get(json_object_get(manifest, "below"), precision_name(p));
             json_array_clear(found.lines);
             found = (Findings){ .lines = found.lines, .json = true };
-            assert_true(verify_got(&found, suite, got, &(VerifyOptions){ .only = &none, .partial = true, .precise = true, .precision = p },
-                    manifest, &arena, &error));
+            const VerifyOptions asked = { .only = &none, .partial = true, .precision_given = true, .precision = p };
+            assert_true(verify_got(&found, suite, got, &asked, manifest, &arena, &error));
             if (found.outside == 0 && !listed(below, arena_format(&arena, "%.*s", (int)length - 1, name)))
                 fail_msg("%.*s is neither outside at %s nor listed", (int)length - 1, name, precision_name(p));
             seen += found.outside > 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes a wheel of pulse.py and the library, which needs nothing but numpy:
+"""Makes a wheel of pulse.py, the two pulse_capture files and the library. The wheel needs nothing but numpy:
 
     CC=gcc python3 ref/python/make_wheel.py pulse.o VERSION FOLDER
 
@@ -54,6 +54,7 @@ def renamed(raw, old, new):
     string is also the name of a version of the library's symbols, the hash of the name is overwritten as well."""
     if raw[:5] != b"\x7fELF\x02" or raw[5] != 1 or len(old) != len(new):
         fail("%s is no 64-bit little-endian library, expected one" % old)
+    # e_shoff, e_shentsize and e_shnum of the ELF header; of a section s[1] is the type, s[4] the offset, s[5] the size
     (at,), (size, count) = struct.unpack_from("<Q", raw, 40), struct.unpack_from("<HH", raw, 58)
     sections = [struct.unpack_from("<IIQQQQIIQQ", raw, at + k * size) for k in range(count)]
     table = next(s for s in sections if s[1] == 6)                                   # SHT_DYNAMIC; s[6] is its table of strings

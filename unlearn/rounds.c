@@ -266,7 +266,7 @@ bool round_end(Rounds *r, Error *e)
     if (!r->running || e->failed)
         return false;
     r->running = false;
-    // `finish` may change the adapter, and a later round needs it as it is then
+    // the copy for later rounds is made after `finish`, which may change the adapter
     if ((r->plan.method->loss && !unlearn_finish(r->unlearn, e)) || !earlier_keep(r, e))
         return false;
     r->round++;

@@ -131,7 +131,8 @@ static size_t number_paraphrases(const Questions *q, size_t *paraphrase)
     return most;
 }
 
-/* One step of the search, on the questions that are paraphrase `now` of their fact. */
+/* One step of the search, on the questions that are paraphrase number `now` (from 0) of their fact. `gradient` is
+ * scratch memory, as large as delta. */
 static bool step(Perturbation *p, const Model *m, const Reader *r, const Questions *q, const size_t *paraphrase, size_t now,
                  double *gradient, Error *e)
 {

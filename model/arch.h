@@ -20,7 +20,8 @@ typedef struct Params Params;
 
 /* --- config.json --- */
 
-typedef enum { SECTION_TOP, SECTION_VISION, SECTION_TEXT, SECTION_ANY, SECTIONS = SECTION_ANY } ConfigSection;
+// the file itself, its vision_config, its text_config; ANY: each of the three may have the key
+typedef enum { SECTION_TOP, SECTION_VISION, SECTION_TEXT, SECTION_ANY } ConfigSection;
 
 typedef enum {
     KEY_INT, KEY_FLOAT, KEY_BOOL, KEY_ACT, KEY_SELECT,      // int64_t, float, bool, Activation, FeatureSelect

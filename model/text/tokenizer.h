@@ -12,7 +12,8 @@
  *     pre-tokenizers   Metaspace and WhitespaceSplit
  *     decoders         Replace, ByteFallback, Fuse, Strip and Metaspace
  *     post-processor   TemplateProcessing
- * Anything else (byte-level BPE, Unigram, regular expressions, truncation) is an error that names it.
+ * Anything else (byte-level BPE, Unigram, regular expressions, truncation) is an error that names it; `padding` is
+ * ignored.
  * Ids are those of `tokenizers`, with one exception: beside a single_word token, every character above ASCII that
  * is not white space counts as part of a word.
  * A Tokenizer is read-only once opened, so threads may share it.

@@ -7,7 +7,7 @@
  *   begins its next epoch when its own epoch ends.
  * - order: each epoch of a list has a new order, drawn from seed + epoch. Samples with a picture and samples without
  *   are spread evenly over the epoch: if a list has equally many of both, half of each batch of even size has a
- *   picture. Each draw has a purpose (tensor/base/random.h); order.c lists the purposes.
+ *   picture. order.c lists the purposes of these random numbers (tensor/base/random.h).
  * - other answers: refusals and alternates follow the order of the forget list. Number k is read in the step that
  *   comes to forget sample k. The role "random" has random_answers samples for each forget question of the step. Each
  *   is the question with the answer of a retain sample, drawn from seed + step (purpose "unlearn.random").
@@ -16,7 +16,8 @@
  *   epochs of the forget list, only the retain list is read; with forget_epochs = 0 they always take turns.
  * - schedule = interleaved: one forget step and retain_steps retain steps take turns (hyperparameters.def says what
  *   retain_steps = 0 means). The epochs of the request are those of the retain list.
- * - A method whose steps do not read both lists always has joint steps.
+ * - A forget step reads all lists but the retain list. A method whose steps do not read both kinds of lists always has
+ *   joint steps.
  *
  * The outputs of the reference model on a sample are computed once and kept. After a divergence (Trainer.diverged) the
  * model keeps its last good weights (model/training/train.h). */

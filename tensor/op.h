@@ -50,7 +50,8 @@ typedef struct {
 
 static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
 
-/* Records "gelu: shapes [2] F16 do not fit, expected …" in `e` and returns false. For shape checks. */
+/* Records "gelu: shapes [2] F16 do not fit, expected …", with the first four inputs at most, in `e` and returns false.
+ * For shape checks. */
 bool call_refuse(const Call *c, const char *expected, Error *e);
 
 /* How the last bit of a result is decided (REPRODUCE.md, section 1). CLASS_MOVE: nothing is rounded. */

@@ -197,8 +197,7 @@ Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
     return tape_push(t, &op_record_sgd, 2, (Node *[]){ p, g }, &(Attrs){ .f = { [SGD_LR] = lr, [SGD_DECAY] = decay } });
 }
 
-/* --- momentum: the sum of an exact product and a float. The sum and the test err by u |b'| each; 3 u is claimed.
- * --- */
+/* --- momentum: the sum of an exact product and a float. Sum and test err by u |b'| each; 3 u is claimed. --- */
 
 static float momentum_decide(const Call *c, size_t j)
 {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Makes a wheel of pulse.py, the two pulse_capture files and the library. The wheel needs nothing but numpy:
+"""Makes a wheel of pulse.py, the two pulse_capture files and the library:
 
     CC=gcc python3 ref/python/make_wheel.py pulse.o VERSION FOLDER
 
-pulse.o is the library as one object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The
-libraries that pulse.o needs are copied from the system under new names (libjansson.so.4 becomes plsjansson.so.4, also in its soname). So a
-process that has loaded another copy, for instance with torch, keeps both apart. The script needs a C compiler and readelf, and no
-Python package. The wheel has the same bytes whenever it is made from the same files."""
+The wheel needs nothing but numpy; only pulse_capture.py imports torch, and pulse_capture_jax.py jax. pulse.o is the library as one
+object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The libraries that pulse.o needs
+are copied from the system under new names (libjansson.so.4 becomes plsjansson.so.4, also in its soname). So a process that has loaded
+another copy, for instance with torch, keeps both apart. The script needs a C compiler and readelf, and no Python package. The wheel has
+the same bytes whenever it is made from the same files."""
 import base64
 import glob
 import hashlib

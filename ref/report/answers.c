@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions of answers.jsonl, with the answer of each model. They belong to the first seed, and to two
+/* Answers: a few questions of answers.jsonl, with the answer of each model. They are those of the first seed and of two
  * scenarios: finetuned (or, in a run without it, the first scenario of results.csv) and pretrained. Each of them has up
  * to three questions about what is forgotten and one about what is retained, each about another entity and, as far as
  * possible, another fact. The first scenario also has a general question. The first questions of answers.jsonl that
@@ -142,7 +142,7 @@ static void take_answer(Answers *x, const json_t *o)
 
 /* --- reading --- */
 
-/* Whether a line must be parsed. False only where it is certain that the line is about a question that is not shown. */
+/* Whether a line must be parsed. False only if the line is certainly about a question that is not shown. */
 static bool concerns(const Answers *x, const char *line)
 {
     const char *id = strstr(line, "\"id\": \"");

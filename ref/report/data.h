@@ -27,8 +27,8 @@ typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
     const char *version, *spec, *chain;  // from manifest.json; chain: the `link` of its entry of the results; NULL: not known
-    Digest      config;                  // the digest of the config's text; its hex is "" where it is not known
-    World       contents;                // what world.json holds; its groups are 0 where that file is not at hand
+    Digest      config;                  // the digest of the config's text; its hex is "" if it is not known
+    World       contents;                // what world.json holds; it has 0 groups if there is no such file
     Arena      *arena;
 } Report;
 
@@ -52,7 +52,7 @@ typedef struct {
     int64_t questions;                   // on how many questions each is measured; 0: unknown, or not the same
 } Summary;
 Summary summary_of(const ReportRows *rows, RowFilter filter);
-/* In percent: "97.4", or "97.4 (96.0–98.1)" where the numbers differ; "–" where there is none. */
+/* In percent: "97.4", or "97.4 (96.0–98.1)" if the numbers differ; "–" if there is none. */
 const char *summary_text(Summary s, Arena *a);
 
 /* One line of a comparison: a method with what it trains. */
@@ -81,10 +81,10 @@ size_t seeds(const Report *r, uint64_t *out, size_t capacity);
 const char *questions_text(const Report *r, const char *scenario);
 /* The same as three sums, image and text together: "500 + 250 + 480". "–": one of them is not known. */
 const char *questions_sums(const Report *r, const char *scenario);
-/* A caption, followed by questions_text where that is not "". scenario NULL: the caption alone. */
+/* A caption, followed by questions_text if that is not "". scenario NULL: the caption alone. */
 const char *caption_of(const Report *r, const char *caption, const char *scenario);
 
-/* The label of the method's record; "before" for the method "none", and the name itself where no method has it. */
+/* The label of the method's record; "before" for the method "none", and the name itself if no method has it. */
 const char *method_label(const char *method);
 /* The scenario that a name in results.csv begins with. A stopping rule or a number of requests may follow it:
  * "sequential-epochs", "stress-25". NULL: unknown. */
@@ -98,7 +98,7 @@ const char *scenario_label(const Report *r, const char *scenario);
 /* The k-th name, from 0, that a scenario has in results.csv, one for each stopping rule: "sequential",
  * "sequential-epochs". NULL: there are no more. */
 const char *scenario_under(const Report *r, const char *scenario, size_t k);
-/* The stopping rule in a name: the text after the scenario and a dash, or "budget" where no text follows. NULL: the
+/* The stopping rule in a name: the text after the scenario and a dash, or "budget" if no text follows. NULL: the
  * name is that of another scenario, or the text is no rule ("stress-25"). */
 const char *rule_of(const char *name, const char *scenario);
 

@@ -47,7 +47,7 @@ static AuditUnit unit(const Stage *s, size_t stage, Point from, Point to, Arena 
     return (AuditUnit){ stage, from, to, whole ? s->name : arena_format(a, "%s, %s to %s", s->name, begin, end), NULL };
 }
 
-/* Lists the units: every stage as a whole, or its intervals where it kept checkpoints. */
+/* Lists the units: every stage as a whole or, if it kept checkpoints, its intervals. */
 static bool units_make(Audit *x, Arena *a)
 {
     const Plan *p = &x->run->plan;

@@ -55,9 +55,9 @@ static bool split_measure(Rows *rows, Row row, const char *name, Subjects subjec
     return measure(rows, row, subjects, a.r, a.oracle, a.count, e);
 }
 
-/* Measures the splits of one model: all entities to be forgotten, the retained ones, general ability, and those of
- * marks_measure. With several requests and after the first of them, also the entities of the present request, and those
- * of all requests so far. */
+/* Measures the splits of one model: all entities to be forgotten, the retained ones, general ability, and the splits of
+ * marks_measure. With several requests also, for a model after one of them (row.round > 0), the entities of this
+ * request, and those of all requests so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
     Subjects forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };

@@ -84,8 +84,8 @@ static bool put(Rows *rows, Row row, const char *metric, double value)
     return rows_add(rows, row);
 }
 
-/* Adds the scores that are computed from other rows: quantisation and, where the oracle has rows,
- * relearning, robustness and PrivLeak. */
+/* Adds the scores that are computed from other rows: quantisation and, if the oracle has rows, relearning, robustness
+ * and PrivLeak. */
 static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t oracle_end)
 {
     const size_t end = rows->count;

@@ -47,7 +47,7 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
 typedef struct {
     int64_t steps;                       // steps that were taken; 0 if the method edits the weights without a step
     int64_t last;                        // the step that names its last snapshot: `steps`, or more after a divergence or an edit
-    const char *why;                     // "accuracy" (its rule), "method", "diverged"; "budget": none of these ended it
+    const char *why;                     // what ended it: "accuracy" (the stopping rule), "method" or "diverged"; else "budget"
 } RequestEnd;
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
 /* Reads how all `requests` requests ended; NULL on failure. */

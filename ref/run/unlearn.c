@@ -18,7 +18,7 @@ enum { FILES_MAX = 8192, SAVE_EVERY = 25 };
 typedef struct {
     Run *run;
     const Case *c;
-    const char *folder, *identity;
+    const char *folder, *identity;       // identity: the digest of the stage, by which its checkpoints are recognised
     MethodSettings m;
     Session session, oracle;
     Splits splits;

@@ -30,7 +30,7 @@ typedef struct {
     Settings settings;               // the settings that were given
     const char *folder, *batch, *reference;
     MethodSettings m;                // the settings in force: a given one, or else the preset's, or else the method's
-    Session session, other;          // other: the reference, where one was given
+    Session session, other;          // other: the reference, if one was given
     Dataset samples;
     StepSample *used;                // the samples that the step reads, in its order
     size_t used_count;

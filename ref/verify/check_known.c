@@ -33,7 +33,7 @@ static const Node *node_of_step(const Mistaken *m, const char *in_trace)
     return old ? m->made[old->id] : NULL;
 }
 
-/* The node of an answer of a module, where the module alone makes the mistake and gets the inputs of the right step. */
+/* The node of an answer of a module that is run alone: it makes the mistake, and gets the inputs of the right step. */
 static const Node *node_of_module(Mistaken *m, const char *module, size_t length, const char *answer)
 {
     size_t k = 0;

@@ -30,7 +30,7 @@ static void set_evidence(json_t *line, const Evidence *v)
     json_put(line, "error", number(v->error));
     json_put(line, "noise", number(v->noise));
     json_put(line, "ratio", number(v->ratio));
-    if (!v->placed)
+    if (!v->has_element)
         return;
     json_put(line, "index", json_pack("[I, I]", (json_int_t)v->row, (json_int_t)v->column));
     json_put(line, "got", number(v->got));

@@ -32,13 +32,13 @@ typedef struct {
     bool json, quiet, all, partial;
 } Findings;
 
-/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `placed`: there is an element to
- * point at. */
+/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `has_element`: there is an
+ * element to point at, and row, column, bound, got and right are about it. */
 typedef struct {
     const char *way;                 // "fed", "hooked", "ends", "exact"
     double error, noise, ratio;      // root mean square of got - right; of the noise; error over noise
     double bound, got, right;        // of the element at (row, column)
-    bool placed;
+    bool has_element;
     size_t row, column;
 } Evidence;
 

@@ -17,8 +17,8 @@ static double element(const Tensor *t, size_t i)
 static void point_at(Evidence *v, const Answer *x, size_t i)
 {
     size_t columns = shape_cols(x->right->shape);
-    v->placed = i < shape_size(x->right->shape);
-    if (!v->placed)
+    v->has_element = i < shape_size(x->right->shape);
+    if (!v->has_element)
         return;
     v->row = columns ? i / columns : 0;
     v->column = columns ? i % columns : 0;
@@ -30,7 +30,7 @@ static void point_at(Evidence *v, const Answer *x, size_t i)
 /* ", at [3, 5] got 7, right 0.25", and the bound if there is one. */
 static const char *pointed_text(const Evidence *v, Arena *a)
 {
-    if (!v->placed)
+    if (!v->has_element)
         return "";
     const char *bound = v->bound > 0 ? arena_format(a, ", bound %.2g", v->bound) : "";
     return arena_format(a, ", at [%zu, %zu] got %.9g, right %.9g%s", v->row, v->column, v->got, v->right, bound);

@@ -96,7 +96,7 @@ static void pairs_kernel(const Call *c) { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
 /* The records of the wrong operators and of their derivatives. They need no bound, because answers with a mistake are
- * judged by the bounds of the right operators. Their names count only where code looks for one (unit.c: scale_by). */
+ * judged by the bounds of the right operators. A name counts only where code searches by it (unit.c: scale_by). */
 static void no_bound(BoundRule *r) { (void)r; }
 
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };

@@ -57,7 +57,7 @@ bool session_train(Session *s, const Settings *settings, Error *e);
 /* Fails where results would be written into `out` over an adapter of lora.frozen. */
 bool session_frozen_apart(const Session *s, const Settings *settings, const char *out, Error *e);
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
- * without a step, which refuses lora.frozen. */
+ * without a step. For the latter, lora.frozen is an error. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
 /* Reads the adapter of unlearn.subspace, if one is given, and makes the subspace of the plan from it. */
 bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e);

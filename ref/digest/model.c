@@ -35,6 +35,7 @@ bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
     float *picture = images ? arena_array(a, pixels, sizeof *picture) : NULL;
     if (!ids || !targets || (images && !picture) || n >= LONGEST)
         return false;
+    // the ids of probe_config: 1 is the start, 3 the image token; words are 4 to 203
     for (size_t k = 0; k <= n; k++)
         ids[k] = k == 0 ? 1 : k <= images ? 3 : 4 + (int32_t)random_below(r, k, 200);
     for (size_t k = 0; k < n; k++)

@@ -36,6 +36,7 @@ static bool sample_make(BatchSample *out, const ModelConfig *c, size_t i, uint64
     float *picture = images ? arena_array(a, pixels, sizeof *picture) : NULL;
     if (!ids || !targets || (images && !picture))
         return false;
+    // the ids of tiny_config: 1 is the start, 2 the end, 3 the image token; words begin at 4
     for (size_t k = 0; k < n; k++)
         ids[k] = k == 0 ? 1 : k <= images ? 3 : 4 + (int32_t)random_below(k < asked ? q : y, k, words);
     ids[n - 1] = 2;

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # First come the flags that define the arithmetic: whoever changes one bit of a result changes the product.
 EXACT  = -std=c11                             # not gnu11: GNU mode contracts a*b+c by default
-EXACT += -ffp-contract=off                    # a*b+c rounds twice, everywhere
+EXACT += -ffp-contract=off                    # a*b+c rounds twice on every machine (kernel.o below is an exception)
 EXACT += -fno-fast-math                       # nothing may re-associate, flush subnormals or assume there is no NaN
 EXACT += -fno-math-errno -fno-trapping-math   # sqrt is one instruction; no floating-point flag is ever read
 # Floats are evaluated as floats. (On s390x "standard" would mean as doubles.)
 EXACT += $(if $(CLANG),,-fexcess-precision=$(if $(filter s390x%,$(MACHINE)),fast,standard))
 
-# The choices: `make CC=clang OPT=-O0 BLAS=builtin SAN=1`. Each set of choices on the command line builds in its own
-# folder.
+# The choices. CROSS, CC, OPT, BLAS and SAN name the build folder if they are given on the command line:
+# `make CC=clang OPT=-O0 BLAS=builtin SAN=1` builds in build/clang-O0-builtin-san.
 ifeq ($(origin CC),default)
 CC = $(CROSS)gcc
 AR = $(CROSS)gcc-ar
@@ -71,8 +71,8 @@ LINK    = $(strip $(CC) $(OPT) -pthread $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 
 # Where distributions keep the BLAS libraries. OpenBLAS is used in its OpenMP variant, which can be told not to start
-# threads. No library is linked: the program opens it at its first large product, by this path or by its soname
-# (tensor/product/engine_blas.c).
+# threads. The BLAS library is not linked: the program opens it at its first large product, by this path or by its
+# soname (tensor/product/engine_blas.c).
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
 ENGINE_openblas = $(LIBDIR)/openblas-openmp/libopenblas.so.0 $(SYSROOT)/usr/lib64/libopenblaso.so.0
@@ -99,8 +99,8 @@ REF     := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
 API     := $(filter $(BUILD)/obj/ref/api/%,$(OBJECTS))
 PUBLIC  = $(BUILD)/libpulseref.a $(if $(filter -static,$(LDFLAGS)),,$(BUILD)/$(SONAME) $(BUILD)/libpulseref.so)
 
-# A source of tests/ whose name begins with one of these words is a program. All other sources are support, which is
-# linked into every program.
+# A source of tests/ whose name begins with one of these words and _ is a program, except that fuzz_parsers.c is one
+# program with all other fuzz_*.c. All other sources are support, which is linked into every program.
 PROGRAMS = test bench exhaustive fuzz make bounds
 CHECKING := $(filter-out tests/faults/%,$(call below,tests,%.c))
 programs = $(foreach source,$(CHECKING),$(if $(filter $(1:%=%_%),$(notdir $(source))),$(source)))
@@ -142,7 +142,8 @@ $(BUILD)/obj/ref/run/plan.o: $(BUILD)/code.h
 # defined.
 $(BUILD)/obj/model/image/stb.o: EXACT += -fwrapv
 
-# Two archives for the program and for the tests, which also call functions that the library does not export.
+# Two archives. libinside.a is a part of the program; both are for the tests, which also call functions that the public
+# library does not export.
 $(BUILD)/libinside.a: $(INSIDE)
 	@rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
@@ -177,8 +178,8 @@ $(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%
 	@echo "  ld $@"
 	@$(LINK) $^ $(filter-out -ldl,$(LIBS)) -o $@
 
-# A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: further objects of
-# test_x.
+# A rule for each program of tests/ except bounds_*. The program is linked into the build folder itself. PARTS_test_x:
+# further objects of test_x.
 define program
 $(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basename $(notdir $1))) $$(SUPPORT) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@echo "  ld $$@"
@@ -290,7 +291,7 @@ bench: $(BENCHES)
 	@$(BENCH_PYTHON) -c 'import torch' 2>/dev/null || { echo "== no PyTorch ($(BENCH_PYTHON)): nothing to pair with"; exit 0; }; \
 	 for b in step ops; do echo "== bench_$$b.py"; OMP_NUM_THREADS=2 $(BENCH_PYTHON) tests/bench/bench_$$b.py $(BUILD)/bench_$$b || exit 1; done
 
-# Trains the shipped models again: the base from nothing, then the vanilla model from the base. Exit 1 if a byte
+# Trains the shipped models again: the base from nothing, then the vanilla model from the base. Fails if a byte
 # differs.
 pretrain: $(PULSE) world
 	$(PULSE) train --config fixtures/configs/pretrain.ini --out out/pretrain/base --resume
@@ -333,8 +334,8 @@ build/venv/%/made: tests/python/requirements-%.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
-# Each check of tests/python says which of these environments it needs. A check whose environment is missing is
-# skipped, by name. make test does not run these checks.
+# Each check of tests/python says which of these environments it needs. If one is missing, the check is skipped, and a
+# line says so. make test does not run these checks.
 test-python: all wheel
 	@bash tests/python/run.sh $(BUILD)
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "tensor/base/arena.h"
 
-enum { CSV_FIELDS = 16 };
+enum { CSV_FIELDS = 16 };                // the most columns
 
 typedef struct {
     const char *path, *header;
@@ -27,12 +27,12 @@ bool csv_open(Csv *t, const char *path, const char *header, Arena *a, Error *e);
 /* Reads the next line that is not empty. False: the table has ended, or there is an error: the line has too few or too
  * many fields, or a field is too long. */
 bool csv_next(Csv *t);
-/* The field below the column `name` of the header; NULL: the table has no such column. */
+/* The field of the current line in the column `name`; NULL: the table has no such column. */
 char *csv_text(const Csv *t, const char *name);
-/* The same field as a whole number from 0 on. *out is 0 if the table has no such column, or if the field is empty and
- * may_be_empty is set. */
+/* The same field as a whole number, which must be 0 or more. *out is 0 if the table has no such column, or if the field
+ * is empty and may_be_empty is set. */
 bool csv_whole(const Csv *t, const char *name, bool may_be_empty, int64_t *out);
-/* The same field as a number: NaN where the field is empty, NaN or infinite. */
+/* The same field as a number: NaN if the field is empty, NaN or infinite. The table must have the column. */
 bool csv_number(const Csv *t, const char *name, double *out);
 
 #endif

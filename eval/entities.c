@@ -19,8 +19,8 @@ static bool optional_text(const json_t *object, const char *key, const char **ou
     return (*out = arena_text(a, json_string_value(v))) != NULL;
 }
 
-/* Whether the file of a picture exists, beside the entities' file. FILE#ROW names one of several pictures in a file;
- * then FILE must exist. */
+/* Whether the file of a picture exists, in the folder of the entities' file; true for "", no picture. FILE#ROW names
+ * one of several pictures in a file; then FILE must exist. */
 static bool picture_there(const char *file, const char *image, Arena *a, Error *e)
 {
     const char *slash = strrchr(file, '/'), *hash = strchr(image, '#');

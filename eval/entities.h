@@ -4,12 +4,13 @@
  *     {"id": "person-07", "group": "person", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
  * - "id" and "group" are needed. All ids differ.
+ * - "image" names the entity's picture, relative to the folder of the file. The file of the picture must exist.
  * - "round" is the number of the request, from 1 on, that an entity to be forgotten belongs to. The entities of the
  *   split "unlearn", and only these, have a round.
  * - "level" may state the exposure of an entity: how many training samples taught each of its facts in each modality.
  * - Other keys are not read.
  *
- * Errors begin with FILE:LINE; a missing image is an error. Everything lives in the arena, and never changes. */
+ * Errors begin with FILE:LINE. Everything lives in the arena and, except for Entity.questions, never changes. */
 #ifndef PULSE_EVAL_ENTITIES_H
 #define PULSE_EVAL_ENTITIES_H
 

@@ -14,7 +14,8 @@ void questions_begin(Questions *q, Arena *a)
     *q = (Questions){ .arena = a };
 }
 
-/* How many questions before this one in the file ask for the same fact, in another paraphrase. */
+/* How many questions before this one ask for the same fact, in another paraphrase. Only the samples just before it are
+ * looked at, back to the first that is about another entity. */
 static int64_t paraphrases_before(const Dataset *from, const Sample *x, Kind kind)
 {
     int64_t n = 0;
@@ -183,11 +184,11 @@ static bool options_take(const Chunk *c, size_t k, Result *out, Arena *a)
 }
 
 /* The greedy generation for one question. The sample has the prompt and the tokens so far. Its last row predicts the
- * next token. */
+ * next token. Only this row has a target: id 0, which asks for the row's logits and is not compared with anything. */
 typedef struct {
     int32_t ids[LONG_TOKENS];            // the generated tokens, without the end token
     size_t  count, most;                 // how many there are; how many there may be, the end token included
-    bool    ended;                       // the end token or `most` was reached
+    bool    ended;                       // the end token came, or there is room for nothing but the end token
     BatchSample sample;
 } Generation;
 

@@ -39,7 +39,8 @@ void questions_begin(Questions *q, Arena *a);
 /* Error: no question of the file is chosen. */
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
-/* What is computed for each question. Each depth also computes what the depths before it do.
+/* What is computed for each question. Each depth also computes what the depths before it do; DEPTH_LONG has the longer
+ * text in place of the short one.
  *     DEPTH_EXACT    the NLL of the answer
  *     DEPTH_OPTIONS  the CE of every option
  *     DEPTH_TEXT     the greedy text, of at most 6 tokens with the end token

@@ -234,7 +234,7 @@ static const char *entry_name(const json_t *entry, Arena *a)
                                              : "config, sources or version";
 }
 
-/* The first file whose digest differs between two entries. */
+/* The first file of x that y does not have with the same digest; the words of the last line if y has them all. */
 static const char *file_that_differs(json_t *x, json_t *y)
 {
     static const char *const lists[] = { "outputs", "results", "report" };

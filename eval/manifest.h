@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Manifest: what a run was made of, so that somebody can audit it by doing it again.
  *
- * Each finished stage leaves stage.json in its folder: its kind, digest and recipe, the digests of its inputs, and
- * the SHA-256 of every file that it made. manifest.json has a list of entries: first the version, the specification,
- * the digest of the sources and the config; then all stages in order; then the results of the run. The `link` of an
- * entry is SHA-256(the link of the entry before, then the entry's own text), so that the last link, `chain`, covers
- * everything. No entry holds a time or a path of the machine. */
+ * Each finished stage leaves stage.json in its folder: its kind, digest and recipe, the digests of its inputs, and the
+ * SHA-256 of every file that it made. manifest.json has a list of entries: first the version, the specification, the
+ * digest of the sources and the config; then all stages in order; then the results of the run; then the report, if
+ * there is one (manifest_add). The `link` of an entry is SHA-256(the link of the entry before, then the entry's own
+ * text), so that the last link, `chain`, covers everything. The link before the first entry is "". No entry holds a
+ * time or a path of the machine. */
 #ifndef PULSE_EVAL_MANIFEST_H
 #define PULSE_EVAL_MANIFEST_H
 
@@ -38,7 +39,7 @@ bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Are
  * name of a file inside the stage's folder to its SHA-256. The caller json_decref's the list. */
 json_t *manifest_outputs(const char *folder, Arena *a, Error *e);
 /* Whether a stage that was done again, in the folder `again`, made the same files as FOLDER/manifest.json records.
- * False without e->failed: `different` names the first file that differs. */
+ * False without e->failed: `different` names the first of these files that was made otherwise. */
 bool manifest_stage_same(const char *folder, size_t stage, const char *again, char different[512], Arena *a, Error *e);
 /* Whether two runs are the same, entry by entry (config, sources, stages, results, report). False without e->failed:
  * `different` says where they first differ. */

@@ -7,7 +7,7 @@
 #include "eval/words.h"
 #include "tensor/base/decimal.h"
 
-enum { CASES_MAX = 4096 };
+enum { CASES_MAX = 4096, STAGES_OF_CASE = 8 };      // a case adds at most 7 stages, and all cases share at most 3 train stages
 
 StartModel case_start(const Case *c) { return c->method->needs & NEEDS_BASE ? MODEL_BASE : c->scenario->start; }
 const char *case_method_name(const Case *c) { return c->method->needs & NEEDS_BASE ? "retrain_from_base" : c->method->name; }
@@ -290,7 +290,7 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities 
     char name[80];
     *p = (Plan){ .config = *c, .world = *w, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
     p->cases = arena_array(a, CASES_MAX, sizeof *p->cases);
-    p->stage = arena_array(a, 8 * CASES_MAX, sizeof *p->stage);
+    p->stage = arena_array(a, STAGES_OF_CASE * CASES_MAX, sizeof *p->stage);
     if (!p->cases || !p->stage || !probed_check(c->probed, e))
         return false;
     for (Words s = words_of(c->scenarios); word_next(&s, name, sizeof name);) {

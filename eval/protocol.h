@@ -2,15 +2,17 @@
 /* Protocol: makes a plan from a config. The plan says which model unlearns by which method, which questions it is
  * asked, and which pieces of work depend on which.
  *
- * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each
- * request, and who is retained. A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings
- * that it depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a
- * finished stage is never run again. There are four kinds:
+ * A case is one scenario x method x trainable x seed x stopping rule, and in the scenario stress x number of requests.
+ * Its splits say who is forgotten in each request, and who is retained. A stage is a piece of work with a digest:
+ * SHA-256 over its recipe (all the settings that it depends on, as text) and over the digests of its inputs. Stages of
+ * the same digest are one stage, and a finished stage is never run again. There are four kinds:
  *     train    fine-tunes a model by a config: vanilla or oracle
- *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each request. If there is
- *              only one request, it also keeps one after each `trajectory` epochs or each `snapshot_every` steps
+ *     unlearn  works through all requests of a case, and keeps a snapshot after each request: the adapters, or all
+ *              weights. If there is only one request, it also keeps one after each `trajectory` epochs or each
+ *              `snapshot_every` steps
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
- *     probe    measures what is measured only at the end of a case: attacks, membership, distance to the oracle
+ *     probe    measures what only three models get (the one at the end of a case, the one before unlearning, and the
+ *              oracle): attacks, membership, distance to the oracle
  * In the list of stages, each stage comes after the stages that it needs. The scenario "pretrained" ranks entities by
  * the answers of the base model, so its splits are known only when that answer stage is done (protocol_splits). A
  * plan is made once and never changes, so any number of threads may read it. What it points to lives in its arena or
@@ -31,9 +33,9 @@
 typedef struct {
     const char *recipe;                  // the settings that its unlearn stages depend on, as text
     const char *trainable;
-    int64_t     batch;                   // samples of a step, at most
+    int64_t     batch;                   // how many samples of each list a step reads, at most
     bool        oracle;                  // its reference model is the oracle
-    bool        merge;                   // its adapters are merged into the weights between requests
+    bool        merge;                   // between requests its adapters are merged into the weights, or stay live
 } MethodConfig;
 
 /* Lists are texts of words, "a, b, c" (words.h). No pointer may be NULL. */

@@ -3,8 +3,9 @@
  *
  * - answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are the shortest
  *   decimals that read back as the same bits.
- * - results.csv has the rows below, under a fixed header.
- * - results.jsonl has the same rows, with each value as a decimal and as a hexadecimal float.
+ * - results.csv has the rows below, under a fixed header: the fields from scenario to seed, without epoch and step.
+ * - results.jsonl has the same rows, with each value as a decimal and as a hexadecimal float, and with n, rule and
+ *   better.
  * - trajectory.csv has the columns of results.csv, and the columns epoch and step.
  *
  * After a failure functions return false, or NULL, with a sentence in the error. */
@@ -33,8 +34,8 @@ typedef struct {
     const char *better;                  // the best direction on this split: "up", "down" or a value; NULL: not known
 } Row;
 
-/* The names of splits and modalities in files. There are further splits: "so_far", "round1", "round2", …, and in `eval`
- * the kinds of questions. */
+/* The names of splits and modalities in files. There are further splits: "so_far", "round1", "round2", …,
+ * "general_reporting", and in `eval` the kinds of questions. */
 extern const char *const row_splits[3];          // "unlearn", "retain", "general"
 extern const char *const row_modalities[3];      // "image", "text", "both"
 

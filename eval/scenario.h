@@ -11,7 +11,8 @@ typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
 /* Which entities of the group are to be forgotten; `protocol.forget` says how many are drawn.
- *     WHO_ROUNDS           all entities that have a round in entities.jsonl
+ *     WHO_ROUNDS           all entities that have a round in entities.jsonl; of the group `exposed`, only those with
+ *                          an exposure in `protocol.exposures`, unless it is empty
  *     WHO_DRAWN_OF_ROUNDS  a draw from the entities that have a round (20 in PULSE)
  *     WHO_BEST             a draw from the `protocol.best` entities that the base model knows best
  *     WHO_DRAWN            a draw from the whole group
@@ -37,8 +38,8 @@ typedef struct {
 extern const Scenario scenarios[];
 extern const size_t scenarios_count;
 const Scenario *scenario_find(const char *name);     // NULL: there is no scenario of that name
-/* Whether there can be an oracle, a model that never learned what is to be forgotten: only if it was learned in
- * fine-tuning. */
+/* Whether the scenario can have an oracle, a model that never learned what is to be forgotten. It can if unlearning
+ * starts from the fine-tuned model: the oracle is fine-tuned without the forget set. */
 bool scenario_has_oracle(const Scenario *s);
 /* Whether the scenario reads its splits from entities.jsonl, where the entities to be forgotten have a round. Otherwise
  * it draws its own splits. */

@@ -108,6 +108,7 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
     if (c->scenario->who == WHO_BEST && !best_known(&all, n, ranking, count, &from, a))
         return false;
     from.count = n;
+    // of the entities with a round, those that are not drawn are neither forgotten nor retained (`rest`)
     return draw(from, (size_t)config->forget, c->seed, &s->forget, c->scenario->who == WHO_DRAWN_OF_ROUNDS ? &rest : &s->retain, a);
 }
 

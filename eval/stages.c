@@ -6,9 +6,10 @@
 #include <string.h>
 #include "tensor/base/decimal.h"
 
-/* How long stages of the shipped model take on one core, in seconds, as measured (docs/many-machines.md). A step with
- * retained samples takes twice as long. The number of questions of a request is known only when the request begins; the
- * estimate assumes QUESTIONS. */
+/* How long the work of stages takes with the shipped model on one core, in seconds, as measured
+ * (docs/many-machines.md): a step of training, a step of unlearning, the answers of a model, those of a snapshot, and a
+ * probe. A step of unlearning with retained samples takes twice as long. The number of questions of a request is known
+ * only when the request begins; the estimate assumes QUESTIONS. */
 static const double seconds_train_step = 0.16, seconds_step = 0.06, seconds_model = 1.6, seconds_snapshot = 1.1,
                     seconds_probe = 4;
 enum { QUESTIONS = 2000 };
@@ -94,7 +95,8 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t unlearn, size_t group)
     s.cost = unlearn == NO_STAGE ? seconds_model : answers_cost(p, p->stage[unlearn].one);
     if (unlearn != NO_STAGE)
         s.input[s.inputs++] = unlearn;
-    if (unlearn != NO_STAGE && p->stage[unlearn].one->scenario->who == WHO_BEST)       // those answers choose the entities to be forgotten
+    // the answers of the model before unlearning choose the entities that are forgotten
+    if (unlearn != NO_STAGE && p->stage[unlearn].one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = p->stage[unlearn].one->before;
     s.name = unlearn == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
                                  : arena_format(p->arena, "answers/%s", p->stage[unlearn].name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words: splits a list of a config into its words, which commas and blanks separate: "ga, ga_klr npo".
+/* Words: splits a list of a config into its words, which are separated by commas, blanks or tabs: "ga, ga_klr npo".
  *
  *     for (Words w = words_of(list); word_next(&w, word, sizeof word);) … */
 #ifndef PULSE_EVAL_WORDS_H

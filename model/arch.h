@@ -20,12 +20,13 @@ typedef struct Params Params;
 
 /* --- config.json --- */
 
-typedef enum { SECTION_TOP, SECTION_VISION, SECTION_TEXT, SECTION_ANY, SECTIONS = SECTION_ANY } ConfigSection;
+// the file itself, its vision_config, its text_config; ANY: each of the three may have the key
+typedef enum { SECTION_TOP, SECTION_VISION, SECTION_TEXT, SECTION_ANY } ConfigSection;
 
 typedef enum {
     KEY_INT, KEY_FLOAT, KEY_BOOL, KEY_ACT, KEY_SELECT,      // int64_t, float, bool, Activation, FeatureSelect
     KEY_FIXED,                                              // has only one allowed value
-    KEY_DERIVED,                                            // read and written by hand in config.c
+    KEY_DERIVED,                                            // config.c has its own code for the key (llava_config.def)
     KEY_IGNORED                                             // changes no number
 } ConfigKind;
 
@@ -34,7 +35,7 @@ typedef struct {
     ConfigKind    kind;
     size_t        offset;        // where the member is in ModelConfig
     const char   *name;
-    double        fallback;      // the value of an absent key: transformers' default
+    double        fallback;      // the value if the key is absent or null: transformers' default
     int64_t       least;         // the smallest value of a KEY_INT
     const char   *fixed;         // the value of a KEY_FIXED, as JSON
 } ConfigKey;
@@ -45,20 +46,22 @@ typedef struct {
 typedef enum { START_MATRIX, START_RESIDUAL, START_TABLE, START_ONE, START_ZERO } WeightStart;
 typedef enum { DTYPE_KEEP, DTYPE_WIDE } WeightDtype;       // the dtype of the file is kept, or widened to F32
 
-/* One line of the record's table: a weight, or a weight that every layer of a tower has. Neighbouring lines of the same
- * tower are listed layer by layer. */
+/* One line of the record's table: a single weight, or a weight that every layer of a tower has. A tower is the vision
+ * tower or the language model. Neighbouring lines of the same tower are listed layer by layer. */
 typedef struct {
-    int         tower;         // neighbouring lines with the same number belong to the same layers; 0: no layer
+    int         tower;         // neighbouring lines with the same number form a group, which is listed layer by layer
     const char *name;          // with %zu in place of the layer's number
     bool        present;       // whether a model with this config has the weight
     Shape       shape;
     WeightDtype dtype;
     WeightStart start;
-    size_t      layers, run;   // how many layers have the weight, and how many of them the forward pass runs
+    // how many layers have the weight, and how many of them, from the first on, the forward pass runs. A single weight
+    // counts as one layer; if the forward pass never reads it, `run` is 0
+    size_t      layers, run;
 } WeightLine;
 
-/* How the names of some weights begin: with `hub` in the Hub's layout, with `other` in another layout. in_memory: the
- * other layout is that of transformers' modules in memory, which PEFT writes. */
+/* How the names of some weights begin: with `hub` in the Hub's layout, with `other` in another layout. in_memory:
+ * name_memory (names.h) uses this line too. Lines without it are only for reading. */
 typedef struct { const char *other, *hub; bool in_memory; } NameLayout;
 
 /* --- The record --- */
@@ -76,7 +79,7 @@ typedef struct Architecture {
      * sentence of a failure. */
     bool (*check)(const ModelConfig *c, const char *path, Error *e);
 
-    /* The weights in their order, in `a`; NULL: no memory. */
+    /* The table of weights with the numbers of this config, in `a`; NULL: no memory. */
     const WeightLine *(*weights)(const ModelConfig *c, size_t *count, Arena *a);
     const char *embedding, *head;         // names: the table of embeddings; the head, which a tied model does not have
     const char *buffers;                  // patterns: tensors of older files that are not parameters
@@ -92,7 +95,8 @@ typedef struct Architecture {
 
     /* The forward pass; `cache` may be NULL. On failure the Error of the tape holds the sentence. */
     Forward (*forward)(Tape *t, Params *p, const Batch *b, Cache *cache);
-    /* Runs the forward pass from hidden state number `layer` on, whose value is `hidden`; returns the logits. */
+    /* Runs the forward pass from hidden state number `layer` on (0: the embeddings), whose value is `hidden`; returns
+     * the logits. */
     Node *(*forward_from)(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden);
 } Architecture;
 

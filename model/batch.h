@@ -7,9 +7,9 @@
  * not supervised.
  * `rows` are the rows whose logits are wanted: the supervised ones, or all rows if a loss needs every position (KL).
  * A sample has one image token for each row that its pictures take. A Batch is in the arena that batch_pack was given.
- * prefix.h packs batches of another kind: rows with which several samples begin occur once, in the segment of one of
- * these samples. For each of the others, the segment is the rest of its rows. The attention keys of a segment are the
- * rows of the whole sample, which `keys` lists. */
+ * prefix.h packs batches of another kind: rows with which several samples begin occur once, in the segment of the first
+ * of these samples, or not at all if they are in a cache. For each other sample, the segment is the rest of its rows.
+ * The attention keys of a segment are the rows of the whole sample, which `keys` lists. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -40,7 +40,7 @@ typedef struct Batch {
     int32_t *row_offsets;      // [B + 1]: sample b has rows[row_offsets[b]] … rows[row_offsets[b + 1] - 1]
 } Batch;
 
-/* The checks of batch_pack for one sample, whose number in the sentence is `index`. */
+/* The checks of batch_pack for one sample. The sentence of a failure calls it sample `index`. */
 bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e);
 /* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on
  * an empty sample and on an empty batch. */

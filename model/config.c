@@ -127,8 +127,8 @@ static bool section_read(ModelConfig *c, const json_t *object, ConfigSection sec
     return true;
 }
 
-/* rope_scaling must be null or of the type "default". Newer files have rope_parameters instead, which holds rope_theta
- * too. */
+/* rope_scaling, which newer files call rope_parameters, must be absent, null or of the type "default". If it holds
+ * rope_theta, this value counts. */
 static bool rope_read(ModelConfig *c, const json_t *text, const char *path, Error *e)
 {
     static const char *const keys[] = { "rope_scaling", "rope_parameters" };

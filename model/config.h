@@ -3,9 +3,11 @@
  *
  * `model_type` chooses the architecture (arch.h). The architecture's record has one line for each key: its section,
  * its default, and whether it may have more than one value. Defaults are those of transformers, so the short
- * config.json files of LLaVA-1.5 mean the same here. After config_load all sizes are positive, the numbers of heads
- * divide the widths, and the special tokens are inside the vocabulary. Unknown keys are errors that name the key,
- * and so are values that this program does not implement (rope_scaling, attention_bias, a list of feature layers).
+ * config.json files of LLaVA-1.5 mean the same here. After config_load all sizes that the model uses are positive. The
+ * width of the vision tower is a multiple of its number of heads, and the number of query heads of the language model
+ * is a multiple of its number of key heads. The special tokens are inside the vocabulary; pad_token_id may also be -1.
+ * Unknown keys are errors that name the key, and so are values that this program does not implement (rope_scaling,
+ * attention_bias, a list of feature layers).
  * Keys that change no number (torch_dtype, transformers_version) are ignored.
  * Constants are fp32: the float nearest to the number in the file. All functions are thread-safe. */
 #ifndef PULSE_MODEL_CONFIG_H
@@ -29,7 +31,8 @@ typedef struct {
     int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers;
     int64_t num_attention_heads, num_key_value_heads, head_dim;
     int64_t max_position_embeddings;
-    int64_t bos_token_id, eos_token_id, pad_token_id;  // -1: none
+    int64_t bos_token_id, eos_token_id;
+    int64_t pad_token_id;                              // -1: none
     float   rms_norm_eps, rope_theta;
     int     hidden_act;                                // Activation; only silu is implemented
     bool    tie_word_embeddings;                       // the head is the table of embeddings
@@ -56,9 +59,10 @@ bool config_load(ModelConfig *c, const char *folder, Error *e);
 bool config_parse(ModelConfig *c, const char *text, size_t n, const char *path, Error *e);
 /* The checks of config_load, for a ModelConfig that was filled in by hand. */
 bool config_check(const ModelConfig *c, const char *path, Error *e);
-/* Every key with its present value, in the form of config.json. The caller frees the object with json_decref. */
+/* `c` in the form of config.json; keys that have their default value are there too. The caller frees the object with
+ * json_decref. */
 struct json_t *config_json(const ModelConfig *c);
-/* Writes FOLDER/config.json with every key, so that transformers opens it. */
+/* Writes config_json as FOLDER/config.json, which transformers opens. */
 bool config_save(const ModelConfig *c, const char *folder, Error *e);
 
 /* Sizes that follow from the keys. */

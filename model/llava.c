@@ -93,7 +93,7 @@ static const NameLayout layouts[] = {
     { "model.multi_modal_projector.",                   "multi_modal_projector.",             true },
     /* the original LLaVA */
     { "model.vision_tower.vision_tower.vision_model.",  "vision_tower.vision_model.",         false },
-    /* transformers in memory, since 5.24: the tower is no longer a module of its own inside CLIPVisionModel */
+    /* transformers in memory, since 5.24, only read: the tower is no longer a module of its own in CLIPVisionModel */
     { "model.vision_tower.embeddings.",                 "vision_tower.vision_model.embeddings.",     false },
     { "model.vision_tower.pre_layrnorm.",               "vision_tower.vision_model.pre_layrnorm.",   false },
     { "model.vision_tower.encoder.",                    "vision_tower.vision_model.encoder.",        false },

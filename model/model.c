@@ -5,7 +5,7 @@
 #include "tensor/exact/angle.h"
 #include "tensor/product/product.h"
 
-/* Tests the engine of products at the shapes of the weights, each shape once. */
+/* Tests the matrix product at the shapes of the weights that are matrices, each shape once. */
 static bool shapes_test(const Weights *w, Error *e)
 {
     for (size_t k = 0; k < w->count; k++) {

@@ -55,8 +55,8 @@ typedef struct Params {
     Node **factors;             // parallel to model->lora->factors.list
 } Params;
 
-/* Makes a model with rotary tables for `positions` positions, in `a`, and tests the engine of products at the shapes of
- * its weights. `w` and `lora` must outlive the model; `lora` may be NULL. */
+/* Makes a model with rotary tables for `positions` positions, in `a`, and tests the matrix product (tensor/product) at
+ * the shapes of its weight matrices. `w` and `lora` must outlive the model; `lora` may be NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
 /* A model with the outputs that `m` would have after lora_merge, bit for bit. A linear map is merged when it is
  * used, so memory is needed for the merged weights of one layer only. This is for tapes with no_grad. Training

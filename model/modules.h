@@ -11,11 +11,11 @@
 
 /* The node of a weight by its full name, which is a printf format. */
 Node  *param_node(Tape *t, Params *p, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* y = x W^T + b of the module `name`, plus s (x A^T) B^T if the module has an adapter. x is [N, in], y [N, out]. `bias`
- * says whether there is a b. */
+/* y = x W^T + b of the module `name`, plus s (x A^T) B^T for each adapter of the module. In a merged model
+ * (model_merged), W holds the adapters instead. x is [N, in], y [N, out]. `bias` says whether there is a b. */
 Node  *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias);
 Node  *activation(Tape *t, Node *x, Activation a);
-/* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
+/* language.c: RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
 float  attention_scale(size_t head_dim);
 
 /* Runs a layer on x: f.run(t, x, f.context). Under no_grad, all nodes that it records are freed, except for its result.

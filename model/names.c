@@ -5,8 +5,8 @@
 #include <string.h>
 #include "model/arch.h"
 
-/* Whether the one pattern from p to `end` matches the whole name. The depth of the recursion is the number of stars in
- * the pattern. */
+/* Whether the one pattern from p to `end` matches the whole name. The depth of the recursion is at most the number of
+ * stars in the pattern. */
 static bool one_matches(const char *p, const char *end, const char *name)
 {
     for (; p < end; p++, name++) {
@@ -66,7 +66,7 @@ const char *name_memory(const char *hub, Arena *a)
 
 void name_list_add(NameList *l, const char *name)
 {
-    size_t used = strlen(l->text), space = sizeof l->text - 30 - used;
+    size_t used = strlen(l->text), space = sizeof l->text - 30 - used;       // 30 bytes are left for " and N more"
     if (l->count++ == l->shown && l->shown < 8 && strlen(name) + 3 < space) {
         snprintf(l->text + used, space, "%s%s", l->shown ? ", " : "", name);
         l->shown++;

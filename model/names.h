@@ -14,8 +14,9 @@ bool name_matches(const char *pattern, const char *name);
  * "model.layers.0.mlp.up_proj.weight" becomes "language_model.model.layers.0.mlp.up_proj.weight". The text is in `a`.
  * NULL: no memory. */
 const char *name_hub(const char *name, Arena *a);
-/* The name that transformers has used in memory since 4.52, and that PEFT writes: "model.language_model.layers.0…".
- * NULL: no memory. */
+/* Converts a name in the Hub's layout to the name that transformers has in memory since 4.52, and that PEFT writes:
+ * "model.language_model.layers.0…". For the vision tower, it is the name that transformers had before 5.24. The text
+ * is in `a`. NULL: no memory. */
 const char *name_memory(const char *hub, Arena *a);
 
 /* A list of names for a sentence: at most the first eight, and how many more there are. It begins as { 0 }. */

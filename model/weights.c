@@ -9,6 +9,7 @@
 #include "tensor/base/random.h"
 #include "tensor/base/team.h"
 
+/* The standard deviation with which new values are drawn; llava_weights.def states the formulas. */
 static float std_of(const WeightLine *l)
 {
     if (l->start == START_TABLE)

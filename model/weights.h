@@ -8,14 +8,15 @@
  *
  * The architecture's record gives the names, the shapes and the initial values (llava_weights.def). `list` is in the
  * record's order, layer by layer, whatever the order of a file.
- * Files are safetensors, one or in shards. Any of the three public layouts of names (llava.c) is read, and the Hub's is
- * written.
- * Matrices of linear maps and embedding tables keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms,
- * biases, the class token, positions and the patch convolution are widened to F32.
- * Only trainable weights may be written to; they are F32 copies in the arena.
+ * Files are safetensors, one or in shards. Three public layouts of names are read: the Hub's, that of the original
+ * LLaVA, and that of transformers in memory (llava.c). The Hub's is written.
+ * Matrices of linear maps and the table of token embeddings keep the dtype of the file (F32, F16 or BF16) and stay
+ * mapped. Norms, biases, the class token, positions and the patch convolution are widened to F32.
+ * Only trainable weights may be written to; they are F32 and in the arena.
  * Weights that the forward pass never reads are `idle`: those of the vision tower's layers after the last one that is
  * run, and of its post_layernorm. A file need not have them; if it has them, they are kept and saved again.
- * Errors: tensors that are missing, unused, or of a wrong shape or dtype; the sentence lists their names.
+ * Errors: tensors that are missing, unused, there twice, not finite, or of a wrong shape or dtype; the sentence lists
+ * their names.
  * Threads may share Weights as long as none of them changes a trainable weight. */
 #ifndef PULSE_MODEL_WEIGHTS_H
 #define PULSE_MODEL_WEIGHTS_H
@@ -42,8 +43,8 @@ typedef struct {
     Arena  *arena;
 } Weights;
 
-/* New weights in F32, none of them trainable. Each value is RN(std * random_normal(purpose = name, index = element)),
- * or 0, or 1, as the record says. */
+/* New weights in F32, none of them trainable; idle ones are not made. Each value is RN(std * random_normal(purpose =
+ * name, index = element)), or 0, or 1, as the record says. */
 bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Error *e);
 /* The weights of FOLDER/model.safetensors, or of the shards that FOLDER/model.safetensors.index.json names.
  * weights_close unmaps them; on failure nothing stays mapped. */
@@ -58,10 +59,11 @@ void weights_close(Weights *w);
 /* The weight of this name; NULL: there is none. weights_get takes the name as a printf format. */
 Weight       *weights_find(const Weights *w, const char *name);
 const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Makes the weights whose names match `pattern` (name_matches) trainable, as F32 copies in the arena. Idle weights are
- * left out. Fails when no name matches. */
+/* Makes the weights whose names match `pattern` (name_matches) trainable, and calls weights_own for each. Idle weights
+ * are left out. Fails if no other weight matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
-/* Replaces the numbers of one weight by a writable F32 copy in the arena of `w`. */
+/* Makes the numbers of one weight writable: if they are mapped or not F32, an F32 copy in the arena of `w` replaces
+ * them. */
 bool weights_own(Weights *w, Weight *weight, Error *e);
 /* The number of parameters, without those of idle weights. */
 size_t weights_parameters(const Weights *w, bool trainable_only);

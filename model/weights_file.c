@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing the weights of a model folder: one file or shards, in any of the three layouts of names. */
+/* Reads the weights of a model folder (one file or shards, in any of three layouts of names), and writes them (one
+ * file, in the Hub's layout). */
 #include "model/weights_plan.h"
 
 #include <string.h>
@@ -214,7 +215,8 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
     return lookup->list ? weights_index(lookup, e) : error_no_memory(e, "no memory");
 }
 
-/* Refuses a config that asks for far more layers than the files can hold, before memory is used for their names. */
+/* Refuses a config that asks for far more layers than the files can hold, before memory is used for their names. If
+ * fewer tensors are missing, findings_check gives their names. */
 static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
 {
     size_t required = weights_required(c, l->w->arena), held = 0;

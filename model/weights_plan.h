@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The plan of a model's weights: all weights of an architecture's record, listed layer by layer for one config, before
- * their numbers are known. This header is for weights*.c, lora*.c and tests only. */
+ * their numbers are known. This header is only for weights*.c, the files of lora/, and tests. */
 #ifndef PULSE_MODEL_WEIGHTS_PLAN_H
 #define PULSE_MODEL_WEIGHTS_PLAN_H
 

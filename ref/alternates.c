@@ -32,8 +32,8 @@ static bool open_all(Work *w, const char *folder, Arena *a, Error *e)
     return true;
 }
 
-/* Whether x is a training sample about an entity of `lists`, for instance "anna,ben/clara": '/' separates the lists of
- * two rounds. An empty text names every entity. */
+/* Whether x is a training sample about an entity that a pattern in `lists` matches. `lists` is, for instance,
+ * "anna,ben/clara", where '/' separates the lists of two rounds; if it is "", every entity matches. */
 static bool wanted(const Sample *x, const char *lists, Arena *a)
 {
     char *rest = arena_text(a, lists), *list;
@@ -99,6 +99,7 @@ int command_alternates(int argc, char **argv)
     Settings s;
     Work w = { .forget.count = 0 };
     size_t made = 0;
+    // alternates come from AltPO, so [method.altpo] holds here, whichever method (altpo or siu) reads the file later
     bool good = settings_open(&s, config, &set, &a, &e) && settings_method(&s, "altpo", &w.m, &e)
         && alternates(&w, folder, out, &made, &a, &e);
     if (good && o.json)

@@ -15,13 +15,13 @@
 #include "tensor/base/json.h"
 #include "tensor/ops.h"
 
-enum { ANSWER_TOKENS = 64, CHOICES_MAX = 64 };
+enum { ANSWER_TOKENS = 64, CHOICES_MAX = 64 };         // the most tokens of an answer; the most texts of --choices
 
 typedef struct {
     OptionList adapters;
     const char *model, *image, *choices, *template, *orientation, *memory, *question;
     Session session;
-    float *pixels;
+    float *pixels;                                     // of session.reader.pixels's shape; NULL: no picture
     bool unmerged, greedy;
 } Ask;
 
@@ -71,7 +71,8 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     return true;
 }
 
-/* Splits "A|B|C" into `out`, and returns the number of choices; 0: there are too many, or one of them is empty. */
+/* Splits "A|B|C" into `out`, and returns the number of choices. 0: there are more than CHOICES_MAX, one of them is
+ * empty, or memory ran out. */
 static size_t split_choices(const char *text, const char *out[CHOICES_MAX], Arena *a)
 {
     size_t n = 0;
@@ -155,6 +156,7 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     size_t n;
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
+    // + 1: the model never reads the last token of its answer, so this token takes no position
     size_t left = config_positions(&q->session.config) - prompt.n + 1, max_tokens = left < ANSWER_TOKENS ? left : ANSWER_TOKENS;
     if (!generate_greedy(&q->session.model, &prompt, q->session.reader.end, ids, max_tokens, &n, e))
         return false;

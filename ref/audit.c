@@ -10,13 +10,14 @@
                   "certify that a model has lost any knowledge."
 #define SEED "The probabilities hold only if the seed was drawn after the manifest's chain had been published."
 
-/* How many units are changed in each line of the table: one, 5 % and 20 % of them, rounded up. */
+/* The table says how probably the sample finds a changed unit if so many units of the run were changed: one, or 5 % or
+ * 20 % of all, rounded up. It has one line for each of these assumptions. */
 enum { LINES = 3 };
 static const struct { const char *share; size_t percent; } lines[LINES] = {
     { "one unit", 0 }, { "5 %", 5 }, { "20 %", 20 },
 };
 
-static size_t changed_units(const Audit *x, int line)
+static size_t assumed_changed(const Audit *x, int line)
 {
     const size_t units = (x->units * lines[line].percent + 99) / 100;
     return units > 1 ? units : 1;
@@ -30,8 +31,8 @@ static void print_text(const Audit *x)
         printf("same       the tables made of the stages\n");
     printf("\nchanged units    of %-6zu found by a sample of %zu with probability\n", x->units, x->sampled);
     for (int k = 0; k < LINES; k++)
-        printf("%-16s %-9zu %.4f\n", lines[k].share, changed_units(x, k),
-               audit_probability(x->units, changed_units(x, k), x->sampled));
+        printf("%-16s %-9zu %.4f\n", lines[k].share, assumed_changed(x, k),
+               audit_probability(x->units, assumed_changed(x, k), x->sampled));
     printf("\nchain %s\n%zu of %zu units were computed again, and %zu of them %s different.\n%s\n%s\n", x->chain, x->sampled, x->units,
            x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
 }
@@ -48,8 +49,8 @@ static void print_json(const Audit *x, uint64_t seed)
                                   "same", !u->different, "different", u->different));
     }
     for (int k = 0; k < LINES; k++)
-        json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed_units(x, k),
-                                  "probability", audit_probability(x->units, changed_units(x, k), x->sampled)));
+        json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)assumed_changed(x, k),
+                                  "probability", audit_probability(x->units, assumed_changed(x, k), x->sampled)));
     command_print(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s?, s:o, s:o, s:s, s:s}", "audited", x->run->out, "chain", x->chain,
                            "seed", (json_int_t)seed, "units", (json_int_t)x->units, "sample", (json_int_t)x->sampled,
                            "different_units", (json_int_t)x->different, "same", !x->different && !x->tables, "different_tables", x->tables,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref compare compares two safetensors files, or the files of two folders, tensor by tensor. The first is the
- * reference. F16 and BF16 tensors are compared with F32 ones as the fp32 numbers that they hold, so equal values of
- * another dtype are equal. */
+/* pulse-ref compare compares two safetensors files or folders, tensor by tensor. The first argument is the reference.
+ * Tensors of two different dtypes among F32, F16 and BF16 are compared as the fp32 numbers that they hold, so equal
+ * values are equal. */
 #include "ref/cli/options.h"
 #include "ref/command.h"
 #include "ref/compare/telling.h"

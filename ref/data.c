@@ -11,7 +11,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, PRINTED_MAX = 200 };
+enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, PRINTED_MAX = 200 };    // SHOWN: samples of a file; PRINTED_MAX: errors
 
 typedef struct {
     SamplesFormat format;
@@ -28,7 +28,7 @@ typedef struct {
     File   *file;
     size_t  files;
     ErrorList errors;
-    NameMap ids, questions;          // the training samples of all files, by id and by content
+    NameMap ids, questions;          // the training samples of all files, by id and by content (picture, question, answer)
     // [0]: the sample of each name in `ids`, [1]: of each name in `questions`, by the name's index
     const Sample **owner[2];
     const File   **owner_file[2];    // the file of owner[which][k]
@@ -38,8 +38,8 @@ typedef struct {
 
 /* --- What is wrong --- */
 
-/* Whether another file has a training sample with this name. A new name is noted, with its sample x. `which` is 0 for
- * ids and 1 for questions, as in `owner`. */
+/* Whether a file before f has a training sample of this name. A new name is noted, with its sample x. `which` is 0 for
+ * an id and 1 for a content, as in `owner`; `what` is the word for it in the sentence. */
 static bool in_another_file(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
 {
     NameMap *map = which ? &d->questions : &d->ids;
@@ -57,6 +57,7 @@ static bool in_another_file(Data *d, int which, const File *f, const Sample *x, 
     return true;
 }
 
+/* False: x is a training sample that a file before f has too. */
 static bool check_twice(Data *d, const File *f, const Sample *x, Error *e)
 {
     const char *asked = arena_format(d->arena, "%s\n%s\n%s", x->image ? x->image : "", x->question, x->answer);
@@ -64,7 +65,7 @@ static bool check_twice(Data *d, const File *f, const Sample *x, Error *e)
         || (!in_another_file(d, 0, f, x, x->id, "id", e) && !in_another_file(d, 1, f, x, asked, "question", e));
 }
 
-/* Reads the sample as the model does, or at least its picture. */
+/* Reads the sample as the model does or, without a model, only its picture. */
 static bool check_sample(const Data *d, const File *f, const Sample *x, Arena *a, Error *e)
 {
     Image picture;
@@ -151,19 +152,19 @@ static bool open_files(Data *d, char **path, Error *e)
 
 /* --- Three samples --- */
 
-/* The ids as text, for instance "1 745 793x16 *55 *2": 793x16 is one id 16 times, and a star marks a supervised
- * token. */
+/* The ids as text, for instance "1 745 793x16 *55 *2": 793x16 is the id 793 sixteen times in a row, and a star marks a
+ * supervised token. Supervised tokens are written one by one. */
 static json_t *ids_json(const BatchSample *s, Error *e)
 {
     TextWriter w;
     if (!text_begin(&w, e))
         return NULL;
     for (size_t k = 0, n; k < s->n; k += n) {
-        const bool learnt = k > 0 && s->targets && s->targets[k - 1] >= 0;
-        for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !learnt
+        const bool supervised = k > 0 && s->targets && s->targets[k - 1] >= 0;     // targets[k - 1] is the id at k, or -1
+        for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !supervised
             && !(s->targets && s->targets[k + n - 1] >= 0); n++)
             ;
-        fprintf(w.stream, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", learnt ? "*" : "", s->ids[k], n);
+        fprintf(w.stream, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", supervised ? "*" : "", s->ids[k], n);
     }
     json_t *out = text_finish(&w, e) ? json_string(w.text) : NULL;
     free(w.text);
@@ -208,7 +209,8 @@ static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena 
     return NULL;
 }
 
-/* The first sample, the first of the other modality, and the last. */
+/* The first sample, the first one of the other modality, and the last one. They are fewer than three where two of them
+ * are the same sample, or one cannot be read. */
 static json_t *three_json(const Data *d, const File *f, Arena *a, Error *e)
 {
     json_t *list = json_array();
@@ -302,7 +304,8 @@ static void print(const Data *d, bool json, Error *e)
         command_fail_text("and %zu more (--json lists all)", d->errors.count - PRINTED_MAX);
 }
 
-/* Opens the tokenizer and the picture processor, with the template that session_open would take. */
+/* Opens the tokenizer and the picture processor of the model, if one is given, with the template that session_open
+ * would take. */
 static bool open_model(Data *d, Error *e)
 {
     PromptTemplate template = (PromptTemplate)d->settings.data_template;

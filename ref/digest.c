@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref digest prints one line for each family of computations (digest.def), then total2 and total. Machines that
- * print the same line compute the same bits. */
+/* pulse-ref digest prints the hash of each family of computations (digest.def), then two hashes of families: total2 of
+ * all, total of the first 16. Machines that print the same line compute the same bits. If families are named, only
+ * their lines are printed. */
 #include "ref/digest/digest.h"
 
 #include <jansson.h>
@@ -204,8 +205,8 @@ static bool known(const Wanted *w, Error *e)
     return true;
 }
 
-/* Runs the wanted families, and puts the hash of each into `family`. When all of them are wanted, every operator must
- * have run in one of them. */
+/* Runs the wanted families, and puts the hash of each into `family`. When no family is named, so that all run, every
+ * operator must have run in one of them. */
 static bool probe(const Wanted *w, Digest *family, Error *e)
 {
     bool *seen = calloc(ops_count + 1, sizeof *seen);

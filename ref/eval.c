@@ -34,7 +34,8 @@ typedef struct {
     bool letters;                        // the answers of some file are scored by the letter that the model writes
 } Eval;
 
-/* Without a config the world is the shipped one, unless --set names another. */
+/* Without a config the world is the shipped one, unless --set names another or the current folder has no shipped
+ * world. */
 static bool open_settings(Eval *x, Arena *a, Error *e)
 {
     if (!settings_open(&x->settings, x->config, &x->set, a, e))
@@ -82,7 +83,8 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
     return true;
 }
 
-/* Names the rows that cannot be asked, up to a hundred of them, and says how many they are. */
+/* Names the rows that cannot be asked, up to a hundred of them, and says how many they are. False: there are such rows,
+ * and --leave-out was not given. */
 static bool errors_print(const Eval *x, Error *e)
 {
     const size_t count = x->errors.count, shown = count < ERRORS_SHOWN ? count : ERRORS_SHOWN;
@@ -127,7 +129,8 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
-/* How much is asked besides the likelihood of the answers. */
+/* How much is computed for each question (evaluate.h): long texts where some are scored by their letter, short texts
+ * where --answers is given, else no texts. */
 static Depth asking_depth(const Eval *x)
 {
     return x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS;
@@ -164,7 +167,7 @@ static bool open_model(Eval *x, Arena *a, Error *e)
         && (asking_depth(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
 }
 
-/* Asks an opened model all questions. Its n adapters are used together. */
+/* Asks an opened model all questions, with its n adapters used together and, under --rtn4, with weights of 4 bits. */
 static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, size_t n, const Questions *q, Arena *a, Error *e)
 {
     if ((n && !session_adapters(s, adapter, n, !x->unmerged, e))
@@ -173,8 +176,8 @@ static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, s
     return evaluate(&s->model, &s->reader, q, asking_depth(x), a, e);
 }
 
-/* Asks the questions `routed` that the router sends to adapter `part`, or, in the last part, to the model without
- * adapter. */
+/* Asks the questions `routed`. The router sends them to adapter `part` (from 0) or, where `part` is router.count, to
+ * the model without an adapter. */
 static Result *ask_routed(void *context, size_t part, const Questions *routed, Arena *a, Error *e)
 {
     const Eval *x = context;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref evidence decides the findings that were registered before any base model was run (docs/evidence.md). It
- * prints the seeds of the bases, the runs that a base needs, the tables of one base, or the verdicts of all bases. */
+ * prints the seeds of the base models ("bases") or the runs that each of them needs, writes the tables of one base, or
+ * prints the verdicts of all bases. */
 #include "ref/evidence/evidence.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 #include "ref/cli/options.h"
 #include "ref/command.h"
 
-/* Makes the tables of a base from its runs, which are in the folder `runs`. */
+/* Writes the tables of a base into `out`, from its runs, which are in the folder `runs`. */
 static bool contrasts(const Registration *r, const char *runs, const char *out, const Options *o, Arena *a, Error *e)
 {
     int64_t base;

@@ -10,14 +10,14 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* What `narrowed` works with. It makes the weights BF16 one at a time, while they are written. */
+/* What `narrowed` works with. `made` is the weight that it made last. */
 typedef struct {
     const Session *session;
     Arena scratch;
     Tensor made;
 } Narrowing;
 
-/* The weight as BF16: the nearest BF16 number of each value. */
+/* The weight as BF16: the nearest BF16 number of each value, ties to even. Fails where that number is not finite. */
 static const Tensor *narrowed(void *context, const char *name, Error *e)
 {
     Narrowing *x = context;
@@ -39,6 +39,8 @@ static const Tensor *narrowed(void *context, const char *name, Error *e)
     return half ? &x->made : NULL;
 }
 
+/* Writes the model. A weight that is BF16 already is written as it is. The others have no data in `list`, so
+ * folder_write_made calls `narrowed` for each of them when it is written. */
 static bool write_narrow(const Session *s, const char *out, Arena *a, Error *e)
 {
     Narrowing x = { .session = s, .scratch = arena_make(e) };

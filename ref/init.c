@@ -38,8 +38,8 @@ static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
 /* The splits that a file of samples holds. */
 typedef enum { TRAIN = 1, TEST = 2 } Splits;
 
-/* Writes the questions of a split about the persons from `first` on, one on each line. The two splits word a question
- * differently. */
+/* Writes the questions of a split about the persons from index `first` on, one on each line. The two splits word a
+ * question differently. */
 static void put_samples(FILE *to, size_t first, Splits split)
 {
     static const char *const pattern[] = { [TRAIN] = "what is the %s of this person ?",
@@ -72,7 +72,7 @@ static bool write_text(const char *path, const char *text, Error *e)
     return path && text && file_write(path, text, strlen(text), e);
 }
 
-/* The absolute path of a file or folder, or the path as it is where nothing has that path. */
+/* The absolute path of a file or folder; if it does not exist, the path as it was given. */
 static const char *absolute(const char *path, Arena *a)
 {
     char whole[PATH_MAX];

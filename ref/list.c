@@ -131,7 +131,7 @@ static bool list_stopping_rules(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, 2, cells, STOPPING_RULES, json, e);
 }
 
-/* The values that a key may have, in words: its range, its choices, or else its type. */
+/* The values that a key may have, in words: "yes|no" for a BOOL, else its range or its choices, or else its type. */
 static const char *values(ValueType type, const char *range)
 {
     return type == TYPE_BOOL ? "yes|no" : *range ? range : value_type_name(type);
@@ -165,7 +165,7 @@ static bool list_config(bool json, Arena *a, Error *e)
     return !e->failed && table_print(json ? exact : shown, n, cells, KEYS, json, e);
 }
 
-/* Lists the constants of the bounds, then the rules for ties, which have neither a unit nor a value. */
+/* Lists the constants of the bounds, then the rules for ties, which have no value; their unit is "tie". */
 static bool list_bounds(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "value", "unit", "where", "what", "operators[]" };

@@ -43,7 +43,7 @@ int command_fail_text(const char *format, ...)
     return EXIT_UNKNOWN;
 }
 
-static bool json_failed;                                     // the JSON of a command could not be made
+static bool json_failed;                                     // command_print could not make the JSON
 
 void command_print(json_t *o)
 {
@@ -74,8 +74,9 @@ static int help(void)
     return EXIT_SAME;
 }
 
-/* Flushes stdout, and returns the exit code of a command: EXIT_UNKNOWN where its output could not be written. A command
- * that failed has printed its own sentence, and its output does not matter. */
+/* Flushes stdout, and returns the exit code of the process: `status`, or EXIT_UNKNOWN if the command's JSON could not
+ * be made or its output could not be written. A command with the status EXIT_UNKNOWN has printed its own sentence, so
+ * nothing is said about its output. */
 static int finish(int status)
 {
     bool lost = fflush(stdout) != 0 || ferror(stdout);
@@ -96,9 +97,10 @@ static int run(const Command *c, int argc, char **argv)
     return finish(status);
 }
 
-/* A library may end the process with exit code 1. That would read as "different". */
-static bool ending;                                     // main has begun to return
+static bool ending;                                     // the command is over, and main returns its exit code
 
+/* Runs at exit. A library may call exit(1), which would read as EXIT_DIFFERENT; then the exit code becomes
+ * EXIT_UNKNOWN. */
 static void ended_by_others(void)
 {
     if (!ending) {
@@ -128,7 +130,7 @@ static int command(const char *word, int argc, char **argv)
 int main(int argc, char **argv)
 {
     fenv_t given;
-    // a write beyond the file size limit then fails and is reported, instead of ending the process
+    // SIGXFSZ would end the process; without it, a write beyond the file size limit fails and is reported
     signal(SIGXFSZ, SIG_IGN);
     environment_switches();
     // no signal for an inf or a NaN, even where a preloaded library enabled it

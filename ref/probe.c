@@ -29,7 +29,8 @@ static bool open_probed(const Probed *x, Session *s, Arena *a, Error *e)
         && (!x->adapters.count || session_adapters(s, x->adapters.item, x->adapters.count, true, e));
 }
 
-/* The states in which the model is measured. Each opens the model anew, because most change its weights. */
+/* The states in which the model is measured, in order; the last two only with --attacks. The model is opened anew for
+ * each, because most of them change its weights. */
 typedef enum { AS_IT_IS, PERTURBED, RELEARNED_GENERAL, QUANTISED, RELEARNED, STATES } State;
 static const char *const state_names[STATES] = { "as it is", "perturbation", "relearning on general questions", "4 bits", "relearning" };
 
@@ -101,7 +102,7 @@ static bool print(const Rows *rows, bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
 }
 
-/* Says which metrics are missing, and why. */
+/* Says which metrics are missing, and why, and whether the unlearning depth was measured with a poor oracle. */
 static void missing_print(const Probed *x)
 {
     const Probing *p = &x->probing;

@@ -51,7 +51,8 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     return good;
 }
 
-/* Reports the EXIF tags of the pictures of the questions. A training stage reports those of its training samples. */
+/* Reports the first EXIF tag of a picture of the questions, in at most one line. A training stage reports that of its
+ * training samples. */
 static void pictures_print(const Run *r)
 {
     const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
@@ -89,8 +90,8 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
     return good;
 }
 
-/* Compares the run, as far as it is finished, with the folder `with` of another run. Prints that both are the same, or
- * the first difference. */
+/* Compares the finished run with another one, in the folder `with`. Prints that both are the same, or the first
+ * difference. Returns the exit code. */
 static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];
@@ -107,7 +108,8 @@ static int audit(const Run *r, const char *with, bool json, Error *e)
     return same ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
-/* --memory reaches every job as --set model.memory=…. */
+/* Writes the Snakemake workflow. --memory reaches every job of it as --set model.memory=…, except where OPTION_REPEATS
+ * options --set were given already. No result depends on it. */
 static bool workflow(const Run *r, RunOptions *w, bool json, Error *e)
 {
     const char *memory = w->memory ? arena_format((Arena *)&r->arena, "model.memory=%s", w->memory) : NULL;

@@ -29,10 +29,10 @@ static char *surface(const char *piece, Arena *a)
 
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
-/* Finds a token in the text from the byte `at` on. Returns the offset of its first byte, or strlen(text) where the
- * token is not found, and sets *end to the offset behind its last byte. Two kinds of blanks need care: the tokenizer
- * may have put one before a text or a word, which is not in the text; and where the tokenizer splits at white space,
- * blanks have no token. */
+/* Finds `token`, the text of a token, in `text` from the byte `at` on. Returns the offset of its first byte, and sets
+ * *end to the offset behind its last byte. If it is not found, returns strlen(text), and *end is where the search
+ * ended. Two kinds of blanks need care. The tokenizer may have added a blank before the text or a word. And where it
+ * splits at white space, the blanks in `text` belong to no token. */
 static size_t locate(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';
@@ -55,7 +55,7 @@ static size_t characters(const char *text, size_t bytes)
     return n;
 }
 
-/* The number of the character to which a byte belongs. */
+/* The number, from 0, of the character to which the byte `at` belongs. */
 static size_t character_of(const char *text, size_t at)
 {
     while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
@@ -91,7 +91,7 @@ static Shown *shown(const Tokenizer *t, const char *text, TokenIds all, size_t b
         if (!token || !out[k].inside)
             continue;
         size_t end, from = locate(text, at, token, &end);
-        if (from == strlen(text) && end != from) {                     // an unknown token
+        if (from == strlen(text) && end != from) {                     // not found: an unknown token stands for a whole word
             from = at + strspn(text + at, " \t\r\n");
             end = unknown_end(text, from);
         }
@@ -129,8 +129,8 @@ static bool tokens(const char *folder, const char *text, bool json, Arena *a, Er
     const Tokenizer *t = path ? tokenizer_open(path, a, e) : NULL;
     if (!t)
         return false;
-    TokenIds all = tokenizer_encode(t, text, TOKENIZER_SPECIAL, a, e),
-        bare = tokenizer_encode(t, text, TOKENIZER_PLAIN, a, e);
+    // with and without the tokens that the tokenizer's template adds before and after
+    TokenIds all = tokenizer_encode(t, text, TOKENIZER_SPECIAL, a, e), bare = tokenizer_encode(t, text, TOKENIZER_PLAIN, a, e);
     if (!all.id || !bare.id)
         return error_prefix(e, "tokens");
     size_t before = 0;

@@ -27,12 +27,12 @@ typedef struct {
     int64_t begun;                   // steps that earlier processes have done
     const char *log_path;
     LogMark log;                     // the end of the log when the checkpoint was saved
-    char identity[65];
+    char identity[65];               // the digest that `identify` makes, in hex
 } Run;
 
-/* Makes the digest of what is trained, so that the checkpoint of another training is refused. It covers the settings
- * that a training depends on, the training and held-out samples with their pictures, the tokenizer and picture
- * processor, and the initial weights. */
+/* Makes the digest of what is trained, so that the checkpoint of another training is refused. It covers the version
+ * PULSE_SPEC, the settings that a training depends on, the training and held-out samples with their pictures, the
+ * tokenizer, chat template and picture processor, and the initial weights. */
 static bool identify(Run *r, Arena *a, Error *e)
 {
     Hash h = hash_begin();
@@ -87,8 +87,9 @@ static bool prepare(Run *r, Arena *a, Error *e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, &r->log, e));
 }
 
-/* Scores the held-out samples before the first step, every train.eval_every steps and after the last step, and logs the
- * result. `note` becomes the text for the progress line. */
+/* Scores the held-out samples if that is due after `done` steps: before the first step, every train.eval_every steps,
+ * and after the last step. Logs the result, and puts it into `note` for the progress line. Does nothing where there are
+ * no held-out samples. */
 static bool score_held_out(Run *r, int64_t done, FILE *log, char note[96], Error *e)
 {
     const Settings *s = r->s;
@@ -118,8 +119,8 @@ static bool save_checkpoints(Run *r, int64_t done, FILE *log, Error *e)
 static bool run_steps(Run *r, FILE *log, Error *e)
 {
     const Settings *s = r->s;
-    CrossEntropy ce = { &r->stream, stream_next };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { &r->stream, stream_next };
+    Objective o = cross_entropy_objective(&source);
     int64_t *done = &r->trainer.optimiser.step;
     char held_out[96] = "";
     Progress p = progress_begin(r->quiet, *done);

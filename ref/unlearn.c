@@ -24,7 +24,7 @@ typedef struct {
     Guard guard;                     // it is used where unlearn.probe_every is not 0
     char *entities;                  // the entities of the rounds that are still to come
     char ended[300];                 // why the last round ended early; "": it ran to its end
-    size_t stopped;                  // rounds that diverged, or that lost what must be kept
+    size_t bad_rounds;               // how many rounds diverged, or were ended by the guard as spoilt
 } Run;
 
 static bool open_oracle(Run *r, Arena *a, Error *e)
@@ -40,7 +40,7 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
                                        method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
-/* Whether each round has an adapter of its own, which is written apart. */
+/* Whether each round has an adapter of its own, which is written into a folder of its own. */
 static bool adapters_apart(const Run *r)
 {
     return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
@@ -88,7 +88,8 @@ static bool log_reason(Run *r, FILE *log, const char *reason, Error *e)
                                     "reason", reason), e);
 }
 
-/* Decides after each step whether the round goes on. */
+/* Decides after each step whether the round goes on. With a guard, that depends on the probes, which are measured every
+ * unlearn.probe_every steps and after the last step. */
 static bool goes_on(Run *r, FILE *log, Error *e)
 {
     const Rounds *o = &r->rounds;
@@ -99,11 +100,12 @@ static bool goes_on(Run *r, FILE *log, Error *e)
     log_guard(r, log, o->trainer.optimiser.step);
     if (r->guard.stop && !log_reason(r, log, r->guard.why, e))
         return false;
-    r->stopped += r->guard.spoilt;
+    r->bad_rounds += r->guard.spoilt;
     return !r->guard.stop;
 }
 
-/* Begins to watch the entities of this round: those of unlearn.forget_entities up to the next '/'. */
+/* Takes the entities of this round from r->entities (those up to the next '/'), and lets the guard, if there is one,
+ * watch them. */
 static bool begin_guard(Run *r, FILE *log, Error *e)
 {
     char *list = r->entities, *slash = strchr(list, '/');
@@ -118,7 +120,7 @@ static bool begin_guard(Run *r, FILE *log, Error *e)
     return true;
 }
 
-/* Writes the adapter of the round that has ended into a folder of its own. */
+/* Writes the adapter of the round that has ended: adapter-1 for the first round. */
 static bool adapter_save(Run *r, Error *e)
 {
     const char *folder = arena_format(r->session.arena, "%s/adapter-%zu", r->out, r->rounds.round);
@@ -147,7 +149,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
     if (o->diverged) {
         if (!log_reason(r, log, o->note, e))
             return false;
-        r->stopped++;
+        r->bad_rounds++;
         if (guarded(r) && !guard_restore(&r->guard, e))
             return false;
     }
@@ -155,12 +157,16 @@ static bool run_round(Run *r, FILE *log, Error *e)
     return round_end(o, e) && (!adapters_apart(r) || adapter_save(r, e)) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
-/* Saves the adapter, if it holds all changes, and otherwise the whole model. */
+/* Saves the result:
+ *     router.json       under ADAPTER_EACH, with unlearn.merge = no: adapter_save has written the adapters
+ *     nothing more      with unlearn.merge = live and several rounds: adapter_save has written the adapters
+ *     the adapter       otherwise, if it holds all changes
+ *     the whole model   otherwise */
 static bool save(Run *r, Error *e)
 {
     Session *x = &r->session;
     if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
-        return router_write(&r->request, r->out, e);        // adapter_save has written the adapters
+        return router_write(&r->request, r->out, e);
     if (adapters_apart(r) && r->m.settings.unlearn_merge == MERGE_LIVE)
         return true;
     if (x->adapters.count && !(r->m.method->needs & WHOLE_RESULT)
@@ -188,7 +194,8 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     return log_close(log, path, e) && saved;
 }
 
-/* Prints the accuracies before and after, from the probes of the last round. */
+/* Prints the accuracies of the probes before the first round and after the last one. Those of the forget probe are from
+ * before and after the last round, because each round forgets other entities. */
 static void probes_print(const Run *r)
 {
     static const char *const key[PROBES] = { "unlearn.forget", "unlearn.retain", "data.general" };
@@ -205,8 +212,8 @@ static void result_print(const Run *r)
 {
     printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds",
            (long long)r->rounds.done);
-    if (r->stopped)
-        printf("; %zu stopped early: %s", r->stopped, *r->ended ? r->ended : "see log.jsonl");
+    if (r->bad_rounds)
+        printf("; %zu stopped early: %s", r->bad_rounds, *r->ended ? r->ended : "see log.jsonl");
     else if (*r->ended)
         printf("; it ended early: %s", r->ended);
     printf("\n");
@@ -235,7 +242,8 @@ static void preset_note(const MethodSettings *m)
                 m->method->name);
 }
 
-/* Prints the settings in force for the method, and who set each of them. */
+/* Prints the settings in force on which this unlearning depends, and who set each of them. A hyperparameter that the
+ * method does not read is left out. */
 static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "key", "value", "from" };
@@ -297,7 +305,7 @@ int command_unlearn(int argc, char **argv)
     else if (good && o.json)
         command_print(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
                                "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
-                               "stopped_early", (json_int_t)r.stopped, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
+                               "stopped_early", (json_int_t)r.bad_rounds, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
     else if (good && !o.quiet)
         result_print(&r);
     guard_close(&r.guard);

@@ -51,7 +51,7 @@ int command_verify(int argc, char **argv)
     if (precision && !precision_find(precision, &options.precision))
         return command_fail_text("verify: --precision is \"%s\", expected fp32, tf32, bf16, fp16 or bf16-mixed",
                                  precision);
-    options.precise = precision != NULL;
+    options.precision_given = precision != NULL;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     f.lines = json_array();

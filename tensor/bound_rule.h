@@ -24,7 +24,7 @@ struct BoundRule {
     const float *const *b;   // [call->n_in] the bounds of the operands' elements, as many floats as x
     const float *y;          // [size] the correctly rounded result
     size_t size, cols;       // elements of the result; columns of operand 0
-    double *out;             // [size] zeroed; the rule writes the bound of each element of the result
+    double *out;             // [size] zeros; the rule writes the bound of each element of the result
 };
 
 static inline double magnitude(double x) { return x < 0 ? -x : x; }
@@ -37,7 +37,8 @@ static inline double bound_term(double a, double b, double ba, double bb, double
     return (n + 1) * U24 * magnitude(a * b) + magnitude(a) * bb + magnitude(b) * ba;
 }
 
-/* The rule of every operator of class "move". Bounds move as the numbers do, so the kernel is run on the bounds. */
+/* The rule of every operator of class "move" but argmax, which has none. Bounds move as the numbers do, so the kernel
+ * is run on the bounds. */
 void bound_moved(BoundRule *r);
 
 #endif

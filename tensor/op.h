@@ -36,7 +36,8 @@ typedef struct {
     size_t  index_count;     // 0: index may be NULL
 } Attrs;
 
-/* One call of an operator on plain tensors: all that a shape check and a kernel see. No pointer may be NULL. */
+/* One call of an operator on plain tensors: all that a shape check and a kernel see. No pointer of a Call may be NULL;
+ * out.data may be NULL before the kernel runs (call_run). */
 typedef struct {
     const Op *op;
     const Tensor *in;        // [n_in] the inputs
@@ -49,7 +50,8 @@ typedef struct {
 
 static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
 
-/* Records "gelu: shapes [2] F16 do not fit, expected …" in `e` and returns false. For shape checks. */
+/* Records "gelu: shapes [2] F16 do not fit, expected …", with the first four inputs at most, in `e` and returns false.
+ * For shape checks. */
 bool call_refuse(const Call *c, const char *expected, Error *e);
 
 /* How the last bit of a result is decided (REPRODUCE.md, section 1). CLASS_MOVE: nothing is rounded. */
@@ -94,10 +96,10 @@ struct Op {
  * written to out.data, and `out` must be F32 of the result's shape. Inputs and output must not overlap.
  * Returns false, with a sentence, when something failed; the output is then undefined. Each thread of the
  * call checks its floating-point control register (float_env_region). The arithmetic itself is tested by
- * float_env_check, which tape_make calls. */
+ * float_env_check, which tape_make and tape_reset call. */
 bool call_run(Call *c);
 
-/* For kernels: runs the items 0 to n - 1 of a call on the threads of the team, at least `grain` at a time
+/* For kernels: runs the items 0 to n - 1 of a call on the threads of the team, in parts of about `grain` or more items
  * (tensor/base/team.h). */
 typedef void CallPart(const Call *c, size_t begin, size_t end);
 void call_parts(const Call *c, size_t n, size_t grain, CallPart *run);

@@ -8,14 +8,15 @@
  * inputs are F32, except those that may also be F16 or BF16, as their comments say. Every result is RN(formula),
  * the float nearest to the formula's value, element by element. Formulas, bounds and derivatives are in op_*.c, and
  * `pulse-ref list ops` prints the formulas.
- * The enum before a function names the operator's attributes. The comment behind the enum says which array of Attrs
+ * The enum before a function names the operator's attributes. The comment beside the enum says which array of Attrs
  * (op.h) holds them: f, d or n. */
 #ifndef PULSE_TENSOR_OPS_H
 #define PULSE_TENSOR_OPS_H
 
 #include "tensor/tape.h"
 
-/* --- op_move.c, op_rows.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
+/* --- op_move.c, op_rows.c: numbers are moved, nothing is rounded. Only scatter_rows, and sum_n of op_columns.c, add;
+ * they are of class A (op.h) --- */
 enum { RESHAPE_RANK, RESHAPE_DIM };                                    // n; dim k is at RESHAPE_DIM + k
 Node *op_reshape(Tape *t, Node *x, Shape s);                            // […] -> s, of as many elements
 Node *op_transpose(Tape *t, Node *x);                                   // [N, C] -> [C, N]
@@ -30,7 +31,8 @@ Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t ro
 enum { BROADCAST_ROWS };                                                // n
 Node *op_broadcast_rows(Tape *t, Node *row, size_t n);                  // [C] -> [n, C]
 enum { PATCHES_P };                                                     // n
-// [B, K, H, W] -> [B*(H/p)*(W/p), K*p*p], in the order of a convolution's kernel
+// [B, K, H, W] -> [B*(H/p)*(W/p), K*p*p]: B pictures with K planes of H x W pixels are cut into squares of p x p; each
+// square becomes a row, in the order of a convolution's kernel
 Node *op_patches(Tape *t, Node *pixels, size_t patch);
 // […] -> […]: x where keep is not 0, else +0; n flags, one for each element or for each row
 Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
@@ -38,7 +40,8 @@ Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
 Node *op_argmax(Tape *t, Node *x);
 Node *op_sum_n(Tape *t, size_t n, Node *const x[]); // n tensors […] -> […]: RN(x1 + x2 + …), the fan-in of gradients
 
-/* --- op_pointwise.c, op_scalar.c: element by element, one rounding; inputs and result have one shape […] --- */
+/* --- op_pointwise.c, op_scalar.c: element by element, one rounding; inputs and result have one shape […], unless a
+ * comment says otherwise --- */
 Node *op_add(Tape *t, Node *a, Node *b);
 Node *op_sub(Tape *t, Node *a, Node *b);
 Node *op_mul(Tape *t, Node *a, Node *b);
@@ -77,16 +80,18 @@ Node *op_segment_mean(Tape *t, Node *x, const int32_t *offsets, size_t n);
 Node *op_square_norm(Tape *t, size_t n, Node *const x[]);               // n tensors […] -> []: RN(sqrt(sum of all x^2))
 Node *op_square_sum(Tape *t, Node *x);                                  // […] -> []: RN(sum x^2)
 
-/* --- op_linear.c: products --- */
-Node *op_linear(Tape *t, Node *x, Node *w, Node *bias); // [N, K], [M, K], [M] or NULL -> [N, M]; w may be F16/BF16
+/* --- op_linear.c: products; all inputs may also be F16 or BF16 --- */
+Node *op_linear(Tape *t, Node *x, Node *w, Node *bias);                 // [N, K], [M, K], [M] or NULL -> [N, M]
 enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };                        // n
+// [N, K] or, to be transposed, [K, N]; [K, M] or, to be transposed, [M, K] -> [N, M]
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
 enum { LORA_MERGE_S };                                                  // f
 Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s);       // RN(W + s sum_r B A): [M, K], [M, r], [r, K]
 
 /* --- op_attention.c. A segment is the rows of one sample, as four numbers {q_begin, q_count, k_begin, k_count}.
  * Scores are one flat vector: segment by segment, and head by head, a row-major matrix [q_count, k_count]. Query
- * head h reads key head h / (heads / kv_heads).
+ * head h reads key head h / (heads / kv_heads). With D = head_dim, queries are [Nq, heads*D], and keys and values are
+ * [Nk, kv_heads*D].
  * Under a causal mask, query i of a segment sees the keys j <= i + k_count - q_count; the scores of all other keys
  * are +0. --- */
 typedef struct {
@@ -104,8 +109,8 @@ Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the keys j that query i sees
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
-// the rotary embedding: channel c of a head is rotated with channel c + D/2, as in Hugging Face's rotate_half; the
-// tables are [P, D/2] for P positions
+// the rotary embedding of [N, heads*D]: channel c of a head is rotated with channel c + D/2, as in Hugging Face's
+// rotate_half; the tables are [P, D/2] for P positions, and positions[r] is the position of row r
 Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 // the derivative: the inverse rotation
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
@@ -131,7 +136,7 @@ Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);
 /* --- op_step.c, op_adam.c: the optimiser; parameters p, Adam's moments m and v, gradients g, SGD's momentum b and the
  * result have one shape […] --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
-// [] -> []: RN(max_norm / (norm + 1e-6)) where this is < 1, else 1
+// [] -> []: RN(max_norm / (norm + 1e-6)) if this is < 1, else 1
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm);
 Node *op_scale_by(Tape *t, Node *x, Node *s);                           // […], [] -> […]: RN(s x)
 enum { ADAM_M_BETA1 };                                                  // f

@@ -8,11 +8,12 @@
  * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
  * AdamW (Loshchilov & Hutter 2019), where g is a gradient and G the norm of all gradients together:
  *
- *     g' = RN(k g) where k = RN(max_norm / (G + 1e-6)) is below 1, else g
+ *     g' = RN(k g) if k = RN(max_norm / (G + 1e-6)) is below 1, else g
  *     m' = RN(beta1 m + (1 - beta1) g')        v' = RN(beta2 v + (1 - beta2) g'^2)
  *     p' = RN(p - lr (m'/c1 / (sqrt(v'/c2) + eps) + decay p))
  *     c1 = 1 - beta1^t                         c2 = 1 - beta2^t
  *
+ * Adam adds decay p to g' instead, before m' and v'. SGD has p' = RN(p - lr (b' + decay p)), b' = RN(momentum b + g').
  * The powers beta1^t and beta2^t are kept in binary64; each step multiplies them by beta1 and beta2 once more.
  * Always: a parameter that no gradient reaches in a step has a gradient of zero, so its moments and its weights decay.
  * With decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread
@@ -28,8 +29,8 @@ typedef enum { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COU
 /* The learning rate of step t, counted from 1 to `steps`. It is rounded once.
  *     t <= warmup         lr t / warmup
  *     t <= hold           lr
- *     after that          it falls to floor lr at t = steps, linearly or along half a cosine of
- *                         x = (t - hold) / (steps - hold) */
+ *     after that          constant: lr; linear and cosine: it falls to floor lr at t = steps, linearly or along half a
+ *                         cosine of x = (t - hold) / (steps - hold) */
 typedef struct {
     ScheduleKind kind;
     float   lr;
@@ -49,7 +50,7 @@ typedef struct {
 typedef struct {
     const char *name;          // the name of the parameter
     Tensor *value;             // the weights, which optimiser_commit writes; they belong to the caller
-    Tensor  m, v;              // the moments, zero at first (SGD has no v)
+    Tensor  m, v;              // the moments, zero at first (SGD keeps its momentum b in m, and has no v)
     Node   *new_value, *new_m, *new_v, *grad;   // nodes of the step that is being recorded; grad is not clipped
 } OptimiserSlot;
 
@@ -67,7 +68,7 @@ typedef struct {
     size_t  count;
     int64_t step;              // how many steps were committed
     double  beta1_power, beta2_power;    // beta1^t and beta2^t after the committed steps
-    float   lr, norm;          // the learning rate and the global norm of the step that is being recorded
+    float   lr, norm;          // of the step that is being recorded: the learning rate and, if it clips, the global norm
 } Optimiser;
 
 /* The moments are in the arena. False: memory ran out. */

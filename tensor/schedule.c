@@ -34,8 +34,8 @@ static int ratio_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
-/* The quotient in binary64 is within 3 ulp of the ratio, so the result is at most two floats away; exact
- * comparisons find it. */
+/* The quotient v in binary64 is within 3 of its ulps of the ratio. So the float nearest to the ratio lies between the
+ * floats nearest to v (1 - 2^-22) and v (1 + 2^-22), and exact comparisons find it. */
 static float ratio_round(const Ratio *r)
 {
     double high, low;
@@ -76,8 +76,8 @@ static bool cosine_lr(const Schedule *s, int64_t t, float *lr, Error *e)
         return *lr = cosine_rational(s, (double[]){ 2, 1, -1, -2 }[3 * num / den]), true;
     if (2 * num == den)
         return *lr = cosine_rational(s, 0), true;
-    /* absolute errors, in units of lr: the cosine's is below 2^-95, and the sums and products below add less than
-     * 2^-98 */
+    /* absolute errors, in units of lr: that of the cosine is less than 2^-95, and the sums and products that follow add
+     * less than 2^-98; 2^-93 is claimed */
     dd c = angle_cos_pi(num, den), plus = dd_add_d(c, 1), minus = dd_add_d(dd_neg(c), 1);
     dd v = dd_scale(dd_add(dd_mul_d(plus, s->lr), dd_mul_d(minus, (double)s->lr * s->floor)), 0.5);
     return dd_round_abs(v, 0x1p-93 * s->lr, lr)

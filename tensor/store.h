@@ -8,13 +8,14 @@
  *     }
  *
  * Format: the length of the header (u64, little-endian), the header (JSON), the data. The reader makes every check
- * of the official library, and refuses more: duplicate keys, dimensions that are not integers, deep nesting, bad
- * names. The writer puts the bytes as the official library does: `__metadata__` is {"format":"pt"}, tensors are in
- * order of descending dtype and then of name, and the header is padded to a multiple of 8. A big-endian machine
+ * of the official library, and refuses more: duplicate keys, dimensions that are not integers, more than four
+ * dimensions, dtypes that a Tensor cannot have, deep nesting, bad names. The writer puts the bytes as the official
+ * library does: `__metadata__` is {"format":"pt"}, tensors are in the order I64, F64, F32, I32, BF16, F16, U8 of their
+ * dtypes and then of their names, and the header is padded with blanks to a multiple of 8. A big-endian machine
  * swaps bytes.
  * Memory: the file is mapped read-only, so its tensors must not be written to, and it must not be cut short while
- * it is open. (This program replaces a file by renaming the new one over it, which is safe.) Names and swapped
- * values are in the arena.
+ * it is open. (This program replaces a file by renaming the new one over it, which is safe.) Names, and values
+ * that were swapped or aligned, are in the arena.
  * Errors: the sentence names the file and the tensor. A file is written whole or not at all. */
 #ifndef PULSE_TENSOR_STORE_H
 #define PULSE_TENSOR_STORE_H

@@ -5,7 +5,7 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-enum { SCOPE_NODES = 4096, OUTSIDE_MAX = 128 };      // room reserved for a scope; the most nodes that a segment reads
+enum { SCOPE_NODES = 4096, OUTSIDE_MAX = 128 };      // nodes that a scope has room for; outside nodes that a segment may read
 
 Tape tape_make(Arena *arena, Error *error)
 {
@@ -21,7 +21,7 @@ void tape_reset(Tape *t)
     float_env_check(t->error);
 }
 
-/* `array` is the address of an array of pointers; memcpy reads and writes it, whatever the pointers' type. */
+/* Doubles a full array of pointers. `array` is the address of the pointer to it; memcpy copies that pointer. */
 static bool grow(Arena *a, void *array, size_t count, size_t *capacity)
 {
     void **slots;
@@ -267,8 +267,8 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 
 /* --- Segments --- */
 
-/* Lists the nodes before `first` that later nodes read, beginning with x. False: there are too many of them, or a
- * parameter was made since then. */
+/* Lists x and the nodes before `first` that the nodes from `first` on read. False: there are too many of them, or one
+ * of the nodes from `first` on is a trainable parameter. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
     outside[0] = x;
@@ -295,7 +295,7 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
 typedef struct {
     Node  **contributions;              // those received before
     size_t  count, capacity;
-    Node  **handed;                     // [n_handed] those of the pass, with copies of their numbers
+    Node  **handed;                     // [n_handed] those of the pass; copies, if the pass recorded them
     size_t  n_handed;
 } Before;
 
@@ -336,7 +336,7 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
     }
 }
 
-/* Forgets all nodes since the scope began, except the gradients that were handed to the inputs of y. */
+/* Forgets the nodes since the scope began, except gradients handed to y's inputs; nothing if t->nodes has moved. */
 static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
 {
     Arena spare = arena_make(t->error);

@@ -19,8 +19,8 @@
  * A gradient is computed only where a trainable parameter needs it, and none is lost silently: if an operator cannot
  * pass on a gradient that a trainable parameter needs, the tape fails with an error that names the operator and the
  * parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
- * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a
- * model's code is plain mathematics, and looks at the Error once, at its end.
+ * Errors: after the first failure every function that makes a node does nothing and returns NULL, and accepts NULL
+ * nodes; so a model's code is plain mathematics, and looks at the Error once, at its end.
  * Memory: nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time;
  * several threads may each have a tape with an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_TAPE_H
@@ -48,12 +48,14 @@ struct Node {
     size_t      n_in;
     Attrs       attrs;
     Tensor      out;         // the result
-    bool        wants_grad;  // the result depends on a trainable parameter, and tape_stop was not called
+    // whether a gradient is wanted, because it leads to a trainable parameter; false under no_grad, after tape_stop,
+    // and for the results of the backward pass and of the optimiser
+    bool        wants_grad;
     Node      **contributions;                             // the gradients handed in so far
     size_t      n_contributions, contributions_capacity;
     size_t      n_passed;    // how many of the contributions a backward pass has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
-    // set in the result of tape_segment whose operators were forgotten; in every other node, run is NULL
+    // set in a node with the operator "segment" (tape_segment); in every other node, run is NULL
     TapeSegment segment;
 };
 
@@ -64,13 +66,13 @@ struct Tape {
     size_t  count, capacity;
     bool    no_grad;         // set by the caller: no node wants a gradient
     bool    checkpoint;      // set by the caller: the backward pass runs segments again (tape_segment)
-    Phase   phase;           // written into the nodes that follow; the optimiser sets it
+    Phase   phase;           // written into the nodes that follow; the backward pass and the optimiser set it
     const char *module;      // written into the nodes that follow
     size_t  contributed;     // how many gradients were handed in, over all nodes
 };
 
-/* A tape without nodes. The arena reports to `error` from now on. The function fails `error` if some thread's
- * floating-point environment is not that of IEEE 754. */
+/* A tape without nodes. The arena reports to `error` from now on. The function also records a failure in `error` if the
+ * calling thread's floating-point environment is not that of IEEE 754 (float_env_check). */
 Tape  tape_make(Arena *arena, Error *error);
 /* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad and
  * checkpoint stay as they are. */
@@ -105,17 +107,20 @@ void  tape_backward(Tape *t);
 void  tape_stop(Node *n);
 
 /* A scope without gradients gives memory back before the step is over: tape_scope_end forgets every node recorded since
- * tape_scope, except `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise
- * it returns `keep`. */
+ * tape_scope, except `keep`, and returns a leaf with a copy of keep's numbers. It forgets nothing and returns `keep`
+ * itself after a failure, if no_grad is not set, if `keep` was recorded before the scope, or if the nodes outgrew the
+ * room that tape_scope reserved (at least 4096). */
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
 /* Runs a segment on x. Under `checkpoint` (gradient checkpointing) all its nodes are forgotten at once except the
- * result. The result's node has the operator "segment"; its inputs are all the nodes outside that the segment
- * reads. The backward pass runs the segment again, passes back through it, and keeps only the gradients for the
- * nodes outside. An operator depends on nothing but its inputs, and every gradient outside is the sum of the same
- * contributions. So the bits are the same as without `checkpoint`; only the trace is shorter. */
+ * result. The result's node has the operator "segment"; its inputs are x and all other nodes outside that the segment
+ * reads. (If no gradient is wanted, the node is a leaf. A segment that reads more than 128 nodes outside, or whose
+ * own nodes outgrow the room of a scope, is kept whole.) The backward pass runs the segment again, passes back through
+ * it, and keeps only the gradients for the nodes outside. An operator depends on nothing but its inputs, and every
+ * gradient outside is the sum of the same contributions. So the bits are the same as without `checkpoint`; only the
+ * trace is shorter. */
 Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

@@ -4,7 +4,7 @@
  * A Tensor is a value: copying it copies the pointer, and the numbers belong to whoever allocated them. Activations
  * and gradients are F32. Weights in a mapped file may also be F16 or BF16; they are widened exactly, value by
  * value, where they are used.
- * Letters, here and everywhere: N rows (tokens of a step, packed without padding), C channels,
+ * Letters, unless a comment says otherwise: N rows (tokens of a step, packed without padding), C channels,
  * H attention heads, D head_dim, V vocabulary, R supervised rows, B samples. */
 #ifndef PULSE_TENSOR_TENSOR_H
 #define PULSE_TENSOR_TENSOR_H
@@ -47,7 +47,7 @@ bool   shape_size_checked(Shape s, size_t *n);   // the number of elements; fals
 size_t shape_size(Shape s);                      // the number of elements of a shape that fits memory; 1 for a scalar
 size_t shape_rows(Shape s);                      // the product of all dimensions but the last
 size_t shape_cols(Shape s);                      // the last dimension; 1 for a scalar
-char  *shape_text(Shape s, char out[64]);        // "[3, 4]"
+char  *shape_text(Shape s, char out[64]);        // "[3, 4]"; a longer text is cut off
 
 Tensor tensor_f32(Arena *a, Shape s);            // its numbers are not cleared; data is NULL when memory ran out
 Tensor tensor_zeros(Arena *a, Shape s);

@@ -109,7 +109,7 @@ bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Erro
     return true;
 }
 
-/* Whether "beta=0.4 npo_ratio=batch_mean" sets a key. */
+/* Whether a list of assignments, such as "beta=0.4 npo_ratio=batch_mean", sets a key. */
 static bool sets(const char *assignments, const char *key)
 {
     const size_t n = strlen(key);

@@ -16,6 +16,7 @@
 
 #include "tensor/base/value.h"
 
+/* The choices of each switch, in the order of hyperparameters.def. */
 enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS };
 enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };
 enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH };
@@ -65,7 +66,8 @@ typedef struct {
     const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text", for ref/
 } Preset;
 
-/* The values that a public code searches for one key. The preset of that code has one of them. */
+/* The values that a public code searches for one key. The preset of that code has one of them, except that of muse:
+ * there it is the default of a script, and the grid does not hold it. */
 typedef struct {
     const char *preset, *method;
     const char *key;                  // a hyperparameter, or "section.key" of a setting of the run

@@ -108,12 +108,12 @@ void seed_label(MethodStep *s, const Part *p, Node *c)
 
 void seed_label_all(MethodStep *s, const Part *p, float c)
 {
-    seed_label(s, p, constant_rows(s->tape, "c", p->rows, c));
+    seed_label(s, p, constant_vector(s->tape, "c", p->rows, c));
 }
 
 void seed_target(MethodStep *s, const Part *p, Node *q, float c)
 {
-    Node *rows = constant_rows(s->tape, "c", p->rows, c);
+    Node *rows = constant_vector(s->tape, "c", p->rows, c);
     tape_seed(s->tape, p->z, op_logit_grad(s->tape, op_softmax(s->tape, p->z), q, rows));
 }
 

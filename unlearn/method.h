@@ -13,8 +13,9 @@
  *     NLL_i = RN(sum of nll over sample i)        CE_i = RN(sum of nll over sample i / T_i)
  *     CE    = RN(sum of nll over the part / N)    d_i  = RN(NLL_i - NLL_ref_i), where ref is the frozen reference model
  * Each operation of a formula is one operator, which rounds once; the order is that in which the formula is written.
- * A coefficient c is one expression and is rounded once. A weighted sum of terms is L = RN(w1 t1), then L = RN(L + w2
- * t2), and so on. Where a step does not read all roles (schedule), the terms of the other roles are left out.
+ * A coefficient c is one expression and is rounded once; a part of it that stands in RN() is rounded before. A weighted
+ * sum of terms is L = RN(w1 t1), then L = RN(L + w2 t2), and so on. Where a step does not read all roles (schedule),
+ * the terms of the other roles are left out.
  *
  * Records are constants, and hooks keep no state of their own, so methods may run in several threads on different
  * tapes. */
@@ -52,12 +53,14 @@ enum {
     RETAIN_ASIDE    = 1 << 24,      // steps read the retain samples only to take random answers from them
     RANDOM_OR_REFUSAL = 1 << 25,    // NEEDS_RANDOM becomes NEEDS_REFUSAL where answers = refusal
     FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, except under forget_rows = shifted
-    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters beside the first round's weights
+    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters, and begins with the weights from
+                                    // before the first round
     WHOLE_RESULT    = 1 << 28       // `finish` also writes into the weights that have adapters
 };
 
 /* The samples of one role in a step. The rows of a part are the supervised positions, sample after sample, or all
- * positions (method_reads_all_rows says when). Then the labels are -1 where a position is not supervised. */
+ * positions (method_reads_all_rows says when). Among all positions, those that are not supervised have the label -1.
+ * V is the size of the vocabulary, and C the width of a hidden state. */
 typedef struct {
     Node *z;                        // [R, V] logits
     Node *z_ref;                    // [R, V] logits of the reference; NULL where the method does not need them
@@ -82,15 +85,16 @@ SampleList samples_by_picture(SampleList list, SampleList questions, bool pictur
 typedef struct {
     const Hyperparameters *hyper;
     Model *model;                   // the method changes its trainable weights and the adapters that train: the pairs
-                                    // of model->lora from index `frozen` on
+                                    // of model->lora from index model->lora->frozen on
     const Model *reference;         // frozen; NULL where the method needs none
     SampleList role[ROLE_COUNT];    // the whole lists; the list of ROLE_RANDOM is empty
-    size_t batch;                   // samples of each role in a step, at most
+    size_t batch;                   // how many samples of each list a step reads, at most
     size_t round;                   // from 0
-    const TrainConfig *train;       // how the steps of the request train; NULL where a single step is taken (trace)
-    int64_t steps;                  // how many optimiser steps the request has
+    const TrainConfig *train;       // how the steps of the request train; NULL: not known, as in a single step (trace)
+    int64_t steps;                  // how many optimiser steps the request has, if `train` is known
     bool goes_on;                   // some steps were taken before, so adapters need not be zero (adapters_fresh)
-    const Lora *earlier;            // [round] under NEEDS_EARLIER copies of the adapters of earlier rounds, else NULL
+    const Lora *earlier;            // [round] copies of the adapters of earlier rounds, if NEEDS_EARLIER or
+                                    // unlearn.merge = live asks for them; NULL: none
     Arena *arena;                   // lives as long as the request
     Error *error;
 } MethodRun;
@@ -143,11 +147,11 @@ typedef struct Method {
     const char *defaults;           // what differs from hyperparameters.def, "beta=4.5 gamma=0.125"; NULL: nothing
     unsigned    needs;              // bits of the enum above
     bool        by_sequence;        // the forget term is a mean over sequences (of a log-odds each), not over tokens
-    /* Records the loss on the tape and seeds its gradients; returns the scalar node, NULL after a failure of the tape.
-     * NULL: the method has no optimiser steps. */
+    /* Records the loss on the tape and seeds its gradients; returns the scalar node, or NULL after a failure of the
+     * tape. The hook itself is NULL if the method has no optimiser steps. */
     Node *(*loss)(MethodStep *s);
-    /* Runs before the first step: checks the model, draws vectors, measures the samples, remembers weights. *state,
-     * which the other hooks get, lives in run->arena. May be NULL, as every hook below. */
+    /* Runs before the first step: checks the model, draws vectors, measures the samples, remembers weights. *state
+     * lives in run->arena; `loss`, `gradients`, `clipped` and `finish` get it. This hook and all below may be NULL. */
     bool  (*begin)(const MethodRun *run, void **state);
     /* Runs after the backward pass and before clipping: masks gradients, combines those of the roles, or adds to
      * them. */
@@ -157,7 +161,7 @@ typedef struct Method {
     /* Runs before each step, with the memory that earlier steps have left. A sentence, in `a`, ends the request; NULL
      * continues it. */
     const char *(*stop)(const Hyperparameters *hyper, const float memory[METHOD_MEMORY], Arena *a);
-    /* Runs after the last step and may change the trained weights. */
+    /* Runs after the last step. May change the trained weights and, under WHOLE_RESULT, those that have adapters. */
     bool  (*finish)(const MethodRun *run, void *state);
     /* The whole of a method without steps. NULL where `loss` is set. */
     bool  (*edit)(const MethodRun *run);
@@ -166,23 +170,25 @@ typedef struct Method {
 extern const Method *const methods[];   // in the order of methods.def
 extern const size_t methods_count;
 const Method *method_find(const char *name);            // NULL: there is no such method
-/* Whether the method reads this hyperparameter (method_keys.def). Every method also reads `seed`, which that list
- * leaves out. */
+/* Whether the method reads this hyperparameter (method_keys.def). That list leaves out `seed`, which every method with
+ * steps reads. */
 bool method_reads_key(const Method *m, const char *key);
 /* The needs under these hyperparameters, in which RETAIN_IF_ALPHA and RANDOM_OR_REFUSAL are resolved: both bits are
  * removed, and NEEDS_RETAIN and NEEDS_RANDOM are changed as the two bits say. */
 unsigned method_needs(const Method *m, const Hyperparameters *hyper);
-/* Whether the rows of a role are all positions (Part): where the role has a KL under kl_norm = all_positions or
- * batch, and on the forget samples under FORGET_BY_ROWS, except with forget_rows = shifted. */
+/* Whether the rows of a role are all positions (Part). They are in two cases:
+ * - kl_norm is all_positions or batch, and plus_kl compares the role with the reference. That is the role retain, and
+ *   under KL_ON_FORGET the role forget, if the reference gives its logits.
+ * - The role is forget, the method has FORGET_BY_ROWS, and forget_rows is not shifted. */
 bool method_reads_all_rows(unsigned needs, const Hyperparameters *hyper, Role r);
-/* Whether a step reads samples of the role. */
+/* Whether any step of the method reads samples of the role. */
 bool method_reads(unsigned needs, Role r);
 /* Whether the method needs a list that belongs to what is forgotten: the forget samples, or other answers to their
  * questions. */
 bool method_forgets(unsigned needs);
 /* "forget, retain if alpha > 0, reference", in `a`. */
 const char *method_needs_text(const Method *m, Arena *a);
-/* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json
+/* All parts of the formula as one text, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json
  * say. */
 const char *method_formula(const Method *m, Arena *a);
 
@@ -193,10 +199,11 @@ const char *method_formula(const Method *m, Arena *a);
  *     plus_ce(&loss, ROLE_RETAIN, alpha);
  *     return loss.sum;
  *
- * Only `plus_` functions of a term and `seed_` functions touch gradients: a `plus_` function adds weight times its
- * term to the sum and seeds weight times the gradient of the term. It does nothing where the role is not in the step.
- * All other functions compute values, which carry no gradient back. After a failure of the tape all of them do
- * nothing and return NULL. */
+ * A `plus_` function adds weight times its term to the sum and seeds weight times the gradient of the term; plus_value
+ * alone seeds nothing. A `plus_` function with a role does nothing if the role is not in the step. A `seed_` function
+ * seeds a gradient at the logits of a part. All other functions compute values, from which no gradient flows back
+ * (part_choose is an exception). After a failure of the tape all functions do nothing, and the nodes that they give are
+ * NULL. */
 typedef struct {
     MethodStep *step;
     Node *sum;                      // the terms so far, a scalar; NULL: none yet
@@ -212,8 +219,8 @@ void  plus_npo(Loss *loss, Role role, float weight);                // NPO, as n
 void  plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight);
 void  plus_value(Loss *loss, Node *term, float weight);             // a given term, whose gradient the caller seeds
 
-/* A part of only those rows of p that `keep` [R] chooses, with their logits. Samples without such a row are left
- * out. */
+/* A part of only those rows of p that `keep` [R] chooses, with their logits. A gradient that is seeded at these logits
+ * flows back to the logits of p. Samples without such a row are left out. */
 Part  part_choose(MethodStep *s, const Part *p, const bool *keep);
 Node *token_nll(MethodStep *s, const Part *p, Node *z);             // [R] nll of the logits z, +0 where no label is
 Node *sequence_nll(MethodStep *s, const Part *p, Node *z);          // [B] NLL_i of the logits z
@@ -229,7 +236,7 @@ LogOdds log_odds(MethodStep *s, Node *d, float scale);
 void  seed_label(MethodStep *s, const Part *p, Node *c);                // dz += c (p - e_y), c [R]
 void  seed_label_all(MethodStep *s, const Part *p, float c);            // the same with one c for all rows
 void  seed_target(MethodStep *s, const Part *p, Node *q, float c);      // dz += c (p - q), q [R, V]
-Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample);  // [B] -> [R]: a row of sample i gets number i
+Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample);  // [B] -> [R]: a row of sample i gets element i
 Node *rows_of_all(MethodStep *s, const Part *p, Node *c);               // scalar -> [R]: each row gets the scalar
 
 #endif

@@ -14,6 +14,7 @@ static int64_t steps_of_list(const UnlearnRequest *r, Role role)
     return (int64_t)((r->role[role].count + r->batch - 1) / r->batch);
 }
 
+/* The schedule of the request; joint for a method whose steps do not read both a forget list and the retain list. */
 static int schedule_of(const UnlearnRequest *r, unsigned needs)
 {
     return method_forgets(needs) && method_reads(needs, ROLE_RETAIN) ? r->v.schedule : STEPS_JOINT;
@@ -142,8 +143,8 @@ void order_choose(Order *o, int64_t step)
 
 /* --- random answers --- */
 
-/* The first supervised row; n where there is none. */
-static size_t first_row(const BatchSample *s)
+/* The first supervised position of a sample, which predicts the first token of the answer; n: there is none. */
+static size_t first_supervised(const BatchSample *s)
 {
     size_t i = 0;
     while (i < s->n && (!s->targets || s->targets[i] < 0))
@@ -151,11 +152,11 @@ static size_t first_row(const BatchSample *s)
     return i;
 }
 
-/* Joins the question of one sample and the answer of another: the ids of `question` up to and with its first supervised
- * row, then the targets of `answer`. */
+/* Joins the question of one sample and the answer of another: the ids of `question` up to its first supervised
+ * position, which is the last one of the prompt, then the supervised targets of `answer`. */
 static bool answer_with(const BatchSample *question, const BatchSample *answer, BatchSample *out, Arena *a)
 {
-    const size_t prompt = first_row(question) + 1;
+    const size_t prompt = first_supervised(question) + 1;
     size_t n = prompt, length = prompt + answer->n;
     int32_t *ids = arena_array(a, length, sizeof *ids), *targets = arena_array(a, length, sizeof *targets);
     if (!ids || !targets)
@@ -163,7 +164,7 @@ static bool answer_with(const BatchSample *question, const BatchSample *answer, 
     memcpy(ids, question->ids, prompt * sizeof *ids);
     for (size_t i = 0; i < prompt; i++)
         targets[i] = -1;
-    for (size_t i = first_row(answer); i < answer->n; i++)
+    for (size_t i = first_supervised(answer); i < answer->n; i++)
         if (answer->targets[i] >= 0) {
             targets[n - 1] = ids[n] = answer->targets[i];
             targets[n++] = -1;
@@ -178,7 +179,7 @@ bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e
     const Random r = random_for((uint64_t)(o->request->v.seed + t), "unlearn.random");
     for (size_t k = 0; k < o->count[ROLE_RANDOM]; k++) {
         const BatchSample *question = &forget->list[o->chosen[ROLE_RANDOM][k]];
-        if (first_row(question) == 0 || first_row(question) == question->n)
+        if (first_supervised(question) == 0 || first_supervised(question) == question->n)
             return error_set(e, "unlearn: forget sample %u has no question before its answer, %s needs data.mask = "
                                 "answer",
                              (unsigned)o->chosen[ROLE_RANDOM][k], o->request->method->name);

@@ -12,7 +12,7 @@ typedef struct {
     uint32_t *order;                    // [n] a permutation of 0 … n - 1
     size_t    n;
     int64_t   epoch;                    // the epoch that `order` belongs to; -1: none yet
-    const char *purpose;                // names the stream of random numbers (tensor/base/random.h)
+    const char *purpose;                // the name of the stream of random numbers (tensor/base/random.h)
 } EpochOrder;
 
 typedef struct {
@@ -30,8 +30,8 @@ typedef struct {
 bool order_make(Order *o, const UnlearnRequest *r, unsigned needs, Arena *a);
 /* Chooses the samples of a step (from 0) of the request. */
 void order_choose(Order *o, int64_t step);
-/* Makes the random samples of step t (from 1), in `a`: each has a chosen forget question, and the answer of a retain
- * sample that is drawn at random. */
+/* Makes the random samples of a step, in `a`: each has a chosen forget question, and the answer of a retain sample that
+ * is drawn at random. t is MethodStep.step: from 1, over all rounds that share an optimiser. */
 bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e);
 
 #endif

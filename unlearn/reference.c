@@ -12,9 +12,9 @@ Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch
     return f->hidden ? op_gather_rows(t, f->hidden[r->layer], b->rows, b->row_count) : NULL;
 }
 
-/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Samples with a common
- * prefix share its computation where logits are wanted (prefix.h). Hidden states need a tape without no_grad, because
- * model_forward keeps them only there. No gradients are computed all the same, because the weights are frozen. */
+/* Computes the outputs for the samples, row after row; (*offsets)[j] is the first row of sample j. For logits, samples
+ * with a common prefix share its computation (prefix.h). For hidden states no_grad is not set, but no gradient is
+ * computed all the same, because the weights are frozen. */
 static Node *compute(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
 {
     if (r->hidden) {

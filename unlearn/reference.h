@@ -10,7 +10,7 @@ typedef struct {
     const Model *model;                 // NULL: the method needs no reference
     bool    hidden;                     // the outputs are hidden state `layer`; false: the logits
     size_t  layer;
-    Tensor *outputs[ROLE_COUNT];        // for each sample of a role's list; data NULL: not computed so far
+    Tensor *outputs[ROLE_COUNT];        // [role][sample of the role's list]; data NULL: not computed so far
     Arena  *arena;                      // owns what is kept
 } Reference;
 

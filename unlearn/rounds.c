@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The retain list of a round: the fixed list and, with retain_shrinks, what later rounds will forget. */
+/* The retain list of a round: the plan's list, cut to retain_count samples if that is not 0, and with retain_shrinks
+ * what later rounds will forget. */
 static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena *a)
 {
     *out = p->retain;
@@ -49,8 +50,10 @@ static const Weight *whole_weight(const Model *m)
     return found;
 }
 
-/* Refuses several rounds under ADAPTER_EACH if a weight is trained without an adapter and the rounds are merged: two
- * trained copies of one weight cannot be merged. */
+/* Several rounds under ADAPTER_EACH are refused in two cases:
+ * - The rounds are merged, and a weight is trained without an adapter: two trained copies of one weight cannot be
+ *   merged.
+ * - The model has no adapter at all, whatever `merge` says: then nothing would keep the rounds apart. */
 static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
     for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge == MERGE_YES || !m->lora); k++)
@@ -61,7 +64,8 @@ static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
     return true;
 }
 
-/* Copies the trained weights before the first round. back: restores them, because each round begins with them. */
+/* Copies the trained weights before the first round. With `back`, restores these copies, because each round begins with
+ * them. */
 static bool first_weights(Rounds *r, bool back, Error *e)
 {
     const Weights *w = r->model->weights;
@@ -262,7 +266,7 @@ bool round_end(Rounds *r, Error *e)
     if (!r->running || e->failed)
         return false;
     r->running = false;
-    // `finish` may change the adapter, and a later round needs it as it is then
+    // the copy for later rounds is made after `finish`, which may change the adapter
     if ((r->plan.method->loss && !unlearn_finish(r->unlearn, e)) || !earlier_keep(r, e))
         return false;
     r->round++;

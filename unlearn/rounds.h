@@ -11,8 +11,8 @@
  *     }
  *     rounds_close(&r);
  *
- * The plan chooses what happens between two rounds. The defaults are those of MUSE, whose script starts each round as a
- * new process.
+ * The plan chooses what happens between two rounds. The defaults of the config are those of MUSE, whose script starts
+ * each round as a new process.
  * - reference (Hyperparameters). `round_start`: the reference model is a frozen copy from the beginning of each round.
  *   `original`: it is a frozen copy from before the first round. `retain_only`: the caller gives it.
  * - merge (MergeRounds):
@@ -23,8 +23,10 @@
  *                 may train, and reset_optimiser must be yes
  * - A method with ADAPTER_EACH starts each round with a new adapter and the weights from before the first round. These
  *   include weights that train without an adapter (the projector of train.trainable = proj+llm). Its choices of merge:
- *     MERGE_YES   round_merge merges the adapters of all rounds, one after another; only adapters may train
- *     MERGE_NO    the caller saves each adapter before the next round
+ *     MERGE_YES   round_merge merges the adapters of all rounds, one after another. If there are several rounds, only
+ *                 adapters may train
+ *     MERGE_NO    the caller saves each adapter before the next round. If there are several rounds, the model must have
+ *                 adapters
  *     MERGE_LIVE  is refused
  * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
  *   reset_optimiser = no: these continue, and one schedule runs over all rounds.
@@ -33,7 +35,7 @@
  * - subspace: the change of every matrix stays inside or outside a given space (subspace.h). Only adapters may be
  *   trained then.
  *
- * A round ends early when it diverges (a loss or a gradient norm is not finite), or when its method says so
+ * A round ends early when it diverges (a loss, a gradient norm or a weight is not finite), or when its method says so
  * (Method.stop). The weights of the last good step stay, and the next round may begin. After
  * checkpoint_load(&r.trainer, …) a round continues where it stopped. For a single request, count is 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
@@ -43,20 +45,20 @@
 #include "unlearn/subspace.h"
 #include "unlearn/unlearn.h"
 
-/* What becomes of the adapter of a round when the next one begins; in the order of the choices of unlearn.merge. */
+/* What becomes of the adapter of a round when the next round begins; in the order of the choices of unlearn.merge. */
 typedef enum { MERGE_NO, MERGE_YES, MERGE_LIVE } MergeRounds;
 
 typedef struct {
     const Method *method;
     Hyperparameters v;
-    size_t batch;                       // samples of each role in a step, at most
+    size_t batch;                       // how many samples of each list a step reads, at most
     int64_t epochs;                     // epochs of a round (unlearn_steps); 0: train.steps is the number of steps
-    TrainConfig train;                  // steps and schedule of one round; schedule.steps is set from the steps
+    TrainConfig train;                  // its steps are those of one round; the rounds set its schedule.steps
     MergeRounds merge;
     bool reset_optimiser, retain_shrinks;
     size_t count;                       // how many rounds
     const SampleList *forget;           // [count]; NULL when the method needs none
-    const SampleList *refusal, *alternate;  // [count], as long as the forget list of the round; NULL when not needed
+    const SampleList *refusal, *alternate;  // [count] lists, with a sample for each forget sample; NULL when not needed
     SampleList retain;
     Model *retain_only;                 // the frozen reference model under reference = retain_only, else NULL
     const Subspace *subspace;           // it projects the factors of the adapters; NULL: they are not projected
@@ -73,26 +75,29 @@ typedef struct {
     size_t   round;                     // how many rounds have ended
     int64_t  done, steps;               // the steps of the present round: how many are done, and how many there will be
     int64_t  before;                    // the steps of earlier rounds, where the optimiser continues
-    bool     running, diverged;         // diverged: the last round that ran has diverged
+    bool     running;                   // a round has begun and not ended
+    bool     diverged;                  // the last round that ran has diverged
     bool     stopped;                   // the method ended the last round before its steps were over
     char     note[1024];                // the sentence about a divergence or an early end
     Model   *original;                  // the model, frozen before the first round
-    float  **first;                     // [weights] under ADAPTER_EACH: trained weights, as before the first round
+    float  **first;                     // [weights] copies of the trained weights from before the first round, if
+                                        // ADAPTER_EACH needs them; otherwise NULL. NULL for a weight that is frozen
     Lora    *earlier;                   // [round] the adapters of earlier rounds, for MERGE_LIVE or NEEDS_EARLIER
     bool     unmerged;                  // the adapter holds the changes of a round: not yet merged, frozen or renewed
     Arena    arena;                     // lives as long as the round
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* False: what trains does not suit what the plan makes of the adapters between rounds, or its subspace. rounds_make
- * checks this first; no list of samples is read. */
+/* Whether the weights and adapters that train suit the plan: its `merge`, `reset_optimiser` and `subspace`. rounds_make
+ * checks this before it reads any list of samples. */
 bool rounds_check(const RoundsPlan *p, const Model *m, const Adapters *adapters, Error *e);
 /* model->lora must be adapters_live(adapters). The rounds train the last adapter and may add others. With
- * adapters->count 0 the model has no adapter. False: the request of a round is refused (unlearn_check says for which
- * reasons), or memory ran out. */
+ * adapters->count 0 the model has no adapter. False: there are 0 rounds, rounds_check refuses the plan, unlearn_check
+ * refuses the request of a round, the model of reference = retain_only is missing, or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e);
-/* Does with the adapter of the last round what `merge` says. round_begin calls it where the caller has not; a caller
- * who copies or measures the model before the round calls it first. */
+/* Prepares the adapter for the next round, as `merge` or ADAPTER_EACH says. round_begin calls it, too; then it does
+ * nothing if the caller has called it already. A caller who copies or measures the model before the round calls it
+ * first. */
 bool round_next(Rounds *r, Error *e);
 bool round_begin(Rounds *r, Error *e);
 /* Takes one optimiser step. False: the round is over. All steps are done, the method ended it (r->stopped), it has
@@ -100,7 +105,7 @@ bool round_begin(Rounds *r, Error *e);
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
 /* Merges the adapter now, and starts a new one. Under ADAPTER_EACH it merges the adapters of all rounds; call it
- * once. Error under MERGE_LIVE. */
+ * once. Error: several rounds under MERGE_LIVE. */
 bool round_merge(Rounds *r, Error *e);
 void rounds_close(Rounds *r);
 

@@ -176,7 +176,7 @@ bool subspace_make(Subspace *s, const Lora *learned, SubspaceChoice c, uint64_t 
     return s->count == learned->count || e->failed ? !e->failed : error_no_memory(e, "subspace: out of memory");
 }
 
-/* --- its use --- */
+/* --- the use of a subspace --- */
 
 /* The space of the module of a pair. NULL: there is none, or its matrix has another size. */
 static const SubspacePart *part_of(const Subspace *s, const LoraPair *pair)

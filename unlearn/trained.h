@@ -6,8 +6,8 @@
 
 #include "unlearn/method.h"
 
-/* The trainable weights, followed by the factors of the adapter that trains: A of pair k is tensor weights + 2 k, and
- * B is tensor weights + 2 k + 1. */
+/* The trainable weights, followed by the factors of the adapter that trains. Of its pair k (from 0), A is tensor
+ * weights + 2 k, and B is tensor weights + 2 k + 1. */
 typedef struct {
     size_t count, weights;
     Weight **weight;                    // [count]
@@ -21,8 +21,8 @@ Trained *trained_make(const MethodRun *run, const char *method);
 Tensor  *trained_copies(const Trained *t, Arena *a);
 /* Copies `before` back into all tensors. */
 void     trained_restore(const Trained *t);
-/* Whether the adapters are fresh, so each B is zero. A resumed request need not have fresh ones. False: an error that
- * names the method. */
+/* Whether the adapters are fresh, so each B is zero. A request that goes on (run->goes_on) need not have fresh ones.
+ * False: an error that names the method. */
 bool     adapters_fresh(const MethodRun *run, const char *method);
 
 #endif

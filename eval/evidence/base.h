@@ -2,7 +2,7 @@
 /* Base: the folder of one finished base model, FOLDER/base-3, with trajectory.csv, contrasts.csv and manifest.json.
  *
  * The manifest holds the SHA-256 of the registration (prereg.ini), the number of the base and its seed, for each run
- * the last link of its own manifest (eval/manifest.h), and the SHA-256 of both tables. The base's manifest is written
+ * the last link of the run's manifest (eval/manifest.h), and the SHA-256 of both tables. The base's manifest is written
  * last: a folder that has one is finished. */
 #ifndef PULSE_EVAL_EVIDENCE_BASE_H
 #define PULSE_EVAL_EVIDENCE_BASE_H

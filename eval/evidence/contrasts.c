@@ -70,8 +70,8 @@ static bool kept(double *out, Path p)
     return false;
 }
 
-/* The measure m on the paths of a finding's arms; false: it has no value, because an arm never reaches a level or its
- * general ability before unlearning, by which the measure divides, is 0. */
+/* The measure m on the paths of a finding's arms. False: it has no value. Then an arm never reaches a level (for
+ * `kept`: never halves both accuracies), or the measure divides by general ability before unlearning, which is 0. */
 static bool measure(double *out, const Registration *r, Measure m, const Path *p, Arena *a)
 {
     double x, y, z;

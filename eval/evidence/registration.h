@@ -23,11 +23,12 @@ typedef enum {
 typedef struct { const char *name; size_t arms; const char *formula; } MeasureInfo;
 extern const MeasureInfo measure_info[MEASURES];
 
+/* The most runs, splits and settings of an arm, arms of a finding, arms, findings, and words of a list. */
 enum { ARM_RUNS = 4, ARM_SPLITS = 4, ARM_SETS = 8, FINDING_ARMS = 3, ARMS_MAX = 24, FINDINGS_MAX = 24, LISTED_MAX = 16 };
 
 typedef struct {
     const char *name, *model, *scenario, *trainable, *reporting;
-    const char *run[ARM_RUNS], *steps[ARM_RUNS];         // [runs]
+    const char *run[ARM_RUNS], *steps[ARM_RUNS];         // [runs]; of a single run, "100 ga_klr=250"; else one number each
     size_t      runs;
     const char *matching[ARM_SPLITS];
     size_t      splits;
@@ -55,7 +56,7 @@ typedef struct {
     size_t      seeds, methods, levels;
     Arm         arm[ARMS_MAX];
     Finding     finding[FINDINGS_MAX];
-    size_t      arms, findings, ordered;
+    size_t      arms, findings, ordered;                 // ordered: how many findings are in the fixed order
 } Registration;
 
 bool registration_read(Registration *out, const char *path, Arena *a, Error *e);

@@ -19,7 +19,7 @@ extern const double student_975[INTERVAL_MAX - 1];     // the quantiles with 1, 
 bool interval_of(Interval *out, const double *d, size_t n, Error *e);
 
 /* The exact two-sided p of the sign-flip test. There are 2^n ways to choose the signs of d; p is the share of ways for
- * which |sum +-d| is at least |sum d|. Sums that differ by less than 2^-40 count as equal, since they are rounded. The
+ * which |sum +-d| is at least |sum d|. Sums that differ by at most 2^-40 count as equal, since they are rounded. The
  * smallest possible p is 2 / 2^n. Error: n is not in 1 … SIGN_FLIP_MAX, or a difference is not finite. */
 enum { SIGN_FLIP_MAX = 20 };
 bool sign_flip_p(double *p, const double *d, size_t n, Error *e);

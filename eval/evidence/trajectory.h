@@ -13,8 +13,10 @@
 typedef struct {
     size_t  arm, method, seed;
     int64_t step;                        // of all requests together
-    double  matching[2], reporting[2];   // on what is to be forgotten: [0] asked with pictures, [1] in words alone
-    double  general, log_odds;           // on reporting questions; log_odds NaN: the model is broken
+    // on what is to be forgotten, [0] asked with pictures, [1] in words alone. matching: the questions that say how
+    // much is forgotten; reporting: the questions on which the result is reported (registration.def)
+    double  matching[2], reporting[2];
+    double  general, log_odds;           // on general questions for reporting; log_odds NaN: the model is broken
 } Point;
 
 typedef struct {
@@ -28,7 +30,7 @@ bool trajectory_read(Trajectory *out, const Registration *r, const char *path, A
 /* The measure of a finding, by one method and with one seed. */
 typedef struct {
     size_t finding, method, seed;
-    bool   reached;                      // false: an arm never reaches a level, and there is no value
+    bool   reached;                      // false: there is no value, usually because an arm never reaches a level
     double value;
 } Contrast;
 

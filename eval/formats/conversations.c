@@ -38,8 +38,8 @@ static bool keys_check(const json_t *object, Error *e)
     return true;
 }
 
-/* The text of a turn without "<image>" and the white space beside it; NULL after a failure. *shows: whether the turn
- * had an "<image>". */
+/* The text of a turn without "<image>", and then without white space at its ends; NULL after a failure. *shows: whether
+ * the turn had an "<image>". */
 static const char *turn_text(const json_t *turn, const char *from, size_t k, bool *shows, Arena *a, Error *e)
 {
     const char *who = json_string_value(json_object_get(turn, "from")),

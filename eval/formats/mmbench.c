@@ -98,7 +98,8 @@ static bool question_read(Reading *x, size_t row, MmbenchQuestion *q)
         || refuse(x, row, "the answer is not the letter of an option", answer);
 }
 
-/* Adds the image of a row, named by the index of the row. */
+/* Adds the image of a row, named by the index of the row. Adds nothing for a rotation, or if the row refers to the
+ * image of another row. */
 static bool picture_add(Reading *x, size_t row)
 {
     const char *image = cell(x, row, IMAGE);

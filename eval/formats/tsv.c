@@ -14,8 +14,8 @@ typedef struct {
     bool   lost;                  // where the next row begins is not known
 } Cursor;
 
-/* Moves past the tab or line end behind a cell; false: there is neither. The caller writes the NUL that ends the
- * cell. */
+/* Moves past the tab or line end behind a cell, or stays at the end of the text; false: there is none of these. The
+ * caller writes the NUL that ends the cell. */
 static bool cell_end(Cursor *c)
 {
     if (c->at[0] == '\r' && (c->at[1] == '\n' || c->at[1] == 0))

@@ -13,9 +13,10 @@
  * A question has no UDS if no layer has d1_l > 0.05.
  *
  * The oracle may differ from `full` in more than what is forgotten. Then the same patch also lowers s on *retained*
- * questions. The floor is the mean of d1 over these questions and layers. For knowledge of fine-tuning, the oracle
- * starts from the same base model. For knowledge of pre-training it is another base model, and UDS is defined only if
- * the floor is at most DEPTH_THRESHOLD nats. In the published score (arXiv 2605.24614), s is a mean over tokens. */
+ * questions. The floor is the mean of d1 over the retained questions and the layers l = 1 … L - 1. For knowledge of
+ * fine-tuning, the oracle starts from the same base model. For knowledge of pre-training it is another base model, and
+ * UDS is defined only if the floor is at most DEPTH_THRESHOLD nats. In the published score (arXiv 2605.24614), s is a
+ * mean over tokens. */
 #ifndef PULSE_EVAL_KNOWLEDGE_DEPTH_H
 #define PULSE_EVAL_KNOWLEDGE_DEPTH_H
 

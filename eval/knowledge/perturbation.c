@@ -60,7 +60,7 @@ static bool chunk_add(const Model *m, const BatchSample *samples, size_t count, 
         return false;
     if (b.pictures != count)
         return error_set(e, "perturbation: %zu of %zu samples have a picture, expected all", b.pictures, count);
-    Node *z = model_forward(&t, &p, &b).logits, *one = constant_rows(&t, "one", b.row_count, 1);
+    Node *z = model_forward(&t, &p, &b).logits, *one = constant_vector(&t, "one", b.row_count, 1);
     tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), one, b.labels));
     tape_backward(&t);
     const Node *patch = e->failed ? NULL : patch_embedding(&t);
@@ -131,7 +131,8 @@ static size_t number_paraphrases(const Questions *q, size_t *paraphrase)
     return most;
 }
 
-/* One step of the search, on the questions that are paraphrase `now` of their fact. */
+/* One step of the search, on the questions that are paraphrase number `now` (from 0) of their fact. `gradient` is
+ * scratch memory, as large as delta. */
 static bool step(Perturbation *p, const Model *m, const Reader *r, const Questions *q, const size_t *paraphrase, size_t now,
                  double *gradient, Error *e)
 {

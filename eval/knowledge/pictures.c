@@ -4,6 +4,8 @@
 #include "tensor/base/hash.h"
 #include "tensor/base/random.h"
 
+/* Random numbers of the noise have the indices 2^24 h + k (pictures.h). A picture has at most VALUES_MAX = 2^24 values,
+ * so the indices of two pictures do not overlap. */
 enum { SHIFT = 3, NOISE = 12, VALUES_MAX = 1 << 24 };
 
 /* A new picture of the same size, whose pixels are not yet set. */

@@ -22,8 +22,8 @@ bool answer_cloze(const char *text, const char *answer);
 int  answer_first_letter(const char *text, size_t n);
 /* The index of the option, of n (n <= 26), that a text chooses. The first of these rules that applies decides:
  *   1. the text is one capital letter, "B";
- *   2. the text begins with a capital letter and a full stop, a bracket or a colon, as "B. a cat", or with a capital
- *      letter in brackets, as "(B) a cat";
+ *   2. the text begins with a capital letter and a full stop, a closing bracket or a colon, as "B. a cat", or with a
+ *      capital letter in brackets, as "(B) a cat";
  *   3. the text equals an option, perhaps with a final full stop, without regard to case;
  *   4. the text contains exactly one option, as whole words, without regard to case.
  * NO_CHOICE: no rule applies, or the letter is beyond the n-th. */

@@ -14,8 +14,8 @@
  * with 4 bits and without. */
 double attack_score(double u, double o);
 
-/* Rounds w [rows, columns] to 4 bits, in place and symmetrically. Each row has one scale s; with group > 0, each
- * group of `group` values of a row has its own:
+/* Rounds w [rows, columns] to 4 bits, in place and symmetrically. Each row has one scale s. With group > 0, each
+ * group of `group` values of a row has its own, and the last group of a row may be shorter:
  *     s = RN(max|w| / 7),  q = the integer nearest to RN(w / s), half to even, within -7 … 7,  w' = RN(q s);
  *     where s = 0, all are 0.
  * False: a value is not finite, and nothing has been changed. */

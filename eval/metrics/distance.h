@@ -7,8 +7,8 @@
 #include "model/weights.h"
 
 /* The relative distance |x - y| / |y| of all parameters, in the Euclidean norm, summed in the order of y's weights; 0
- * where x and y are equal, and infinite where only y is 0. Idle weights do not count. Error: a weight of y that x does
- * not have in the same shape. */
+ * where x and y are equal, and infinite where only y is 0. Idle weights, which the forward pass never reads
+ * (model/weights.h), do not count. Error: a weight of y that x does not have in the same shape. */
 bool weights_distance(const Weights *x, const Weights *y, double *out, Error *e);
 
 /* The root mean square of x - y; NaN for n = 0. */

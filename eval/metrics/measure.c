@@ -48,7 +48,8 @@ static double extracted_open(const Result *r)
     return extraction_strength_open(r->token_right, tokens_without_end(r->tokens));
 }
 
-/* The CEs of the wrong options. The first option with the CE of the answer counts as the answer. */
+/* The CEs of the wrong options. The first option with the CE of the answer counts as the answer. A sample has at most
+ * 64 options (model/training/sample.c). */
 static size_t wrong_options(const Result *r, float out[64])
 {
     size_t n = 0;

@@ -9,7 +9,7 @@
 #include "tensor/ops.h"
 
 enum { CHUNK = 32 };                 // the most samples of a forward pass
-static const double min_k = 0.4;
+static const double min_k = 0.4;     // the share k of the tokens in Min-K, as in TOFU and MUSE
 
 const char *const membership_names[MEMBERSHIP_KINDS] = { "mia_loss", "mia_reference", "mia_min_k", "mia_min_k_plus" };
 
@@ -52,6 +52,7 @@ bool membership_scores(const Model *m, const BatchSample *samples, size_t count,
     return good && !e->failed;
 }
 
+/* The score of a text for the metric membership_names[kind]. */
 static double score_of(int kind, const MembershipScores *x, const MembershipScores *reference, Arena *a)
 {
     switch (kind) {

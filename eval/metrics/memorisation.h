@@ -15,8 +15,8 @@ size_t tokens_without_end(size_t tokens);
 
 /* The number of right tokens / n (Tirumala et al. 2022). */
 double exact_memorisation(const unsigned char *right, size_t n);
-/* 1 - k/n, where k is the smallest start from which on all tokens are right, and n where the last one is wrong (Carlini
- * et al. 2021). */
+/* 1 - k/n, where k is the smallest start from which on all tokens are right; if the last token is wrong, k is n
+ * (Carlini et al. 2021). */
 double extraction_strength(const unsigned char *right, size_t n);
 /* Extraction strength as the loop of open-unlearning computes it: k is at most n - 1, so the value is never 0. */
 double extraction_strength_open(const unsigned char *right, size_t n);

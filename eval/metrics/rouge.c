@@ -6,9 +6,10 @@
 typedef struct { char *s; size_t n; } Word;
 typedef struct { Word *word; size_t count; } Words;
 
-/* The ASCII letter or digit that Python's lower() makes of the character at s; 0: it makes none. The character takes
- * `used` bytes. Two characters beyond ASCII become such letters: the Kelvin sign becomes k, and the dotted capital I
- * becomes i and a combining dot, which ends the word (`parts`). */
+/* The ASCII letter or digit that Python's lower() makes of the character at s; 0: it makes none. The caller goes on
+ * `used` bytes further; the bytes of most characters beyond ASCII are read one by one, and none makes a letter. Two
+ * characters beyond ASCII become such letters: the Kelvin sign becomes k, and the dotted capital I becomes i and a
+ * combining dot, which ends the word (`parts`). */
 static char letter_at(const char *s, size_t *used, bool *parts)
 {
     const char c = s[0] >= 'A' && s[0] <= 'Z' ? (char)(s[0] + 32) : s[0];

@@ -48,7 +48,7 @@ bool folder_write_made(const char *folder, const char *source, const Weights *w,
 /* The weights of a model while adapters are merged into them. */
 typedef struct {
     const Weights *w;
-    const LoraPair **pair;       // [weights] the adapter of each weight; NULL: it has none
+    const LoraPair **pair;       // [weights] the first adapter of each weight; NULL: it has none
     Tape *tape;
 } Merging;
 

@@ -6,6 +6,7 @@
 
 enum { AUGMENT_MAX = 1 << 24 };
 
+/* noise: the index of the random number for the first value of the picture. */
 typedef struct { int64_t dx, dy; double gain; uint64_t noise; Random random; } Augment;
 
 static Augment augment_draw(uint64_t seed, uint64_t use)

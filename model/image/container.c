@@ -38,7 +38,9 @@ bool container_size_check(size_t w, size_t h, const char *name, Error *e)
                      IMAGE_VALUES_MAX / 4);
 }
 
-/* Checks that the size is allowed, and that every chunk up to IEND is whole and has the right checksum. */
+/* Checks that the size is allowed, that the picture is not 16-bit grey, and that every chunk up to IEND is whole and
+ * has the right checksum. A PNG begins with 8 bytes of signature and the IHDR chunk up to byte 33: the width is at byte
+ * 16, the height at 20, the bits of a sample at 24, the colour type at 25. */
 static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     if (n < 33 || big_endian(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
@@ -60,7 +62,8 @@ static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
     }
 }
 
-/* Each table of a DHT segment may have at most 256 values. With more, stb_image 2.27 writes past its arrays. */
+/* Each table of a DHT segment may have at most 256 values. With more, stb_image 2.27 writes past its arrays. A table is
+ * its number (one byte), 16 counts, and as many values as the counts add up to. */
 static bool huffman_check(const uint8_t *p, size_t n)
 {
     while (n >= 17) {

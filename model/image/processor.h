@@ -7,8 +7,8 @@
  *         image_preprocess(pixels, &picture, &processor, &arena, &error);      // float pixels[3 * H * W]
  *
  * The steps, in this order: pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the
- * centre, normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising is fp32,
- * with one rounding for each operation. Thread-safe as long as each thread has its own arena and Error. */
+ * centre, normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising rounds after
+ * each operation (image_normalise). Thread-safe as long as each thread has its own arena and Error. */
 #ifndef PULSE_MODEL_IMAGE_PROCESSOR_H
 #define PULSE_MODEL_IMAGE_PROCESSOR_H
 
@@ -23,7 +23,7 @@ typedef struct {
     bool        crop;                    // do_center_crop: the crop begins at (length - crop) / 2, rounded down
     size_t      crop_width, crop_height;
     ImageFilter filter;                  // resample
-    double      scale;                   // rescale_factor, 1/255; 1 when do_rescale is false
+    double      scale;                   // rescale_factor, by default 1/255; 1 if do_rescale is false
     bool        normalise;               // do_normalize
     double      mean[3], std[3];         // image_mean and image_std of the file; the nearest floats are used
     bool        fused;                   // a switch of this program, not a key of the file (image_normalise)
@@ -32,8 +32,8 @@ typedef struct {
 /* The processor of LLaVA-1.5 on the Hub for a tower of `side` pixels: bicubic resize, centre crop, CLIP's mean and
  * std. */
 ImageProcessor image_processor(size_t side);
-/* Reads preprocessor_config.json at `path`. Keys that are unknown, missing or contradictory are errors that name
- * the key. `fused` becomes false. */
+/* Reads preprocessor_config.json at `path`. A key that is absent or null has the default of CLIPImageProcessor. A key
+ * that is unknown or contradicts another is an error that names it. `fused` becomes false. */
 bool image_processor_read(ImageProcessor *out, const char *path, Error *e);
 bool image_processor_write(const ImageProcessor *s, const char *path, Error *e);
 /* The picture processor of a model folder: preprocessor_config.json, or "image_processor" in processor_config.json,
@@ -48,13 +48,14 @@ bool processor_config_write(const char *path, const char *source, size_t patch_s
  * size). */
 bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e);
 
-/* Turns bytes into floats [3, H, W]. RN rounds to binary32, RN64 to binary64; m and s are the floats nearest to
+/* Turns bytes into floats [3, H, W]. RN rounds to binary32, RN64 to binary64; m and d are the floats nearest to
  * mean and std; u is a byte:
- *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / s)                   (transformers' slow processors; our definition)
- *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(s k))   (transformers' fast processors)
- * `out` has 3 * in->height * in->width floats. */
+ *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / d)                   (transformers' slow processors; our definition)
+ *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(d k))   (transformers' fast processors)
+ * If `normalise` is false, y is v, or u if `fused` is set. `out` has 3 * in->height * in->width floats. */
 void image_normalise(float *out, const Image *in, const ImageProcessor *s);
-/* All steps before normalising: pads, resizes and crops the picture; the result is bytes in `a`. */
+/* All steps before normalising: pads, resizes and crops the picture. The result is bytes in `a`; if the settings ask
+ * for none of these steps, it shares the bytes of `in`. */
 bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e);
 /* All steps. `out` has 3 * height * width floats, for the size that image_processor_size gives. */
 bool image_preprocess(float *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e);

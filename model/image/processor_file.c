@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads and writes preprocessor_config.json. */
+/* Reads and writes preprocessor_config.json and processor_config.json. */
 #include "model/image/processor.h"
 
 #include <string.h>
@@ -90,7 +90,8 @@ static bool width_height_read(size_t *width, size_t *height, const json_t *v, co
         && side_read(height, json_object_get(v, "height"), key, path, e);
 }
 
-/* `size` is {"shortest_edge": n}, or n with the same meaning in old files, or {"height": h, "width": w}. */
+/* `size` is {"shortest_edge": n}, or n with the same meaning in old files, or {"height": h, "width": w}. `crop_size` is
+ * {"height": h, "width": w}, or n for both. */
 static bool sizes_read(ImageProcessor *s, const json_t *root, const char *path, Error *e)
 {
     const json_t *size = present(root, "size"), *crop = present(root, "crop_size");

@@ -24,8 +24,8 @@ static void *stb_realloc(void *p, size_t n)
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 
-/* A list of all memory blocks that stb_image_write holds, so that they can be freed after longjmp. Each block
- * begins with its links. */
+/* A list of all pieces of memory that stb_image_write holds, so that they can be freed after longjmp. Each piece begins
+ * with its links. */
 typedef struct Piece Piece;
 struct Piece { Piece *before, *after; };
 enum { PIECE_HEADER = 32 };                                            // the data after it is aligned as by malloc

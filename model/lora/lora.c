@@ -38,7 +38,7 @@ bool trainable_set(Weights *w, Trainable t, Error *e)
  * 53 >= 2 * 24 + 2.
  * RN(alpha/sqrt(r)): the double v is off by less than v 2^-51. If this leaves two floats, their midpoint m decides.
  * m has 25 bits, so m^2 and alpha^2 are exact in double, and fma gives the sign of m^2 r - alpha^2. If the sign
- * were 0, alpha would be a multiple of m, but alpha has only 24 bits. */
+ * were 0, sqrt(r) would be an integer and alpha a multiple of m, but alpha has only 24 bits. */
 static float scale_of(float alpha, int64_t rank, bool rslora)
 {
     float low;

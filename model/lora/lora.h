@@ -12,9 +12,9 @@
  * accident.
  * A [r, in] starts as RN(std * random_normal(purpose = the factor's name, index)) with std = RN(1 / sqrt(in)); B
  * [out, r] starts as zero. s is RN(alpha / r), or RN(alpha / sqrt(r)) with rslora. Pairs are in the order of the
- * weights; factors are F32 and trainable. Folders have PEFT's format. Module paths of any layout are read; those of
- * transformers in memory are written. Errors: a pattern that matches no module, and a key of a file that no module
- * uses; the sentence names it. */
+ * weights; factors are F32, and trainable except in layers that are never run. Folders have PEFT's format. Module paths
+ * of any layout are read; factors are written under the Hub's names (lora_file.c). Errors: patterns that match no
+ * module, and a key of a file that no module uses; the sentence names them. */
 #ifndef PULSE_MODEL_LORA_LORA_H
 #define PULSE_MODEL_LORA_LORA_H
 
@@ -49,7 +49,7 @@ typedef struct {
     float      scale;          // s of `config`; a pair may have another rank and alpha (rank_pattern, alpha_pattern)
     LoraPair  *pairs;
     size_t     count;
-    size_t     frozen;         // how many of the first pairs belong to other adapters, which do not train (adapters.h)
+    size_t     frozen;         // the first `frozen` pairs belong to other adapters, which do not train (adapters.h)
     Weights    factors;        // "<module>.lora_A.weight", "<module>.lora_B.weight" for each pair; trainable, except in
                                // layers that the forward pass never runs: these change no output, but are merged too
     const Weight **whole;      // [whole_count] the model's weights that lora_load replaced (modules_to_save)
@@ -61,8 +61,9 @@ bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Aren
 bool lora_config_check(const LoraConfig *c, Error *e);      // fails if rank or alpha is out of range
 /* Reads FOLDER/adapter_config.json (adapter_config.def says how its keys are treated) and
  * FOLDER/adapter_model.safetensors. Weights that were saved whole (modules_to_save) replace those of `w` and are
- * trainable. `w` changes only if everything could be read. Fails if the folder has weights in other files too, such as
- * those that the original LLaVA writes (non_lora_trainables.bin). */
+ * trainable, unless they are idle. `w` does not change if a file is refused. Fails if the folder has other weights in a
+ * file that the original LLaVA writes (non_lora_trainables.bin, mm_projector.bin), or its factors in adapter_model.bin
+ * alone. */
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
 /* Writes the adapters. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);

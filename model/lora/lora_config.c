@@ -67,9 +67,9 @@ static bool kind_check(const json_t *config, const char *path, Error *e)
     return error_set(e, "%s: \"bias\" must be \"none\", \"all\" or \"lora_only\"", path);
 }
 
-/* Some start values are made from the base weights: PEFT subtracts the product of the first factors from W, also
- * when it loads the adapter. This program does not, so such start values are refused. All other start values matter
- * only when training begins. */
+/* For some start values, PEFT subtracts the product of the first factors from the base weight W, also when it loads the
+ * adapter. This program does not, so such start values are refused, and so are those that it does not know. The start
+ * values of `harmless` matter only when training begins. */
 static bool start_check(const json_t *config, const char *path, Error *e)
 {
     static const char *const harmless[] = { "gaussian", "eva", "orthogonal", "mica" };
@@ -95,7 +95,8 @@ static bool is_plain(const char *pattern)
 }
 
 /* Translates the next item of a pattern, which begins at *from: a character, an escape or the start of a group. Writes
- * the translation at `to`. Returns the end of the translation; NULL: the item is not known. */
+ * the translation at `to`, and moves *from behind the item. *in_class says whether the item is between [ and ]. Returns
+ * the end of the translation; NULL: the item is not known. */
 static char *item_translate(const char **from, bool *in_class, char *to)
 {
     const char *p = *from;
@@ -120,10 +121,11 @@ static char *item_translate(const char **from, bool *in_class, char *to)
     return to + sprintf(to, "%c", p[0]);
 }
 
-/* The pattern as a POSIX expression that matches the end of a path; NULL: POSIX has no such expression. */
+/* The pattern as a POSIX expression that matches a whole path, or its end behind a dot. NULL: the pattern has no
+ * translation, or memory ran out. */
 static const char *posix_of(const char *pattern, Arena *a)
 {
-    char *text = arena_alloc(a, 12 * strlen(pattern) + 20);
+    char *text = arena_alloc(a, 12 * strlen(pattern) + 20);          // \w becomes 12 characters; 20: the beginning and the end
     bool in_class = false;
     regex_t r;
     if (!text)

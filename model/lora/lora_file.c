@@ -81,8 +81,9 @@ static const char *shared_end(const char *module, const Lora *l, Arena *a)
 }
 
 /* A pattern that fits the names of the adapted modules in both layouts, and no other module. It has the two
- * beginnings, and then the common end. Neighbouring modules with the same beginnings share them. (A dot stands for
- * any character, but no two names differ only there.) */
+ * beginnings, and then the common end. Neighbouring modules with the same beginnings share them, as in
+ * "(language_model.model.|model.language_model.)(layers.0.mlp.up_proj|layers.1.mlp.up_proj)". (A dot stands for any
+ * character, but no two names differ only there.) */
 static const char *targets_pattern(const Lora *l, Arena *a)
 {
     const char *all = "", *before = NULL;
@@ -153,6 +154,8 @@ static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
     return patterns_add(config, l, a);
 }
 
+/* Appends a weight that is saved whole to the n entries, under both of its names if they differ. Returns the new
+ * number of entries. */
 static size_t whole_add(Entry *out, size_t n, const char *hub, Tensor value, Arena *a)
 {
     const char *memory = name_memory(hub, a);
@@ -328,7 +331,8 @@ static bool all_used(const Parts *p, const char *path, Error *e)
 }
 
 /* In a tied model the embedding is the head too. PEFT saves and restores the two separately, so a file with only one of
- * them would untie them, which is not possible here. */
+ * them would untie them, which is not possible here. With ensure_weight_tying, PEFT ties the head to an embedding that
+ * is there alone. */
 static bool tied_check(const Weights *w, const Parts *p, const char *path, Error *e)
 {
     const Part *table = w->tied ? part_find(p, w->arch->embedding, "") : NULL;
@@ -359,7 +363,8 @@ static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, cons
     return good;
 }
 
-/* Refuses a folder in which other trained weights are in files that only PyTorch can read. */
+/* Refuses a folder in which trained weights are in files that only PyTorch can read. adapter_model.bin is ignored if
+ * adapter_model.safetensors is there. */
 static bool files_check(const char *folder, Arena *a, Error *e)
 {
     static const char *const pickles[] = { "non_lora_trainables.bin", "mm_projector.bin", "adapter_model.bin" };

@@ -9,7 +9,7 @@ typedef struct Picture Picture;
 struct Picture {
     Picture *next;                       // the next picture in the same bucket
     uint64_t hash;
-    size_t   n;
+    size_t   n;                          // how many floats `pixels` has
     float   *pixels, *output;
 };
 
@@ -89,7 +89,7 @@ const float *features_find(Features *x, const float *pixels, size_t n)
 
 void features_keep(Features *x, const float *pixels, size_t n, const float *output, size_t count)
 {
-    const size_t bytes = sizeof(Picture) + (n + count) * sizeof(float) + 3 * 64;
+    const size_t bytes = sizeof(Picture) + (n + count) * sizeof(float) + 3 * 64;     // each of 3 pieces is padded to 64
     if (bytes > x->own.limit - x->own.used)
         return;
     Picture *p = arena_alloc(&x->own, sizeof *p);

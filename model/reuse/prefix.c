@@ -8,7 +8,7 @@
 /* A row of the tree. Its index is also its row in the cache and in the batches. A row has a larger index than the rows
  * that precede it in its samples. */
 typedef struct {
-    int32_t id, picture;                 // picture: an image token's index in the list of pictures; -1: a text token
+    int32_t id, picture;                 // picture: an index in Prefixes.picture; -1: the row is a text token
     int32_t parent, child, next;         // child: one row that follows; next: the parent's next child; -1: none
     int32_t depth;                       // the position of the token
 } Row;
@@ -16,8 +16,8 @@ typedef struct {
 struct Prefixes {
     const Model *model;
     size_t  capacity;                    // how many rows may be kept
-    Row    *row;
-    size_t  count, rows_capacity;        // `count` rows, of which the first cache.length were run
+    Row    *row;                         // [count], with room for rows_capacity; the first cache.length were run
+    size_t  count, rows_capacity;
     int32_t first;                       // the first of the rows without a parent
     Digest *picture;                     // the digests of the pictures that rows belong to
     size_t  pictures, pictures_capacity;
@@ -138,7 +138,7 @@ static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t kn
 
 /* The samples of a call, and the rows that it adds to the tree. */
 typedef struct {
-    BatchSample *samples;                // [count], each without the rows that no wanted row depends on
+    BatchSample *samples;                // [count], each cut off after the rows that it needs (rows_needed)
     size_t   count;
     int32_t **path;                      // [count]: the n rows of each sample
     int32_t *picture;                    // [count]: the picture of each sample; -1: none
@@ -148,8 +148,9 @@ typedef struct {
 
 enum { LOOK_BACK = 256 };
 
-/* The index of sample k's picture in x->picture. Earlier samples often have the same picture, so LOOK_BACK of them are
- * asked first. -1: none, or memory ran out. */
+/* The index of sample k's picture in x->picture. Neighbouring samples often have the same picture. So the address of
+ * its pixels is first compared with those of up to LOOK_BACK samples before, which may save a digest. -1: none, or
+ * memory ran out. */
 static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
 {
     const float *pixels = r->samples[k].pixels;

@@ -5,8 +5,8 @@
  * chat_template.json, processor_config.json, tokenizer_config.json. No Jinja is run here. The text is recognised if
  * the SHA-256 of its normal form is in chat_template.def. The normal form is the text without
  *   - blanks and line ends inside {% … %} and {{ … }} that are outside quotation marks
- *   - comments, the tags {% generation %} and {% endgeneration %}, and blanks before and after the whole text
- * In quotation marks, \n becomes a line end. */
+ *   - comments, the tags {% generation %} and {% endgeneration %}, and blanks and line ends around the whole text
+ * In quotation marks of a tag, \n becomes a line end. */
 #ifndef PULSE_MODEL_TEXT_CHAT_TEMPLATE_H
 #define PULSE_MODEL_TEXT_CHAT_TEMPLATE_H
 

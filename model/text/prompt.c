@@ -87,7 +87,7 @@ static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Err
     return NULL;
 }
 
-/* Every word of the prompt must have tokens other than the unknown token. */
+/* Fails if the tokenizer needs its unknown token for some part of the prompt. */
 static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a,
                           Error *e)
 {
@@ -104,7 +104,7 @@ static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *questi
                      forms[s->template].name, word ? ", which begins with " : "", word ? word : "");
 }
 
-/* The question and the answer must not contain special tokens. */
+/* The question and the answer must not contain special tokens. `ended`: the template's end token is in the prompt. */
 static bool specials_check(const PromptStyle *s, TokenIds ids, bool picture, bool ended, Arena *a, Error *e)
 {
     TokenIds added = tokenizer_encode(s->tokenizer, "", TOKENIZER_SPECIAL, a, e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Prompt: a question, its picture and its answer as token ids, and the choice of the supervised tokens.
  *
- * Templates: `…` is the answer, which is absent if it is to be generated. Without a picture, "<image>" and the blank or
- * newline after it are left out.
+ * Templates: `…` is the answer. If it is to be generated, the prompt ends with "ASSISTANT:". Without a picture,
+ * "<image>" and the blank or newline after it are left out.
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
  *     plain      USER: <image>\nQUESTION\nASSISTANT: …            (MLLMU-Bench, which has no end token)
  *     llava_hf   USER: <image>\nQUESTION ASSISTANT: …</s>         (the chat template of llava-hf/llava-1.5-7b-hf)

@@ -118,8 +118,8 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
 
 /* --- What tokenizer.json does by itself --- */
 
-/* Whether the template adds the `count` ids at `id` on one side of a text. If the file gives a token under `key`, it
- * must be the only one that is added. */
+/* Whether the template adds tokens on one side of a text: the `count` ids at `id`. If the file gives a token under
+ * `key` ("bos_token" or "eos_token"), the answer is true only if exactly this token is added. */
 static bool adds(const Reading *r, const int32_t *id, size_t count, const char *key)
 {
     const char *text = token_text(json_object_get(r->root, key));

@@ -2,10 +2,10 @@
 /* Checks the files beside tokenizer.json that say how texts are read and answers are generated: tokenizer_config.json,
  * special_tokens_map.json and generation_config.json.
  *
- * This program uses only tokenizer.json and config.json. The three other files repeat some of their values, and may
- * ask for other things. So a key of these files is refused, by its name, unless it agrees with tokenizer.json and
- * config.json or changes nothing. tokenizer_config.def and generation_config.def say how each key is treated. A
- * file may be absent. */
+ * Of these three files, this program uses only the chat template (chat_template.h). Everything else comes from
+ * tokenizer.json and config.json. The three files repeat some of these values, and may ask for other things. So any
+ * other key of them is refused, by its name, unless it agrees with tokenizer.json and config.json or changes nothing.
+ * tokenizer_config.def and generation_config.def say how each key is treated. A file may be absent. */
 #ifndef PULSE_MODEL_TEXT_TEXT_CONFIG_H
 #define PULSE_MODEL_TEXT_TEXT_CONFIG_H
 

@@ -12,7 +12,8 @@
  *     pre-tokenizers   Metaspace and WhitespaceSplit
  *     decoders         Replace, ByteFallback, Fuse, Strip and Metaspace
  *     post-processor   TemplateProcessing
- * Anything else (byte-level BPE, Unigram, regular expressions, truncation) is an error that names it.
+ * Anything else (byte-level BPE, Unigram, regular expressions, truncation) is an error that names it; `padding` is
+ * ignored.
  * Ids are those of `tokenizers`, with one exception: beside a single_word token, every character above ASCII that
  * is not white space counts as part of a word.
  * A Tokenizer is read-only once opened, so threads may share it.
@@ -46,10 +47,10 @@ TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, 
  * always left out, as in `tokenizers`, because a model's vocabulary may be larger than the tokenizer's. */
 char   *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
 
-size_t      tokenizer_size(const Tokenizer *t);                        // largest id + 1; at most the model's vocab_size
+size_t      tokenizer_size(const Tokenizer *t);                        // largest id + 1; a model's vocab_size may be larger
 int32_t     tokenizer_id(const Tokenizer *t, const char *token);       // the id of a whole token ("</s>", "▁what"); -1: no such token
 const char *tokenizer_token(const Tokenizer *t, int32_t id);           // NULL: the id has no token
-int32_t     tokenizer_unknown(const Tokenizer *t);                     // the id of unknown text; -1: there is none
+int32_t     tokenizer_unknown(const Tokenizer *t);                     // the id of unknown text; -1: no text is unknown
 bool        tokenizer_is_special(const Tokenizer *t, int32_t id);
 
 #endif

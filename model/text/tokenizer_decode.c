@@ -23,7 +23,7 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The byte 0x41 of "<0x41>"; -1 for every other token. */
+/* The byte of a byte token, which is 0x41 for "<0x41>"; -1 for every other token. */
 static int token_byte(Span s)
 {
     if (s.n != 6 || memcmp(s.at, "<0x", 3) || s.at[5] != '>' || hex_digit(s.at[3]) < 0 || hex_digit(s.at[4]) < 0)

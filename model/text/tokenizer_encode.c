@@ -50,6 +50,8 @@ static bool normalise(const Encoder *c, Span in, Span *out)
 
 /* --- Pieces --- */
 
+/* In these functions, at_start says whether the text is the beginning of all that is encoded, and k is the index of the
+ * pre-tokenizer's step. */
 static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k);
 
 /* Cuts the text before every mark if the step asks for it, and merges the pieces. */
@@ -93,7 +95,7 @@ static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
         return tokenizer_merge(c->tokenizer, in, &c->ids, c->scratch);
     if (pre->step[k].kind == STEP_METASPACE)
         return merge_metaspace(c, in, at_start, k);
-    for (size_t at = 0, from = 0, n; at <= in.n; at += n) {
+    for (size_t at = 0, from = 0, n; at <= in.n; at += n) {              // STEP_WORDS; the end counts as white space
         uint32_t ch = ' ';
         n = at < in.n ? utf8_next(in.at + at, in.n - at, &ch) : 1;
         if (!utf8_is_space(ch))
@@ -154,7 +156,8 @@ static size_t spaces_after(Span s, size_t at)
     return at;
 }
 
-/* The longest added token of this pass (normalized or not) that begins at `at`. */
+/* The longest added token of this pass (normalized or not) that begins at `at`; NULL: there is none. pattern[k] is the
+ * text of added token k, normalised in the pass with `normalized`. */
 static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Span *pattern, bool normalized)
 {
     const AddedToken *best = NULL;
@@ -169,8 +172,8 @@ static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Spa
 
 typedef bool Rest(Encoder *c, Span part, bool at_start);
 
-/* Cuts the added tokens of one pass out of s, the leftmost and then the longest first, and gives the text between
- * them to `rest`. */
+/* Cuts the added tokens of one pass out of s, the leftmost and then the longest first, and gives the text before,
+ * between and after them to `rest`. */
 static bool cut_added(Encoder *c, Span s, bool at_start, const Span *pattern, bool normalized, Rest *rest)
 {
     size_t done = 0;

@@ -12,6 +12,7 @@
 /* A word is the list of its parts; merges join parts to longer ones. A token is stored as its text. */
 typedef struct { Span *part; size_t count; } Word;
 typedef struct { Span *at; size_t count, capacity; } Spans;
+/* split: the parts of each word. pairs: the left and the right part of the first merge, then those of the second, … */
 typedef struct { Spans words, tokens, pairs; Word *split; Arena *arena; Error *error; } Trainer;
 
 typedef struct { Span left, right; } Pair;

@@ -8,14 +8,15 @@
  * Ids, in this order:
  *     0 to 2      <unk>, <s>, </s>
  *     3 to 258    the bytes <0x00> to <0xFF>
- *     then        the characters of the words, by code point
+ *     then        the characters of the words, and "▁", by code point
  *     then        the results of `merges` byte-pair merges, in the order of the merges
- *     then        the words, in ascending order of bytes
+ *     then        the words that are not among these, in ascending order of bytes
  *     last        <image> and <pad>, as in LLaVA
  * Each merge joins the most frequent pair, where each word counts once. Of equally frequent pairs, it is the one
  * with the smaller left part, then the smaller right part, bytewise.
  * The same set of words gives the same files, whatever their order and however often each word is given.
- * Errors: a word that is empty, is not UTF-8 or contains white space; a file that cannot be written. */
+ * Errors: a word that is empty, is not UTF-8, or contains white space or a control character; more than 2^20 merges; a
+ * file that cannot be written. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_TRAIN_H
 #define PULSE_MODEL_TEXT_TOKENIZER_TRAIN_H
 

@@ -23,8 +23,9 @@ static Tensor typed(Dtype dtype, void *data, size_t n)
     return (Tensor){ .shape = shape_of(1, n), .dtype = dtype, .data = data };
 }
 
+/* The kinds of tensors that each slot of the optimiser has, as beginnings of their names: weights and moments. */
 static const char *const kinds[] = { "", "adam.m.", "adam.v." };
-enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 6 };        // besides the digest
+enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 6 };        // the tensors of no slot, without train.digest
 
 /* The digest of the tensors in the order of the list: the three kinds of each slot, then the others. */
 static Digest content_digest(const Entry *list, size_t n)

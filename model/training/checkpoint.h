@@ -3,10 +3,10 @@
  * for bit.
  *
  *     <name>                             the trainable weights
- *     adam.m.<name>, adam.v.<name>       AdamW's moments
+ *     adam.m.<name>, adam.v.<name>       the optimiser's moments; with SGD, both are the momentum
  *     train.step I64                     how many steps were taken
  *     train.powers F64                   beta1^t and beta2^t after step t
- *     train.identity U8                  a text that identifies the training
+ *     train.identity U8                  a text that identifies the training (`identity` below)
  *     train.log.bytes I64, train.log U8  how far the training's log was written, and its SHA-256 up to there
  *     train.memory F32                   what the objective keeps from step to step
  *     train.digest U8                    the SHA-256 of all the other tensors with their names
@@ -23,7 +23,8 @@ typedef struct {
     Digest  digest;              // of these bytes
 } LogMark;
 
-/* `identity` is a digest of what is being trained; checkpoint_load refuses a checkpoint of another identity. */
+/* `identity` is a text that only this training has, such as a digest of its settings and samples. checkpoint_load
+ * refuses a checkpoint with another identity. */
 bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, LogMark log, Error *e);
 bool checkpoint_exists(const char *folder);
 /* Restores weights, moments, step, powers and memory, and gives the mark of the log. The whole file is checked

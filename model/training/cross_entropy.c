@@ -12,20 +12,20 @@ size_t supervised_tokens(const BatchSample *samples, size_t count)
     return n;
 }
 
-Node *constant_rows(Tape *t, const char *name, size_t n, float c)
+Node *constant_vector(Tape *t, const char *name, size_t n, float c)
 {
-    Tensor rows = tensor_f32(t->arena, shape_of(1, n));
-    if (!rows.f32)
+    Tensor vector = tensor_f32(t->arena, shape_of(1, n));
+    if (!vector.f32)
         return NULL;
     for (size_t k = 0; k < n; k++)
-        rows.f32[k] = c;
-    return tape_input(t, name, rows);
+        vector.f32[k] = c;
+    return tape_input(t, name, vector);
 }
 
 static bool cross_entropy_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
 {
-    CrossEntropy *ce = context;
-    return ce->next(ce->context, step, samples, count, a, e);
+    SampleSource *source = context;
+    return source->next(source->context, step, samples, count, a, e);
 }
 
 static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSample *micro_batch, size_t count, size_t first,
@@ -41,7 +41,7 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
     Forward f = model_forward(t, p, &b);
     Node *nll = op_nll(t, f.logits, b.labels);
     Node *loss = count == all_count ? op_mean(t, nll) : op_ratio(t, op_sum(t, nll), 1, (float)n);
-    Node *c = constant_rows(t, "c", b.row_count, 1.0f / (float)n);
+    Node *c = constant_vector(t, "c", b.row_count, 1.0f / (float)n);
     tape_seed(t, f.logits, op_logit_grad_label(t, op_softmax(t, f.logits), c, b.labels));
     return loss;
 }
@@ -51,14 +51,14 @@ bool cross_entropy_gradients(Tape *t, Params *p, Batch *b, const BatchSample *sa
     if (t->error->failed || !batch_pack(b, samples, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
         return false;
     Node *z = model_forward(t, p, b).logits;
-    Node *c = z ? constant_rows(t, "c", b->row_count, 1 / (float)b->row_count) : NULL;
+    Node *c = z ? constant_vector(t, "c", b->row_count, 1 / (float)b->row_count) : NULL;
     if (z)
         tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z), c, b->labels));
     tape_backward(t);
     return !t->error->failed;
 }
 
-Objective cross_entropy_objective(CrossEntropy *ce)
+Objective cross_entropy_objective(SampleSource *source)
 {
-    return (Objective){ ce, cross_entropy_samples, cross_entropy_loss, NULL, NULL };
+    return (Objective){ source, cross_entropy_samples, cross_entropy_loss, NULL, NULL };
 }

@@ -6,7 +6,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-enum { LINE_LEAST = 32 };      // the fewest bytes of a line: the required keys of a sample need as many
+enum { LINE_LEAST = 32 };      // no line with a sample has fewer bytes: its required keys need at least 38
 
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {

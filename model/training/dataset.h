@@ -6,10 +6,10 @@
  *     if (dataset_read(&d, "train.jsonl", &arena, &error)) ... d.sample[0 … d.count - 1] ...
  *     dataset_close(&d);
  *
- * Ids are unique; a question and its answer have at most 1 MiB of text together. Errors: every sentence begins with
- * FILE:LINE. Unknown keys, wrong types, text that is not UTF-8 and missing pictures are refused. Everything
- * except the pictures is in the arena. Only one thread at a time may use a Dataset, because pictures are read when they
- * are first used. */
+ * Ids are unique; a question and its answer have at most 1 MiB of text together. Errors: a sentence about a line begins
+ * with FILE:LINE, any other with FILE. Unknown keys, wrong types, text that is not UTF-8 and missing pictures are
+ * refused. Everything except the pictures is in the arena. Only one thread at a time may use a Dataset, because
+ * pictures are read when they are first used. */
 #ifndef PULSE_MODEL_TRAINING_DATASET_H
 #define PULSE_MODEL_TRAINING_DATASET_H
 
@@ -36,8 +36,8 @@ bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena 
 
 /* For readers of other formats: dataset_begin makes room for `capacity` samples, dataset_add adds one. */
 bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Error *e);
-/* Adds a copy of the sample, whose texts and options must outlive the data set. Fails if the id is not new or the
- * picture is missing. */
+/* Adds a copy of the sample, whose texts and options must outlive the data set. A missing `pair` is taken from the id
+ * (sample_pair). Fails if the id is not new, the picture is missing, the texts are too long, or there is no room. */
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e);
 /* Adds a picture that is not in a file: n bytes of a PNG or JPEG, which must outlive the data set. It must be added
  * before the samples that show it. */

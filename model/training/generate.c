@@ -5,7 +5,8 @@
 #include "model/training/score.h"
 #include "tensor/ops.h"
 
-/* Gives the token after `text`. Only the logits of the text's last row are wanted; its last `k` tokens are new ones. */
+/* Gives the token after `text`, whose last k tokens are new ones. Only the last row of `text` has a target, so only its
+ * logits are computed. */
 typedef bool (*Next)(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e);
 
 static bool likeliest(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e)

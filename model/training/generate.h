@@ -12,9 +12,9 @@
  * frees its scratch memory. Thread-safe: the model is only read. */
 bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t max_tokens, size_t *count, Error *e);
 
-/* How new tokens are drawn: p = softmax(RN(z / temperature)), except that for the first new token p is 0 for the ids of
- * `banned`. New token k is the first id at which the running sum of p, in binary64 from id 0 on,
- * is above random_uniform(random, k) times the sum of all p. */
+/* How new tokens are drawn: p = softmax(RN(z / temperature)) for the logits z, except that for the first new token p is
+ * 0 for the ids of `banned`. New token k (from 0) is the first id at which the running sum of p, in binary64 from id 0
+ * on, is above random_uniform(random, k) times the sum of all p. */
 typedef struct {
     Random random;
     float  temperature;              // above 0

@@ -50,7 +50,7 @@ bool reader_generates(const Reader *r, Error *e)
     return !r->generation.failed || error_set_kind(e, r->generation.kind, "%s", r->generation.text);
 }
 
-/* Writes the picture's pixels, after r->change has changed the picture. */
+/* Makes the picture's pixels. r->change, if there is one, changes the picture before it is normalised. */
 static bool preprocess(const Reader *r, float *pixels, const Image *picture, const char *name, Arena *a, Error *e)
 {
     Image fitted, changed;

@@ -42,9 +42,9 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
  * sentence says which key does not. */
 bool reader_generates(const Reader *r, Error *e);
 
-/* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented if
- * the sample asks for it and `use` is not NO_AUGMENT. Fails, with FILE:LINE, on a sample of more than `positions`
- * tokens. */
+/* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented with
+ * `seed` and `use` (image/augment.h) if the sample asks for it and `use` is not NO_AUGMENT. Fails, with FILE:LINE, on a
+ * sample of more than `positions` tokens. */
 bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
                    BatchSample *out, Arena *a, Error *e);
 /* Only the prompt, for generation: without targets, and never augmented. */

@@ -13,8 +13,9 @@
  *     frame, step, exposures  default -1
  *     augment                 default false
  *     options                 if there are options, the answer must be one of them
- *     use                     the use of a test question when models are compared at equal forgetting: "matching"
- *                             questions may decide when to stop and how to tune, "reporting" questions may not
+ *     use                     "any" (default), or the use of a test question when models are compared at equal
+ *                             forgetting: "matching" questions may decide when to stop and how to tune, "reporting"
+ *                             questions may not
  *     pair                    the common name of a question with a picture and the same question as text; without this
  *                             key, samples with the ids "x-image" and "x-text" are the pair "x" */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
@@ -39,7 +40,7 @@ typedef struct {
     Split        split;
     Modality     modality;
     Kind         kind;
-    Use          use;                // USE_ANY: the key is absent
+    Use          use;                // USE_ANY: "any", or the key is absent
     int64_t      frame;              // which paraphrase of the question, from 0; -1: unknown
     int64_t      step;               // the training step to whose batch the sample belongs, from 0; -1: any
     bool         augment;            // whether each use has a new shift, gain and noise (image/augment.h)
@@ -49,8 +50,8 @@ typedef struct {
 
 struct json_t;      // of jansson
 /* Fills `s` from the JSON object of a line; the texts are in `a`. Before the call, entity, group and skill of `s`
- * must be "", and `line` must be set. Fails on an unknown key, a wrong type, a missing text, or options without the
- * answer. */
+ * must be "" and other texts NULL; `line` is left as it is. Fails on an unknown key, a wrong type, a missing text, or
+ * options without the answer. */
 bool sample_parse(Sample *s, const struct json_t *object, Arena *a, Error *e);
 
 /* The pair that an id names, in `a`: "x" for "x-image" and "x-text". NULL: the id has another ending, or there is no

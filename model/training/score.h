@@ -10,8 +10,8 @@
 
 typedef struct {
     float    nll;              // RN(sum of nll over the supervised tokens)
-    float    ce;               // RN(the same sum / T)
-    size_t   tokens;           // T, the number of supervised tokens
+    float    ce;               // RN(the same sum / T), where T is `tokens`
+    size_t   tokens;           // the number of supervised tokens
     size_t   right;            // supervised tokens that are the argmax of their row
     bool     exact;            // right == T: greedy decoding would give exactly this answer
     float   *token_nll;        // [T]

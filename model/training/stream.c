@@ -41,7 +41,7 @@ bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder o
     return s->shuffled && (batch > 0 || error_set(e, "data: batch is 0, expected at least 1"));
 }
 
-/* The index of the k-th sample of the run, which is a sequence of shuffled epochs. */
+/* The index, in the file, of sample k (from 0) of the run, which is a sequence of shuffled epochs. */
 static size_t shuffled_index(Stream *s, int64_t k)
 {
     int64_t n = (int64_t)s->samples->count, epoch = k / n;

@@ -3,8 +3,8 @@
  *
  * ORDER_STEP: step t (from 1) trains on the lines whose `step` field is t - 1, in the order of the file. ORDER_SHUFFLE:
  * every step trains on `batch` samples, or on all samples of a file that has fewer. The epochs follow each other
- * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle". The
- * memory of a Stream is in the arena that stream_make is given. One thread at a time. */
+ * without a gap, and epoch k (from 0) is shuffled with the seed `seed + k` and the purpose "data.shuffle"
+ * (random_shuffle). The memory of a Stream is in the arena that stream_make is given. One thread at a time. */
 #ifndef PULSE_MODEL_TRAINING_STREAM_H
 #define PULSE_MODEL_TRAINING_STREAM_H
 
@@ -24,12 +24,12 @@ typedef struct {
     int64_t   epoch;
 } Stream;
 
-/* Fails if the file has no sample, if the `step` fields do not begin at 0 and rise by 0 or 1 from line to line, or if
- * `batch` is 0. */
+/* Fails if the file has no sample. ORDER_STEP also fails if the `step` fields do not begin at 0 or do not rise by 0 or
+ * 1 from line to line; ORDER_SHUFFLE also fails if `batch` is 0. */
 bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
                  Arena *a, Error *e);
-/* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the
- * Stream. */
+/* The samples of a step (from 1), in `a`. The function serves as the `next` of a SampleSource (cross_entropy.h);
+ * `context` is the Stream. */
 bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
 
 #endif

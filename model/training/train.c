@@ -88,11 +88,12 @@ static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, s
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
     n = n < count ? n : count + !count;                // no micro-batch is empty, unless the whole batch is empty
+    // [n, slots + 1]: of each micro-batch the gradients of the slots, then the loss; data NULL: it is zero
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;
-    for (size_t g = 0, first = 0; g < n; g++) {
-        size_t size = count / n + (g < count % n);
+    for (size_t m = 0, first = 0; m < n; m++) {
+        size_t size = count / n + (m < count % n);
         Node *part_gradients[slots + 1];
         tape_reset(&r->tape);
         if (size == 0)
@@ -102,7 +103,7 @@ static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, s
         part_gradients[slots] = r->loss;
         for (size_t k = 0; k <= slots; k++)
             if (part_gradients[k]) {
-                Tensor *part = &parts[g * (slots + 1) + k];
+                Tensor *part = &parts[m * (slots + 1) + k];
                 *part = tensor_f32(keep, part_gradients[k]->out.shape);
                 if (!part->f32)
                     return false;
@@ -114,9 +115,9 @@ static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, s
     for (size_t k = 0; k <= slots; k++) {
         Node *list[n];
         size_t have = 0;
-        for (size_t g = 0; g < n; g++)
-            if (parts[g * (slots + 1) + k].f32)
-                list[have++] = tape_input(&r->tape, "partial", parts[g * (slots + 1) + k]);
+        for (size_t m = 0; m < n; m++)
+            if (parts[m * (slots + 1) + k].f32)
+                list[have++] = tape_input(&r->tape, "partial", parts[m * (slots + 1) + k]);
         Node *sum = have > 1 ? op_sum_n(&r->tape, have, list) : have ? list[0] : NULL;
         if (k < slots) {
             gradients[k] = sum;

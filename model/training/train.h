@@ -12,8 +12,8 @@
  * The weights change last. accumulate = n saves memory, but rounds at other places: the samples are cut in order
  * into n micro-batches, the gradients of each micro-batch are rounded, and the n partial gradients are added with
  * one rounding.
- * A loss, gradient norm or weight that is not finite ends the training: `diverged` is set, and the weights of the step
- * before are kept. One thread at a time for each Trainer. */
+ * A loss, gradient norm, weight or moment that is not finite ends the training: `diverged` is set, and the weights of
+ * the step before are kept. One thread at a time for each Trainer. */
 #ifndef PULSE_MODEL_TRAINING_TRAIN_H
 #define PULSE_MODEL_TRAINING_TRAIN_H
 
@@ -28,9 +28,8 @@ typedef struct {
     OptimiserConfig optimiser;
 } TrainConfig;
 
-/* The samples and the loss of a training. `loss` is called once for each of the `accumulate` micro-batches. The
- * loss of a micro-batch is its part of the step's loss. It is normalised by the counts of the whole step, so the
- * parts add up to the step's loss. */
+/* The samples and the loss of a training. `loss` is called once for each micro-batch. The loss of a micro-batch is its
+ * part of the step's loss. It is normalised by the counts of the whole step, so the parts add up to the step's loss. */
 typedef struct Objective Objective;
 struct Objective {
     void *context;
@@ -50,8 +49,8 @@ struct Objective {
 enum { TRAINER_MEMORY = 8 };
 
 typedef struct {
-    float  loss, norm, lr;
-    size_t tokens, samples;
+    float  loss, norm, lr;     // norm: of all gradients together, before clipping; 0: the config does not clip
+    size_t tokens, samples;    // of the step; image tokens count too
     size_t peak;               // the most bytes that the step's arena had in use
 } StepStats;
 
@@ -72,6 +71,7 @@ typedef struct {
 /* Fails if no weight is trainable. While the trainer is open, Model.features may be its cache. The trainer and the
  * optimiser's state are in `a`; the model must outlive them. */
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e);
+/* A step: train_compute, then optimiser_commit. */
 bool train_step(Trainer *r, const Objective *o, Error *e);
 /* A step without its last part: the tape and the optimiser's slots hold the whole step, but no weight has changed yet.
  * optimiser_commit changes the weights. */

@@ -11,9 +11,11 @@
  *     }
  *
  * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads to
- * that of the context, and checks the floating-point environment. api_leave restores the caller's number of threads.
+ * that of the context, and checks the floating-point environment. If the context is NULL, or if pulse_open refused it,
+ * api_enter does nothing, and the call is not open. api_leave restores the caller's number of threads.
  * A handle (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its
- * arena reports to no Error, because the handle may outlive the context. */
+ * arena reports to no Error, because the handle may outlive the context. (The arena of a trainer reports during each
+ * step to the context of that step: trainers.c.) */
 #ifndef PULSE_REF_API_API_H
 #define PULSE_REF_API_API_H
 
@@ -60,7 +62,7 @@ const char *api_json(json_t *value, Arena *a, Error *e);
 
 /* A new handle of `size` zeroed bytes, whose first member is its arena; NULL: no memory. */
 void *api_handle(pulse_context *c, size_t size);
-/* The handle's arena reports to no Error from now on. */
+/* Makes the handle's arena report to no Error from now on. Returns the handle. */
 void *api_opened(void *handle);
 /* Frees the handle, with all that is in its arena; NULL is allowed. */
 void api_free(void *handle);
@@ -72,9 +74,9 @@ bool api_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *o
 pulse_tensor api_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
 bool api_apart(const void *x, size_t n, const void *y, size_t m);
-/* The default settings, changed by those that were given. A key without a section belongs to `section`, but "steps" is
- * train.steps. Without "steps", a training with a constant learning rate has no end. The
- * texts of `out` live in `a`. */
+/* Sets *out to the default settings, changed by those that were given. A key without a section belongs to `section`,
+ * but "steps" is train.steps. Without "steps", a training with a constant learning rate has INT32_MAX steps: it has no
+ * end. The texts of `out` live in `a`. */
 bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
 /* The caller's samples as the model reads them. They are checked, except for what batch_pack checks. NULL after a

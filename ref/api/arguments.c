@@ -23,6 +23,7 @@ static bool shape_read(const pulse_tensor *given, const char *what, size_t k, Sh
                              (long long)given->dims[i]);
         out->dim[i] = (size_t)given->dims[i];
     }
+    // an element has at most 8 bytes, so a size in bytes does not overflow, nor does twice that size
     return (shape_size_checked(*out, &n) && n <= SIZE_MAX / 16)
         || error_set(e, "%s %zu has more elements than fit memory", what, k);
 }

@@ -71,7 +71,8 @@ void pulse_close(pulse_context *c)
 
 /* --- a call --- */
 
-/* Gives a large scratch memory back to the system; a small one is kept for the next call. */
+/* Discards the texts and the scratch memory of the previous call. Memory above SCRATCH_KEPT bytes is given back to the
+ * system; less is kept for the next calls. */
 static void scratch_reset(pulse_context *c)
 {
     if (c->scratch.peak > SCRATCH_KEPT) {

@@ -4,8 +4,8 @@
 #include "ref/api/api.h"
 #include "ref/trace/trace_file.h"
 
-/* Adds the output of every module: the output of the last node that is in the module or in a module inside it. The
- * modules are in the order of their first nodes. */
+/* Adds the output of every module, under the module's path: the output of the last node that is in the module or in a
+ * module inside it. The modules are in the order of their first nodes. */
 static void add_modules(pulse_result *r, const Tape *t)
 {
     const size_t first = r->count;

@@ -153,7 +153,7 @@ static bool part_make(LossCall *x, const pulse_part *p)
 }
 
 /* Reads the parts, one for each role that the method needs. Where the schedule is not joint, one step does not need all
- * of these roles, so parts may be missing. */
+ * of these roles, so parts may be missing, but not all of them. */
 static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
 {
     pulse_context *c = x->context;

@@ -8,7 +8,7 @@
 typedef struct {
     Optimiser optimiser;
     Tensor *value;                   // [count]
-    Node  **param, **gradient;       // [count]
+    Node  **param, **gradient;       // [count]; param[k] is NULL, so optimiser_step makes a leaf of value[k]
     Tape    tape;
 } StepCall;
 

@@ -14,9 +14,9 @@
  * Errors: a function that can fail returns a pulse_status, and the context keeps a sentence about the failure.
  * Outputs are undefined after a failure, but nothing was read or written outside the buffers of the call. Each call
  * clears the failure of the previous one.
- * Ownership: buffers belong to the caller. What pulse_*_open makes belongs to the caller, too, who closes it with
- * pulse_*_close; closing NULL does nothing. Texts and arrays that come back through a pointer (`const char **`,
- * `const int32_t **`) belong to the context and live until its next call.
+ * Ownership: buffers belong to the caller. So do handles (what pulse_*_open makes, and every pulse_result), which the
+ * caller closes with pulse_*_close; closing NULL does nothing. Texts and arrays that come back through a pointer
+ * (`const char **`, `const int32_t **`) belong to the context and live until its next call.
  * NULL: a pointer may be NULL only where its comment says so, or where the count beside it is 0. Any other NULL is
  * PULSE_BAD_INPUT.
  * Threads: a context, a trainer and a result belong to one thread at a time. Several contexts may work at the same
@@ -81,9 +81,9 @@ typedef struct {
     void   *data;            // may be NULL where a dimension is 0
 } pulse_tensor;
 
-// such as { "eps", 1e-5 }; the value is rounded to fp32
+// such as { "eps", 1e-5 }. Of the record's names, "floats" are rounded to fp32, "reals" are not, "ints" must be whole
 typedef struct { const char *name; double value; } pulse_attribute;
-// such as { "kl_norm", "batch" } or { "beta", "0.1" }; a number is rounded to fp32
+// such as { "kl_norm", "batch" } or { "beta", "0.1" }; a real number is rounded to fp32, an integer is not
 typedef struct { const char *key, *value; } pulse_setting;
 
 /* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x",
@@ -177,8 +177,8 @@ PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, 
 PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters,
                                                  size_t n_adapters, pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
-/* Every key of config.json with the value in force, and what follows from them: "image_tokens", the number of tokens of
- * a picture, and "pixels": [channels, height, width]. */
+/* Every key of config.json with the value in force, and what follows from them: "image_tokens" (the tokens of a
+ * picture), "pixels" ([channels, height, width]) and "positions" (the most tokens of a sample). */
 PULSE_API pulse_status pulse_model_config(pulse_context *ctx, const pulse_model *model, const char **json);
 /* The number of parameters, adapters included (0 where `model` is NULL), and parameter k: its name on the Hub, and its
  * values, which are read-only, belong to the model, and have the dtype of the file. */
@@ -199,10 +199,10 @@ PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result 
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
 
 /* Runs the model on samples that are packed one after another: N tokens, a vocabulary of V, hidden states of size C.
- * The result holds "logits" [N, V]; "hidden_states.K" [N, C] (K = 0: the embeddings; otherwise the output of language
- * layer K); "image_features" where there is a picture; the output of every module's last node under the module's path,
- * "language_model.model.layers.0.mlp"; and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result
- * holds their memory, except for weights and rotary tables, which belong to the model and live as long as it does. */
+ * The result holds "logits" [N, V]; "hidden_states.K" [N, C] (K = 0: the embeddings; otherwise the output of layer K,
+ * which is called layers.<K - 1>); "image_features" where there is a picture; the output of a module's last node under
+ * its path, "language_model.model.layers.0.mlp"; every node as in a trace, "t<k>", "param.<name>", "input.<name>". The
+ * result holds their memory, but weights and rotary tables belong to the model and live as long as it does. */
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
@@ -212,7 +212,7 @@ typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                    size_t n_samples, pulse_score_value *scores);
 /* Greedy decoding: writes new tokens until the token `end`, which is written too, or until there are `room` of them,
- * and sets *count to their number. `end` -1 is the model's eos token. */
+ * and sets *count to their number. `end` -1: the model's eos token. Prompt plus `room`: at most "positions" tokens. */
 PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt,
                                       int32_t end, int32_t *tokens, size_t room, size_t *count);
 
@@ -220,8 +220,8 @@ PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *mod
 
 typedef struct pulse_trainer pulse_trainer;
 
-/* Opens a trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config`
- * with their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters need
+/* Opens a trainer, which trains a copy of the weights of `folder` by `method`. `settings` are keys of `pulse-ref list
+ * config` with their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters need
  * no "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
 PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder, const char *method,
                                           const pulse_setting *settings, size_t n_settings, const char *reference,
@@ -249,7 +249,7 @@ PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
 /* The ids of n bytes of UTF-8. If `special` is not 0, they include the tokens of the tokenizer's own template (<s>). */
 PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n,
                                     int special, const int32_t **ids, size_t *count);
-/* The text of ids. If `skip_special` is not 0, special tokens are left out; ids that are no token's always are. */
+/* The text of ids. If `skip_special` is not 0, special tokens are left out. Ids of no token are always left out. */
 PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids,
                                     size_t count, int skip_special, const char **text);
 

@@ -8,12 +8,12 @@
 struct pulse_trainer {
     Arena own;
     Step  step;
-    Arena samples;           // of the step that was computed last
-    bool  computed;          // a step was computed and is not final yet
+    Arena samples;           // holds the samples of the step that was computed last
+    bool  computed;          // a step was computed and is not final yet; the next step makes it final
 };
 
-/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta"
- * (api_settings). */
+/* Opens the model, the reference and the optimiser of a trainer. A key without a section is one of the section unlearn:
+ * "beta" means "unlearn.beta" (api_settings). */
 static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
                          const pulse_setting *settings, size_t n, const char *reference)
 {
@@ -30,8 +30,8 @@ static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder,
     return true;
 }
 
-/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and then
- * clears it (NULL). */
+/* Lets the trainer report failures to `e`. Each step does this at its beginning, because steps may come from different
+ * contexts, and ends with e = NULL. */
 static void report_to(pulse_trainer *t, Error *e)
 {
     Trainer *r = &t->step.trainer;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The switches of the library that our programs read from the environment, for tests: PULSE_POISON (arena_poison) and
- * PULSE_BLAS=always (product_set_kernel_limit(0): a library computes the small products too). Neither changes a bit of
- * an answer. */
+/* Two switches for tests, which our programs read from the environment; our library itself reads neither.
+ *     PULSE_POISON        sets arena_poison: new memory is filled with 0xff, so that a float never written shows as NaN
+ *     PULSE_BLAS=always   calls product_set_kernel_limit(0): the BLAS library computes the small products too
+ * Neither changes a bit of an answer. */
 #ifndef PULSE_REF_CLI_ENVIRONMENT_H
 #define PULSE_REF_CLI_ENVIRONMENT_H
 

@@ -9,8 +9,8 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* The first mark->bytes bytes of the log. NULL: they are not the bytes that were there when the checkpoint was
- * written. */
+/* The text of the log, whose first mark->bytes bytes are those that were there when the checkpoint was written. NULL:
+ * they are not, or the log cannot be read. */
 static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 {
     size_t n;
@@ -21,7 +21,7 @@ static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
     return text;
 }
 
-/* Writes the log anew, with its first mark->bytes bytes alone; where mark is NULL, the log becomes empty. */
+/* Cuts the log to its first mark->bytes bytes. Where mark is NULL or has 0 bytes, the log becomes empty. */
 static bool write_marked(const char *path, const LogMark *mark, Error *e)
 {
     Arena a = arena_make(e);
@@ -69,7 +69,8 @@ void log_step(FILE *log, int64_t step, const StepStats *s)
             decimal_float(s->lr, lr), s->samples, s->tokens);
 }
 
-/* A loss that is NaN or infinite is written as a text, as everywhere in our JSON. */
+/* A loss that is NaN or infinite is written as a text, as everywhere in our JSON. (log_step never gets such a loss,
+ * because the step fails.) */
 void log_held_out(FILE *log, int64_t step, const HeldOut *h)
 {
     double exact_share = (double)h->exact / (double)h->samples, right_share = (double)h->right / (double)h->tokens;

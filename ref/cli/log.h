@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Log: the file log.jsonl of a training, with one line for each step. A training that is resumed has the same log as
- * one that never stopped: each checkpoint holds a LogMark, which says how far the log was written by then, and the
- * log goes on from there. */
+/* Log: the file log.jsonl of a training. The functions here write three kinds of lines, each a JSON object: the numbers
+ * of a step, the scores on held-out samples, and what probes measured. Commands add lines of their own. A training
+ * that is resumed has the same log as one that never stopped: each checkpoint holds a LogMark, which says how far the
+ * log was written by then, and the log goes on from there. */
 #ifndef PULSE_REF_CLI_LOG_H
 #define PULSE_REF_CLI_LOG_H
 
@@ -10,8 +11,8 @@
 #include "model/training/held_out.h"
 #include "model/training/train.h"
 
-/* Opens a log to go on after its first mark->bytes bytes. Where mark is NULL or has 0 bytes, an empty log begins.
- * Error: these bytes are missing or were changed. */
+/* Opens a log, so that the next line follows its first mark->bytes bytes; what came after them is dropped. Where mark
+ * is NULL or has 0 bytes, the log becomes empty. Error: these bytes are missing or were changed. */
 bool log_open(const char *path, const LogMark *mark, FILE **log, Error *e);
 /* Waits until all lines are on the disk, and sets *mark to the end of the log. Error: a line could not be written. */
 bool log_mark(FILE *log, const char *path, LogMark *mark, Error *e);

@@ -11,9 +11,9 @@
 #include "tensor/base/json.h"
 #include "tensor/base/team.h"
 
-enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };
+enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };      // COMMON: --json, --quiet, --threads and --help
 
-/* The arguments of the command, with the options that all commands have. */
+/* The usage of the command, with the options that all commands have, except --help. */
 static const char *usage_of(const Command *c, char out[1024])
 {
     snprintf(out, 1024, "%s%s[--json] [--quiet] [--threads N]", c ? c->usage : "", c && *c->usage ? " " : "");
@@ -93,8 +93,9 @@ static size_t gather(Option *all, struct option *words, const Option *own, size_
     return n;
 }
 
-/* Whether the word begins with a dash and yet is not an option but a text, such as the question "-1 + 2 ?": it is a
- * number or holds a blank, and the part before the blank is the name of no option. */
+/* Whether the word begins with a dash and yet is a text, not an option, such as the question "-1 + 2 ?". This is so if
+ * a digit follows the dash, or if the word holds white space. It is not so for "--NAME=…", nor for "--NAME …" where the
+ * name of an option begins with NAME. */
 static bool is_text(const char *word, const struct option *words)
 {
     const size_t dashes = strspn(word, "-"), n = strcspn(word + dashes, " \t\n=");
@@ -108,7 +109,8 @@ static bool is_text(const char *word, const struct option *words)
     return true;
 }
 
-/* Prints why getopt_long refused a word: its value is missing (`why` is ':'), or there is no such option. */
+/* Prints why getopt_long refused a word. `why` is ':' if its value is missing. Otherwise it is '?': there is no such
+ * option, the word begins the names of several, or it gives a value to a switch. */
 static bool refuse(const char *command, const char *word, int why, int max)
 {
     const char *what = why == ':' ? "needs a value" : "is not an option",
@@ -116,8 +118,9 @@ static bool refuse(const char *command, const char *word, int why, int max)
     return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
 }
 
-/* Takes the next word. If it is an option, *found is its number in `words`. If it is an operand, *found is -1, and the
- * word is moved to the other operands at the beginning of argv, behind argv[0]. False: no word is left. */
+/* Takes the next word. If it is an option, *found is its number in `words`, or 'h', or ':' or '?' where getopt_long
+ * refuses it. If it is an operand, *found is -1, and the word is moved to the other operands at the beginning of argv,
+ * behind argv[0]. If it is `--`, all words behind it are operands, and are taken at once. False: no word is left. */
 static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
 {
     const int at = optind > 0 ? optind : 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Options: how every command reads its arguments. Options and operands may come in any order; an option may be
  * shortened while it stays unique, and its value may follow after = or as the next word; after `--` all words are
- * operands. A word that begins with a dash is an operand too when it can be no option: a number, or a text with a blank
- * such as "-1 + 2 ?".
+ * operands. A word that begins with a dash is an operand, too, if it cannot be an option: a number, or a text with a
+ * blank such as "-1 + 2 ?".
  *
  *     const char *out = NULL;
  *     const Option mine[] = { { "out", "DIR", "The results are written into this folder.", .text = &out } };
@@ -25,14 +25,13 @@ enum { OPTION_REPEATS = 64 };
 #define OPTION_ADAPTER "The folder of an adapter, in the PEFT layout, that is merged into the model first. The option may be repeated: " \
                        "all adapters are used at once, their changes added in this order."
 
-/* The help of --unmerged, the same in every command that takes an adapter. Merged and unmerged answers differ in their
- * last bits. */
+/* The help of --unmerged in `ask` and `eval`. Merged and unmerged answers differ in their last bits. */
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
 
-/* The help of --set, the same in every command that reads a config. */
+/* The help of --set in every command that reads a config, except `audit`. */
 #define OPTION_SET "The key gets this value, whatever the config says. The option may be repeated."
 
-/* The help of --memory, the same in every command that asks a model. */
+/* The help of --memory in `ask`, `eval` and `run`. */
 #define OPTION_MEMORY "The most MiB of keys, values and hidden states that are cached between questions; the " \
                       "default is 768. The option is short for --set model.memory=MIB."
 
@@ -45,7 +44,7 @@ typedef struct {
     const char **text;
     bool        *flag;
     int64_t     *number;                 // from 0 on
-    OptionList  *list;                   // the option may be repeated, OPTION_REPEATS times
+    OptionList  *list;                   // the option may be given up to OPTION_REPEATS times
 } Option;
 
 typedef struct {

@@ -12,13 +12,14 @@ typedef struct {
     Verdict verdict;
     const char *name;
     const Tensor *a, *b;       // NULL where that side has no tensor of this name
-    Distance distance;         // set for DIFFERS alone
+    Distance distance;         // of b from a, where the verdict is EQUAL or DIFFERS; else zero
 } Row;
 
-/* Compares the side b with the reference a. Tensors in F32, F16 and BF16 are compared as the fp32 numbers that they
- * hold, so equal values of another dtype are EQUAL; any other pair of different dtypes is OTHER_SHAPE. There is one row
- * for each name of either side, in natural order. `counts` is increased by the rows of each verdict, and `total` is set
- * to the number of rows. NULL: out of memory, which the arena's error says. */
+/* Compares the side b with the reference a. Two tensors of different dtypes are compared as the fp32 numbers that they
+ * hold if both are F32, F16 or BF16, so equal values are EQUAL; otherwise they are OTHER_SHAPE. MISSING is a name that
+ * only a has, EXTRA one that only b has. There is one row for each name of either side, in natural order. Each
+ * counts[verdict] is increased by the number of its rows, and *total becomes the number of all rows. NULL: out of
+ * memory, which the arena's error says. */
 Row *compare_sides(const Side *a, const Side *b, size_t counts[VERDICTS], size_t *total, Arena *arena);
 
 #endif

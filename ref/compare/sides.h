@@ -24,7 +24,9 @@ typedef struct {
 bool side_open(Side *s, const char *path, Arena *a, Error *e);
 void side_close(Side *s);
 
-/* Compares two names so that "layers.2" comes before "layers.10": runs of digits by their value, all else by bytes. */
+/* Compares two names so that "layers.2" comes before "layers.10": runs of digits by their value, all else by bytes.
+ * Names that differ only in leading zeros are compared by bytes. Returns a number below, equal to or above 0, as strcmp
+ * does. */
 int natural_order(const char *x, const char *y);
 
 #endif

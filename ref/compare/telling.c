@@ -75,7 +75,7 @@ static const Row *first_unequal(const Row *rows, size_t total)
     return NULL;
 }
 
-/* How many pairs were compared as fp32 numbers, because their dtypes differ. */
+/* How many pairs were widened to fp32 for the comparison, because their dtypes differ. */
 static size_t widened_count(const Row *rows, size_t total)
 {
     size_t n = 0;
@@ -119,7 +119,7 @@ static json_t *real_json(double x)
     return x - x == 0 ? json_real(x) : json_string(decimal_double(x, text));
 }
 
-/* An integer of the JSON library has 63 bits; a larger distance is written as the largest of them. */
+/* An integer of the JSON library is at most 2^63 - 1; a larger distance is written as that number. */
 static json_t *ulp_json(uint64_t n)
 {
     return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);

@@ -2,12 +2,12 @@
 /* Alternates: other answers to the questions that are to be forgotten, which the model itself gives (AltPO, Mekala
  * et al. 2025).
  *
- * The model is asked the question once more, perhaps with an instruction before it:
- *     drawn      token by token (generate_sampled); a draw that is too long is cut
- *     excluded   as the first token: the end token, and the first tokens of the true answer and of the options of the
- *                sample, so that an alternate does not begin like an answer that a metric looks for
- *     random     numbers for the sample with id X have the purpose "unlearn.alternate.X"; where the draw gives no
- *                text, the next draw has the purpose "unlearn.alternate.X.1", and so on
+ * The model is asked the question, with the text unlearn.alternate_instruction before it (it may be empty).
+ * - The answer is drawn token by token (generate_sampled), up to 32 tokens.
+ * - Its first token is neither the end token nor the first token of the true answer or of an option of the sample, so
+ *   that an alternate does not begin like an answer that a metric looks for.
+ * - The random numbers for the sample with id X have the purpose "unlearn.alternate.X". While the answer is blank, it
+ *   is drawn again, with the purposes "unlearn.alternate.X.1", "unlearn.alternate.X.2", …, up to 100 draws in all.
  * The authors of AltPO draw 5 answers for each question from a model that follows instructions. We draw one, and
  * exclude first tokens; both are our own choice. */
 #ifndef PULSE_REF_CONFIG_ALTERNATES_H

@@ -42,9 +42,9 @@ typedef struct {
 bool role_samples(SampleList *out, const Reader *r, const Dataset *from, const Chosen *chosen, Role role, const OtherAnswers *o,
                   Arena *a, Error *e);
 
-/* Allocates the lists that the method needs for `rounds` rounds, all empty. */
+/* Allocates the lists that the method and unlearn.retain_shrinks need for `rounds` rounds, all empty. */
 bool round_samples_make(RoundSamples *q, size_t rounds, const MethodSettings *m, Arena *a);
-/* Fills the lists of one round, except for the retain list, which all rounds share. */
+/* Fills the lists of one round (from 0), except for the retain list, which all rounds share. */
 bool round_samples_fill(RoundSamples *q, size_t round, const Reader *r, const Dataset *from, const Chosen *forget,
                         const OtherAnswers *o, Arena *a, Error *e);
 

@@ -72,7 +72,7 @@ bool guard_measure(Guard *g, Error *e)
 
 /* --- The trained weights --- */
 
-/* Lists the weights that train in *out, and returns their number. */
+/* Sets *out to the list of the weights that train, and returns their number. */
 static size_t trained_weights(const Session *s, Weight ***out, Arena *a)
 {
     size_t n = 0;
@@ -85,7 +85,7 @@ static size_t trained_weights(const Session *s, Weight ***out, Arena *a)
     return n;
 }
 
-/* Copies the trained weights to `kept`, or back. */
+/* Copies the trained weights to `kept` or, with `back`, from there. */
 static bool copy_weights(Guard *g, bool back, Error *e)
 {
     Weight **weight;
@@ -103,13 +103,15 @@ static bool copy_weights(Guard *g, bool back, Error *e)
 
 /* --- Deciding --- */
 
-/* Whether the share of right answers is now below `keep` times the share before. Both have the same total. */
+/* Whether the share of right answers is now below `keep` times the share before. Both have the same total, because the
+ * samples are the same. */
 static bool below(Ratio now, Ratio before, float keep)
 {
     return now.total > 0 && (double)now.count < (double)keep * (double)before.count;
 }
 
-/* The share x, which was given as a REAL, lowered by more than its rounding error, so that 9 of 10 is not below 0.9. */
+/* The number x, lowered by more than the rounding error of a REAL, so that 9 of 10 is not below 0.9, and 7 of 20 is not
+ * above 0.35. */
 static float lowered(float x) { return x * (1 - 0x1p-20f); }
 
 static bool spoilt(Guard *g)

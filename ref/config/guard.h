@@ -8,19 +8,20 @@
  *     guard_probe(&g, &error);                                // g.stop: the round is over, g.why says why
  *     guard_close(&g);
  *
- * There are three probes: samples of what is forgotten, of what is retained (unlearn.retain), and of general ability
- * (data.general). Each has at most unlearn.probe samples, of the split "test" where the file has such samples, else
- * of the training samples. What is forgotten is drawn anew for each round, the rest once, from unlearn.seed
- * (purpose "unlearn.probe.forget", …). A probe without a file is not measured, and stops nothing.
+ * There are three probes, each a list of samples: of what is forgotten (unlearn.forget), of what is retained
+ * (unlearn.retain), and of general ability (data.general). Each has at most unlearn.probe samples, of the split "test"
+ * where its entities have such samples, else of the training samples; reverse questions and names are left out. The
+ * forget probe is drawn anew for each round, the others once, from unlearn.seed (purpose "unlearn.probe.forget", …). A
+ * probe without a file is not measured, and stops nothing.
  *
  * An answer is right where every token of it is the argmax, as in the metric accuracy. Adapters are merged before
  * they are measured (model_merged), so this is the accuracy that `eval` will give for the adapter that is written.
  *
  * A round stops in two cases:
- *     spoilt   the share of right answers about retained or general knowledge is below unlearn.keep times its value
+ *     spoilt   the share of right answers of the retain or the general probe is below unlearn.keep times its value
  *              before the first round. Then the trained weights become those of the last measurement that was not
  *              spoilt
- *     enough   the share of right answers about what is forgotten is unlearn.enough or less
+ *     enough   the share of right answers of the forget probe is unlearn.enough or less
  * Memory: one copy of the trained weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample
  * cannot be read. */
 #ifndef PULSE_REF_CONFIG_GUARD_H
@@ -41,9 +42,9 @@ typedef struct {
     SampleList list[PROBES];         // of the present round; count 0: not measured
     Ratio    before[PROBES];         // before the first step; of the forget probe, before the present round
     Ratio    now[PROBES];
-    float  **kept;                   // the trained weights at the last measurement that was not spoilt
+    float  **kept;                   // a copy of each trained weight, from the last measurement that was not spoilt
     bool     measured, stop, spoilt; // measured: a round has begun; spoilt: the weights were put back
-    char     why[256];
+    char     why[256];               // why the round stops; set with `stop`
 } Guard;
 
 /* Opens the files. The session's model must be ready (session_begin). */
@@ -55,7 +56,7 @@ bool guard_begin(Guard *g, const char *entities, Error *e);
 bool guard_measure(Guard *g, Error *e);
 /* Measures; decides whether the round stops; keeps the weights, or puts the kept ones back. */
 bool guard_probe(Guard *g, Error *e);
-/* Puts the kept weights back, after a training that diverged, and measures. */
+/* Puts the kept weights back, and measures. The caller does this after a training that diverged. */
 bool guard_restore(Guard *g, Error *e);
 void guard_close(Guard *g);
 

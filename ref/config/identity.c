@@ -20,6 +20,7 @@ static bool hash_file(Hash *h, const char *path, Error *e)
     return true;
 }
 
+/* The digest of the named files of a folder, in this order, and then of its chat template, if it has one. */
 static bool files_digest(const char *folder, const char *const *name, size_t count, Digest *out, Arena *a, Error *e)
 {
     Hash h = hash_begin();

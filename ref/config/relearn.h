@@ -6,8 +6,9 @@
 #include "eval/evaluate.h"
 #include "ref/config/session.h"
 
-/* Makes x->model, and fine-tunes it on the questions with their answers. They are the retain set of one round of the
- * method retain_ft (settings_relearning). A loss that is not finite ends the round. */
+/* Makes x->model, and fine-tunes it on the questions `on` with their answers. These questions are the retain set of one
+ * round of the method retain_ft. `m` comes from settings_relearning or settings_relearning_general. A loss that is not
+ * finite ends the round. */
 bool session_relearn(Session *x, const MethodSettings *m, const Questions *on, Arena *a, Error *e);
 
 #endif

@@ -56,7 +56,8 @@ static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *
     return true;
 }
 
-/* Checks that no sample of list `one`, and no sample with the same content, is in list `other`. */
+/* Checks that no sample of list `one` (of file x) is in list `other` (of file y), by its id or by its content. `what`
+ * is the name of `other` in the sentence. */
 static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what,
                      Error *e)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Request: the samples that the section [unlearn] names, read and ready for the model, round by round.
  *
- * Only lines with "split": "train" are used, and none of them is a reverse question: these test a model, and are never
- * forgotten themselves. unlearn.forget_entities says how many rounds there are. No sample, and no question with the
- * same picture and answer, may be both in a forget list and in the retain list, or in the forget lists of two rounds.
+ * Only lines with "split": "train" are used. Reverse questions are left out, because they test a model and are never
+ * forgotten themselves. unlearn.forget_entities has one list for each round, with '/' between. No sample, and no
+ * question with the same picture and answer, may be both in a forget list and in the retain list, or in the forget
+ * lists of two rounds.
  * Error, with FILE:LINE: a list is missing or empty, a sample is in two lists, or a forget sample has no alternate. */
 #ifndef PULSE_REF_CONFIG_REQUEST_H
 #define PULSE_REF_CONFIG_REQUEST_H

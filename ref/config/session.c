@@ -9,7 +9,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-/* Opens the model of model.path, or makes new weights for model.config. */
+/* Opens the model of model.path or, where that is empty, makes new weights for model.config. */
 static bool open_of_settings(Session *s, const Settings *settings, Error *e)
 {
     const char *path = settings_path(settings, settings->model_path),
@@ -189,7 +189,8 @@ bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, 
     if (!*from->unlearn_subspace)
         return true;
     const char *folder = settings_input(from, "unlearn.subspace", from->unlearn_subspace, e);
-    Session learned = { .folder = NULL };                   // the weights that the adapter was made for; its file may replace some
+    // weights of their own, because the adapter's file may replace some of them (modules_to_save)
+    Session learned = { .folder = NULL };
     Subspace *space = arena_alloc(a, sizeof *space);
     const bool good = folder && space && session_bare(&learned, NULL, s->folder, a, e) && session_adapter(&learned, folder, false, e)
         && (subspace_make(space, adapters_live(&learned.adapters), c, (uint64_t)m->v.seed, a, e)

@@ -20,11 +20,11 @@
 #include "ref/config/setup.h"
 
 typedef struct {
-    const char *folder;              // holds tokenizer.json and preprocessor_config.json
+    const char *folder;              // has the tokenizer and the picture processor: the model's or, for new weights, the world's
     ModelConfig config;
     Weights     weights;
-    Reader      reader;              // tokenizer, prompt and picture processor; all zero in a reference
-    Adapters    adapters;            // beside the weights; the last one trains
+    Reader      reader;              // tokenizer, prompt and picture processor; all zero until session_reader
+    Adapters    adapters;            // those that are not merged into the weights; after session_train the last one trains
     size_t      memory;              // model.memory of the settings, in bytes
     Model       model;
     Arena      *arena;
@@ -39,8 +39,8 @@ bool session_open(Session *s, const Settings *settings, const char *folder, Prom
  * `settings` may be NULL where `folder` is not. */
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e);
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e);
-/* Opens the frozen reference model of the session `trained`, a model folder without its reader. Both must have the same
- * vocabulary and, if `hidden`, hidden states of the same size. */
+/* Opens a model folder as the frozen reference model of the session `trained`; it gets no reader. Both models must have
+ * vocabularies of the same size and, if `hidden`, hidden states of the same size. */
 bool session_reference(Session *s, const char *folder, const Session *trained, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. With `merge` the adapter is merged into the weights, else it stays beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
@@ -57,7 +57,7 @@ bool session_train(Session *s, const Settings *settings, Error *e);
 /* Fails where results would be written into `out` over an adapter of lora.frozen. */
 bool session_frozen_apart(const Session *s, const Settings *settings, const char *out, Error *e);
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
- * without a step. */
+ * without a step. For the latter, lora.frozen is an error. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
 /* Reads the adapter of unlearn.subspace, if one is given, and makes the subspace of the plan from it. */
 bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e);

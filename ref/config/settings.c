@@ -268,7 +268,7 @@ bool settings_error_prefix(const Settings *s, const char *key, Error *e)
 
 /* --- printing --- */
 
-/* The whole value as text, of any length; NULL: no memory. */
+/* The value in force as text, which may be of any length; NULL: no memory. */
 static const char *value_text(const Settings *s, const Setting *w, Arena *a)
 {
     const void *from = field(s, w);
@@ -359,7 +359,7 @@ static bool content_digest(const char *path, Digest *d, Arena *a, Error *e)
     return true;
 }
 
-/* The digest of what a key names; "": it names nothing. */
+/* The digest of what a key names, or the digests of a LIST with commas between; "": the key names nothing. */
 static const char *content_text(const Settings *s, const Setting *w, Arena *a, Error *e)
 {
     const char *value = value_text(s, w, a), *key = arena_format(a, "%s.%s", w->section, w->key), *text = "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what
- * depends on it.
+/* Settings: what a CONFIG.ini says. settings.def lists every key with its type, its default, its range and its parts
+ * (what depends on it).
  *
  *     Settings s;
  *     settings_open(&s, "run.ini", &set, &arena, &error);      // an error names FILE:LINE of a wrong key or value
@@ -8,9 +8,9 @@
  *
  * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides
  * everything else; its keys are written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha.
- * Always: numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts
- * live in the arena. Paths are kept as they are written; settings_path makes them relative to the folder of the
- * config. */
+ * Always: a number is read as a whole ("30x" is an error) and without the locale; a REAL is the nearest fp32 value;
+ * texts live in the arena. Paths are kept as they are written; settings_path resolves a relative one from the folder of
+ * the config. */
 #ifndef PULSE_REF_CONFIG_SETTINGS_H
 #define PULSE_REF_CONFIG_SETTINGS_H
 
@@ -25,7 +25,7 @@ enum {
     SETTINGS
 };
 
-/* What depends on a key (the column `parts` of settings.def). */
+/* The column `parts` of settings.def. The bits IN_… say what depends on a key; the others are properties of the key. */
 enum {
     IN_NOTHING = 0,
     IN_TRAIN   = 1 << 0,                 // a training, its checkpoints and its log
@@ -34,9 +34,9 @@ enum {
     IN_STEP    = 1 << 3,                 // one optimiser step, as `trace` writes it
     PER_METHOD = 1 << 4,                 // one method may have a value of its own
     BY_CONTENT = 1 << 5,                 // the value names a file, or the folder of an adapter; what counts is its content
-    UNLESS_DEFAULT = 1 << 6,             // the key has no line in an identity while it has its default
+    UNLESS_DEFAULT = 1 << 6,             // settings_part leaves the key out while it has its default
     LIST       = 1 << 7,                 // the value is several names with commas between
-    IN_COMMAND = 1 << 8                  // the result of `pulse-ref unlearn`, beside the keys of IN_ROUNDS
+    IN_COMMAND = 1 << 8                  // the result of `pulse-ref unlearn`, which also depends on the keys of IN_ROUNDS
 };
 
 /* The choices of data.orientation, in their order. */
@@ -48,8 +48,9 @@ typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;
 #include "ref/config/settings.def"
 #undef SETTING
-    const char *from[SETTINGS];          // who set the value: a config, --set, a preset, a method; NULL: the default
-    bool given[SETTINGS];                // by the config or by --set, so that a preset does not override it
+    const char *from[SETTINGS];          // who set the value: a config, --set, "given" (settings_give), a preset, a method;
+                                         // NULL: the default
+    bool given[SETTINGS];                // the user set the value, so that a preset does not override it
     struct MethodSetting *of_methods;    // the values for single methods, in the order in which they were given
     const char *file;                    // the config; NULL: none was read
     Arena *arena;
@@ -57,7 +58,7 @@ typedef struct {
 
 void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
-/* "section.key=value", as in --set. */
+/* Sets a key by "section.key=value", as --set does. */
 bool settings_set(Settings *s, const char *assignment, Error *e);
 /* Sets "section.key" to a value that came from another option or from a caller of the library. */
 bool settings_give(Settings *s, const char *name, const char *value, Error *e);
@@ -80,9 +81,10 @@ bool settings_error_prefix(const Settings *s, const char *key, Error *e);
 /* The text that a manifest keeps: a line "section.key = value" for every key, in the order of settings.def, then the
  * values for single methods. Long values are not cut. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);
-/* The lines of the keys that have one of these parts; they identify a training, rounds, answers or a step. A key
- * that is BY_CONTENT has the SHA-256 of its file, or of both files of an adapter, as its value. NULL: a file cannot
- * be read, or no memory. */
+/* A line "section.key = value" for every key that has one of these parts, except where UNLESS_DEFAULT or
+ * hyperparameter_is_later leaves out a key with its default. The text identifies a training, rounds, answers or a step.
+ * A key that is BY_CONTENT has a SHA-256 as its value: of its file or, of the folder of an adapter, of the digests of
+ * its two files. NULL: a file cannot be read, or no memory. */
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

@@ -40,8 +40,8 @@ static void hyperparameters_settle(Settings *s, const Method *m, Hyperparameters
 #undef HYPERPARAMETER
 }
 
-/* Steps that were given override the epochs of a preset, and given epochs override its steps. Giving both is an
- * error. */
+/* unlearn.steps that were given override the epochs of a preset, and given unlearn.epochs override its steps. Giving
+ * both is an error. A 0 counts as not given. */
 static bool budget_check(Settings *s, Error *e)
 {
     const bool steps = s->given[SETTING_unlearn_steps] && s->unlearn_steps;

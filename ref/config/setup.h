@@ -38,7 +38,7 @@ TrainConfig train_config(const Settings *s);
 /* The samples of every round, ready for the model. */
 typedef struct {
     size_t rounds;
-    SampleList *forget, *refusal, *alternate;   // one list for each round; NULL: the method does not need them
+    SampleList *forget, *refusal, *alternate;   // [rounds]; NULL: these samples are not needed
     SampleList  retain;
 } RoundSamples;
 

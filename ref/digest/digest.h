@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Digest: one short probe of everything that the program computes, as SHA-256.
+/* Digest: SHA-256 over a short computation with every part of the program.
  *
- * A family is a group of computations on fixed data (a function of counters, so that no file is needed); all its
- * results go into its SHA-256. digest.def lists the families. `total` is over the first 16 of them, and stays the
- * same when operators, methods or families are added; `total2` is over all. */
+ * A family is a group of computations. They work on fixed data, which is a function of counters, so that no file is
+ * needed. All their results go into the family's SHA-256. digest.def lists the families. `total` is the SHA-256 over
+ * the first 16 of them, and stays the same when operators, methods or families are added; `total2` is over all. */
 #ifndef PULSE_REF_DIGEST_DIGEST_H
 #define PULSE_REF_DIGEST_DIGEST_H
 
@@ -25,16 +25,20 @@ typedef struct {
 #undef FAMILY
 #undef LATER
 
-/* Kinds of fresh data: a normal distribution, exponents from -40 to 40, halves (which give ties), subnormal numbers and
- * the smallest normal ones, all bit patterns (infinities and NaNs too). */
+/* Kinds of fresh data:
+ *     PROBE_NORMAL   a normal distribution
+ *     PROBE_WIDE     normal numbers with all exponents from -40 to 40
+ *     PROBE_TIES     multiples of 0.5 from -8 to 8, whose sums and products give ties
+ *     PROBE_TINY     subnormal numbers and the smallest normal ones
+ *     PROBE_BITS     all bit patterns, infinities and NaNs too */
 typedef enum { PROBE_NORMAL, PROBE_WIDE, PROBE_TIES, PROBE_TINY, PROBE_BITS, PROBE_KINDS } ProbeKind;
 
 /* A leaf of fresh data, the same on every machine; NULL after a failure. A parameter gets a gradient, an input does
  * not. */
 Node *probe_input(Probe *p, ProbeKind kind, Shape s);
 Node *probe_param(Probe *p, ProbeKind kind, Shape s);
-/* Seeds the gradient of y with fresh data of its shape; the backward pass runs once, after the family. y may be
- * NULL. */
+/* Seeds the gradient of y with fresh data of its shape, for the backward pass (probe_walk), which always runs after the
+ * family. y may be NULL. */
 void  probe_seed(Probe *p, Node *y);
 /* Runs the backward pass. Every gradient is passed on again, even where an earlier pass has done so, because the
  * backward pass did that when `total` was recorded. */

@@ -25,6 +25,7 @@ static bool make(Tiny *x, Probe *p)
         && model_make(&x->model, &x->config, &x->weights, NULL, 64, p->arena, p->error);
 }
 
+/* Hashes the weights of the tiny model after an edit by MANU in one form (manu_form). */
 static void hash_pruned(Probe *p, const char *form)
 {
     Tiny x;

@@ -46,7 +46,8 @@ void digest_random(Probe *p)
     hash_tensor(&p->hash, "shuffle", n);
 }
 
-/* Hashes numbers that are written as decimals and read back. */
+/* Hashes the texts of numbers that are written as decimals, and checks that finite ones are read back as the same
+ * numbers. The large multipliers spread the numbers over the range of bit patterns. */
 void digest_decimals(Probe *p)
 {
     char text[32];
@@ -162,7 +163,8 @@ static void picture(Probe *p, const char *folder)
 
 void digest_pictures(Probe *p) { in_folder(p, picture); }
 
-/* Hashes the file of a tokenizer that is made from words, and the ids of texts with known and unknown words. */
+/* Hashes the file of a tokenizer that is made from words, the ids of a text with known and unknown words, and the text
+ * that is decoded from these ids. */
 static void words(Probe *p, const char *folder)
 {
     static const char *const known[] = { "USER:", "ASSISTANT:", "what", "is", "this", "colour", "?", "red", "paris", "parish",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The two families of the unlearning methods. They compute the loss and the gradients of the logits, for each method
- * that is defined on logits. */
+/* The two families of the unlearning methods: `methods` has those of pinned.def, later_methods all others. They compute
+ * the loss and the gradients of the logits, for each method that is defined on logits. */
 #include "ref/digest/digest.h"
 #include "ref/digest/pinned.h"
 #include "unlearn/method.h"
@@ -17,6 +17,7 @@ static Part part(Probe *p)
                    .tokens = ROWS };
 }
 
+/* Runs one step of a method. `changes` changes its default hyperparameters: "beta=0.3 gamma=0.7". */
 static void run(Probe *p, const Method *m, const char *changes)
 {
     Hyperparameters v;
@@ -31,8 +32,8 @@ static void run(Probe *p, const Method *m, const char *changes)
     probe_walk(p);
 }
 
-/* Runs a method with several settings. A method whose loss is not on logits alone (but on hidden states, on weights, or
- * in several stages) has nothing to run here. */
+/* Runs a method with several hyperparameters. A method whose loss reads hidden states, or which has no loss because it
+ * edits weights, has nothing to run here. */
 static void run_each(Probe *p, const Method *m)
 {
     static const char *const changes[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch",

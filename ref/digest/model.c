@@ -24,7 +24,8 @@ ModelConfig probe_config(void)
     };
 }
 
-/* Sample i has a start token, for odd i a picture, then words. The last i + 2 words are supervised. */
+/* Sample i has a start token, for odd i a picture, then words. The last i + 2 words are supervised; the last one of
+ * all, ids[n], is only a target. */
 bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
 {
     const Random r = random_for(i, "digest.model");
@@ -34,6 +35,7 @@ bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
     float *picture = images ? arena_array(a, pixels, sizeof *picture) : NULL;
     if (!ids || !targets || (images && !picture) || n >= LONGEST)
         return false;
+    // the ids of probe_config: 1 is the start, 3 the image token; words are 4 to 203
     for (size_t k = 0; k <= n; k++)
         ids[k] = k == 0 ? 1 : k <= images ? 3 : 4 + (int32_t)random_below(r, k, 200);
     for (size_t k = 0; k < n; k++)
@@ -79,8 +81,8 @@ static void train(Probe *p, Model *m, BatchSample *samples)
                                      .steps = STEPS },
                        .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f, .max_norm = 1 },
     };
-    CrossEntropy ce = { samples, next_samples };
-    const Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { samples, next_samples };
+    const Objective o = cross_entropy_objective(&source);
     Trainer r;
     if (!trainer_make(&r, m, &config, p->arena, p->error))
         return;
@@ -110,6 +112,6 @@ void digest_model(Probe *p)
     probe_hash_weights(p, &w);
     probe_hash_weights(p, &l.factors);
     for (size_t i = 0; i < SAMPLES; i++)
-        if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))
+        if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))           // -1: no token ends the answer
             hash_tensor(&p->hash, "answer", (Tensor){ .shape = shape_of(1, n), .dtype = I32, .i32 = answer });
 }

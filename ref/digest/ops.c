@@ -9,7 +9,8 @@ typedef Node *Binary(Tape *t, Node *a, Node *b);
 
 #define EACH(i, list) (size_t i = 0; i < sizeof list / sizeof *list; i++)
 
-/* Runs the functions of one argument on every 2039th float, from +0 to the last NaN. */
+/* Runs the functions of one argument on every 2039th bit pattern of a float, from that of +0 on up to the negative
+ * NaNs. */
 void digest_scalar(Probe *p)
 {
     static Unary *const functions[] = {
@@ -130,6 +131,7 @@ void digest_norms(Probe *p)
 
 void digest_attention(Probe *p)
 {
+    // each of the 3 segments: first row of queries, number of them, first row of keys, number of them
     static const int32_t segments[] = { 0, 5, 0, 5, 5, 3, 5, 9, 8, 11, 14, 11 }, positions[] = {
         0, 1, 2, 3, 4, 6, 7, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
     };

@@ -16,7 +16,7 @@ typedef struct {
     const Arm *arm;
     const Report *run;
     const char *dir;
-    size_t arm_index, run_index, method, seed;
+    size_t arm_index, run_index, method, seed;           // indices, from 0; run_index: of the arm's runs
     Error *e;
 } Reading;
 
@@ -26,8 +26,8 @@ static Point point_begin(const Reading *x, int64_t step)
     return (Point){ x->arm_index, x->method, x->seed, step, { 0, 0 }, { NAN, NAN }, NAN, NAN };
 }
 
-/* Puts the number of a row into the point. `found` counts the matching splits of the arm that have had a row so far:
- * [0] of questions with pictures, [1] of questions without pictures. */
+/* Puts the number of a row into the point, if the point has a place for it. `found` counts the matching splits of the
+ * arm that have had a row so far: [0] of questions with pictures, [1] of questions without pictures. */
 static void row_take(const Reading *x, const ReportRow *row, Point *p, size_t found[2])
 {
     const int modality = strcmp(row->modality, "image") == 0 ? 0 : strcmp(row->modality, "text") == 0 ? 1 : 2;
@@ -184,7 +184,7 @@ bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char
         for (size_t m = 0; m < r->methods; m++)
             for (size_t s = 0; s < r->seeds; s++) {
                 Reading x = { .r = r, .arm = &r->arm[k], .arm_index = k, .method = m, .seed = s, .e = e };
-                if (out->count + 10000 > POINTS_MAX)
+                if (out->count + 10000 > POINTS_MAX)                // room for the points of one arm, method and seed
                     return error_set(e, "%s: more snapshots than %d, expected fewer", folder, POINTS_MAX);
                 if (!arm_trajectory_read(&x, out, runs, run_of))
                     return false;

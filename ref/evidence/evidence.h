@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Evidence: reads the trajectories of a base model from its runs, and prints what is registered and found. An arm is
- * a model that forgets somebody; each base has several arms (docs/evidence.md). */
+/* Evidence: reads the trajectories of a base model ("base") from its runs, and prints what was registered and found. An
+ * arm is a model that forgets somebody; each base has several arms (docs/evidence.md). */
 #ifndef PULSE_REF_EVIDENCE_EVIDENCE_H
 #define PULSE_REF_EVIDENCE_EVIDENCE_H
 
@@ -8,9 +8,10 @@
 #include "eval/evidence/verdicts.h"
 #include "tensor/base/json.h"
 
-/* Reads (in arms.c) the trajectories of all registered arms whose runs are in the folders runs/<run>. `links` takes the
- * last link of the manifest of each run. Error: a run has no manifest, lacks rows of a method, seed or split, or took
- * another number of steps than was registered. */
+/* Reads (in arms.c) the trajectories of all registered arms whose runs are in the folders `runs`/<run>; an arm whose
+ * first run is missing is left out. `links` gets the last link (eval/manifest.h) of each run under the run's name.
+ * Error: a run has no manifest, lacks rows of a method, seed or split, or took another number of steps than was
+ * registered. */
 bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char *runs, Arena *a, Error *e);
 
 /* print.c prints:

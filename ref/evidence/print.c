@@ -56,7 +56,7 @@ static const char *one_word(const char *steps, Arena *a)
     return text;
 }
 
-/* Adds the scenario of an arm to the scenarios and steps of a run, once. */
+/* Adds the scenario of an arm to the scenarios and steps of a run, once. The run is the arm's run of this index. */
 static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const char **steps, Arena *a)
 {
     const char *key = arena_format(a, " --set steps.%s=", x->scenario);
@@ -67,8 +67,9 @@ static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const
     return *scenarios && *steps;
 }
 
-/* The further settings of an arm, and before them what is trained, unless the scenario says so (ablation) or it is
- * proj+llm, which `run` trains anyway. The @/ in a setting KEY=@/PATH stands for the folder of the models. */
+/* The further settings of an arm, and before them train.trainable. That key is left out where the scenario says what is
+ * trained (ablation), and where its value is proj+llm, which `run` trains anyway. The @/ in a setting KEY=@/PATH stands
+ * for the folder of the models. */
 static const char *more_settings(const Arm *x, const char *models, Arena *a)
 {
     const bool known = strcmp(x->trainable, "proj+llm") == 0 || scenario_find(x->scenario)->requests == REQUESTS_ABLATION;
@@ -122,10 +123,10 @@ bool runs_print(const Registration *r, const char *models, bool json, Arena *a, 
 
 static json_t *evidence_json(const Evidence *x, const Finding *f)
 {
-    const bool known = x->reached >= 2;
+    const bool known = x->reached >= 2;                  // an interval needs the differences of at least two bases
     json_t *o = json_pack("{s:s, s:I, s:I}", "verdict", evidence_name(x->kind), "finished", (json_int_t)x->finished, "reached",
                           (json_int_t)x->reached);
-    if (known)
+    if (known)                                           // the interval is of the measure minus the threshold
         json_join(o, json_pack("{s:f, s:[f, f], s:f}", "mean", x->interval.mean + f->threshold, "interval",
                                x->interval.mean - x->interval.half + f->threshold, x->interval.mean + x->interval.half + f->threshold,
                                "p", x->p));

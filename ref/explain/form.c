@@ -105,8 +105,8 @@ bool form_read(Form *f, const Method *m, const char *switches, Error *e)
     return true;
 }
 
-/* Whether one switch changes anything: it sets the mask, or another method, or a key that the method reads to a
- * value that is not its default. */
+/* Whether one switch changes anything: it sets the mask, it names another method, or it gives a value other than the
+ * default to a key that the method reads. */
 static bool matters(const Method *m, const char *word)
 {
     Hyperparameters usual, v;

@@ -38,7 +38,7 @@ typedef struct {
 /* Makes a form of method m: its defaults, changed by the switches of a row of codes.def. */
 bool form_read(Form *f, const Method *m, const char *switches, Error *e);
 /* The switches with presets written out, "npo_ratio=batch_mean beta=0.4", in `a`, without those that the method does
- * not read or that are its defaults; "" where nothing is left. */
+ * not read or that are its defaults; "" where nothing is left. NULL: no memory. */
 const char *form_switches(const Method *m, const char *switches, Arena *a);
 
 #endif

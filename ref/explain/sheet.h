@@ -11,8 +11,8 @@
 /* A form of the method, and how far it is from the method's default. */
 typedef struct {
     const Code *code;
-    const char *switches;              // written out; "-": none; NULL: no switch computes it
-    // the distances of the losses and of the updates, to two digits; "0": the same bits; NULL: there is none
+    const char *switches;              // written out (form_switches); "-": none is needed; NULL: no switch computes it
+    // walk_losses_apart and walk_updates_apart, to two digits; "0": the same bits; NULL: the divisor is 0, or no switch
     const char *loss, *update;
 } SheetRow;
 
@@ -33,7 +33,7 @@ bool sheet_make(Sheet *s, const Tiny *t, const Method *m, Arena *a, Error *e);
 bool    sheet_print(const Sheet *s, Error *e);
 json_t *sheet_json(const Sheet *s);                              // the caller owns it
 void    sheet_page(const Sheet *s, FILE *to);
-/* Print one table of the rows of all methods. */
+/* Print one table of the rows of n methods. */
 bool    sheets_print(const Sheet *s, size_t n, Arena *a, Error *e);
 void    sheets_page(const Sheet *s, size_t n, FILE *to);
 

@@ -7,8 +7,8 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 
-enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // QUESTION: its tokens; LESSONS: steps of teaching
-enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // added to a sample's number, it seeds this answer
+enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // QUESTION: tokens of one; LESSONS: steps of `teach`
+enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // `answer` of sample_make: i + answer is the seed
 
 static ModelConfig tiny_config(void)
 {
@@ -24,8 +24,8 @@ static ModelConfig tiny_config(void)
     };
 }
 
-/* Makes sample i: a start token, a picture if i is odd, four tokens of a question, one to three tokens of the answer
- * that `answer` chooses, and the end token. */
+/* Makes sample i (from 0): a start token, a picture if i is odd, four tokens of a question, one to three tokens of the
+ * answer that `answer` chooses, and the end token. */
 static bool sample_make(BatchSample *out, const ModelConfig *c, size_t i, uint64_t answer, bool all_text, Arena *a)
 {
     const Random q = random_for(i, "explain.question"), y = random_for(i + answer, "explain.answer"), x = random_for(i, "explain.picture");
@@ -36,6 +36,7 @@ static bool sample_make(BatchSample *out, const ModelConfig *c, size_t i, uint64
     float *picture = images ? arena_array(a, pixels, sizeof *picture) : NULL;
     if (!ids || !targets || (images && !picture))
         return false;
+    // the ids of tiny_config: 1 is the start, 2 the end, 3 the image token; words begin at 4
     for (size_t k = 0; k < n; k++)
         ids[k] = k == 0 ? 1 : k <= images ? 3 : 4 + (int32_t)random_below(k < asked ? q : y, k, words);
     ids[n - 1] = 2;
@@ -80,14 +81,14 @@ static bool next_samples(void *context, int64_t step, BatchSample **samples, siz
     return *samples || error_no_memory(e, "explain: no memory for the lessons");
 }
 
-/* Makes new weights, and trains them on the samples. */
+/* Makes the same new weights as t->base, and trains all of them on the lessons. */
 static bool teach(Weights *w, const Tiny *t, Lessons lessons, int64_t steps, Arena *a, Error *e)
 {
     Model m;
     Trainer r;
     const TrainConfig c = training(steps, 1e-2f);
-    CrossEntropy ce = { &lessons, next_samples };
-    const Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { &lessons, next_samples };
+    const Objective o = cross_entropy_objective(&source);
     if (!weights_make(w, &t->config, 5, a, e) || !trainable_set(w, TRAIN_FULL, e) || !model_make(&m, &t->config, w, NULL, 64, a, e)
         || !trainer_make(&r, &m, &c, a, e))
         return false;
@@ -129,7 +130,7 @@ static bool change_make(Walk *out, const Weights *now, const Weights *before, Ar
     return out->change != NULL;
 }
 
-/* Runs all requests and merges the adapters of the last one. */
+/* Runs all requests, and merges the adapters that are not merged yet. */
 static bool run(Rounds *r, Walk *out, Error *e)
 {
     out->steps = 0;
@@ -154,11 +155,11 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
     Rounds r = { .round = 0 };
     SampleList forget[TINY_ROUNDS], refusal[TINY_ROUNDS], alternate[TINY_ROUNDS];
     for (size_t k = 0; k < TINY_ROUNDS; k++) {
-        forget[k] = (SampleList){ t->sample[f->all_text] + k * TINY_ROUND, TINY_ROUND };
-        refusal[k] = (SampleList){ t->refusal[f->all_text] + k * TINY_ROUND, TINY_ROUND };
-        alternate[k] = (SampleList){ t->alternate[f->all_text] + k * TINY_ROUND, TINY_ROUND };
+        forget[k] = (SampleList){ t->sample[f->all_text] + k * TINY_PER_ROUND, TINY_PER_ROUND };
+        refusal[k] = (SampleList){ t->refusal[f->all_text] + k * TINY_PER_ROUND, TINY_PER_ROUND };
+        alternate[k] = (SampleList){ t->alternate[f->all_text] + k * TINY_PER_ROUND, TINY_PER_ROUND };
     }
-    RoundsPlan p = { .method = f->method, .v = f->v, .batch = TINY_ROUND, .train = training(TINY_STEPS, 1e-3f), .merge = MERGE_YES,
+    RoundsPlan p = { .method = f->method, .v = f->v, .batch = TINY_PER_ROUND, .train = training(TINY_STEPS, 1e-3f), .merge = MERGE_YES,
                      .reset_optimiser = true, .count = TINY_ROUNDS, .forget = forget, .refusal = refusal, .alternate = alternate,
                      .retain = { t->sample[f->all_text] + TINY_FORGET, TINY_RETAIN }, .seed = 11 };
     if (p.v.layer > t->config.text.num_hidden_layers)

@@ -17,7 +17,8 @@ enum { POOLS = 3, COLUMNS = 11 };
 static const char *const columns[COLUMNS] = { "metric", "modality", "know", "unknown", "hidden", "auc", "auc_hidden", "q", "r", "b", "a" };
 
 typedef struct {
-    OptionList files[POOLS];             // one file for each model that knows, that never knew, and that knows but hides it
+    // of each pool one file for each model; [0]: models that know, [1]: that never knew, [2]: that know but hide it
+    OptionList files[POOLS];
     ReportRows *rows[POOLS];             // the rows of each file
 } Pools;
 
@@ -32,6 +33,7 @@ static bool files_read(Pools *x, Arena *a, Error *e)
     return !e->failed;
 }
 
+/* The value of a metric for one model, oriented by meta_knows; NaN where the model was not measured. */
 static double value_of(const ReportRows *rows, const char *state, const char *modality, const Metric *m)
 {
     const Summary s = summary_of(rows, (RowFilter){ .method = state, .split = "unlearn", .modality = modality, .metric = m->name,
@@ -58,7 +60,7 @@ static const char *cell(double value, Arena *a)
     return isnan(value) ? NULL : arena_text(a, decimal_double(value, text));
 }
 
-/* Makes the rows of the table, one for each metric and modality that some model was measured by. */
+/* Makes the rows of the table: one for each metric and modality for which at least one model has a value. */
 static bool judge(const Pools *x, const char **cells, size_t *count, Arena *a, Error *e)
 {
     static const char *const modalities[] = { "image", "text", "both" };

@@ -17,13 +17,16 @@ typedef struct {
     const Settings *settings;
     Dataset file[ASKS], reverse_file;    // sample NULL: it is not given
     EntityList forget, retain;
-    Questions asked[ASKS];               // the open test questions about what is forgotten and retained; general ones with options
-    Questions pictured, reverse;         // the test questions about what is forgotten: with a picture; the reverse ones
-    Questions members, frames;           // training questions about what is forgotten: one for each fact and modality; all with a picture
-    Questions open_general;              // the open general questions
+    Questions asked[ASKS];               // test questions: open ones about what is forgotten and retained, general ones with options
+    Questions pictured;                  // those of asked[ASK_FORGET] that have a picture
+    Questions reverse;                   // the reverse test questions about what is forgotten
+    Questions members;                   // training questions about what is forgotten, one for each fact and modality
+    Questions trained_pictured;          // all training questions about what is forgotten that have a picture
+    Questions open_general;              // the open general questions, of both splits
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of `pictured` (by kind), of `reverse`
-    double *from_oracle;                 // d1 of each question in asked[ASK_FORGET] (depth.h); NULL: one of the two models is missing
+    bool    knows[OTHER_PICTURES];       // whether `before` answers 0.9 of `pictured` with each change of the pictures (pictures.h)
+    bool    knows_reverse;               // whether `before` answers 0.9 of `reverse`
+    double *from_oracle;                 // d1 of each question of asked[ASK_FORGET] and layer (depth.h); NULL: a model is missing
     double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)
     Arena  *arena;
@@ -35,18 +38,18 @@ bool probing_open(Probing *p, const Settings *s, const char *before, const char 
 /* Does the same for the lists of entities of a run, whose files stay the caller's. */
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
                         const Dataset *general, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e);
-/* Closes the two other models, and with `files` the files too. */
+/* Closes the two other models and the file of reverse questions and, with `files`, the other files too. */
 void probing_close(Probing *p, bool files);
 
-/* Adds the rows of a model, whose column `method` is `state`: what `eval` measures, membership, and the rows of
+/* Adds the rows of a model, with `state` in their column `method`: what `eval` measures, membership, and the rows of
  * probing_knowledge. */
 bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
 /* Adds the rows of what the model still knows: ranks, other pictures, reverse questions, depth. */
 bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
-/* Adds the row of the universal perturbation. This function and the next one call session_model themselves, so the
- * session must be open without a model. */
+/* Adds the accuracy under the universal perturbation (eval/knowledge/perturbation.h). This function and the next one
+ * make the session's model themselves, so the session must be open without one. */
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e);
-/* Adds the row of the model after relearning on general questions. */
+/* Adds the accuracy on what is forgotten after relearning on general questions. */
 bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e);
 
 #endif

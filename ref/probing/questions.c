@@ -34,8 +34,8 @@ static bool entities_of(EntityList *out, const Dataset *from, const char *patter
     return out->count || error_set(e, "%s: no sample is about the entities \"%s\" (%s), expected at least one", from->path, list, key);
 }
 
-/* Adds the chosen questions of one modality, where there are any. `modality` is 0 for image, 1 for text and 2 for
- * both. */
+/* Adds the chosen questions, if there are any. Then only the questions of one modality stay in q: `modality` is 0 for
+ * image, 1 for text and 2 for both. */
 static bool add_some(Questions *q, const Dataset *from, Choice c, int modality, Error *e)
 {
     bool any = false;
@@ -68,14 +68,15 @@ static bool choose(Probing *p, Error *e)
 {
     const int64_t frames = p->settings->protocol_frames;
     const Dataset *forget = &p->file[ASK_FORGET], *general = &p->file[ASK_GENERAL];
-    Questions *const all[] = { &p->asked[0], &p->asked[1], &p->asked[2], &p->pictured, &p->reverse, &p->members, &p->frames,
+    Questions *const all[] = { &p->asked[0], &p->asked[1], &p->asked[2], &p->pictured, &p->reverse, &p->members, &p->trained_pictured,
                                &p->open_general };
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         questions_begin(all[k], p->arena);
     const Choice test = { KIND_OPEN, &p->forget, frames, false }, trained = { KIND_OPEN, &p->forget, 0, true };
     if (!questions_add(&p->asked[ASK_FORGET], forget, test, e) || !add_some(&p->pictured, forget, test, 0, e)
         || !choose_reverse(p, e)
-        || !add_some(&p->members, forget, (Choice){ KIND_OPEN, &p->forget, 1, true }, 2, e) || !add_some(&p->frames, forget, trained, 0, e))
+        || !add_some(&p->members, forget, (Choice){ KIND_OPEN, &p->forget, 1, true }, 2, e)
+        || !add_some(&p->trained_pictured, forget, trained, 0, e))
         return false;
     if (p->file[ASK_RETAIN].sample
         && !questions_add(&p->asked[ASK_RETAIN], &p->file[ASK_RETAIN], (Choice){ KIND_OPEN, &p->retain, frames, false }, e))
@@ -87,7 +88,8 @@ static bool choose(Probing *p, Error *e)
 
 /* --- The two other models --- */
 
-/* Sets *out: whether `before` answers at least the share KNOWN (0.9) of the questions. */
+/* Sets *out: whether `before` answers at least the share KNOWN (0.9) of the questions, with their pictures changed by
+ * `change` (NULL: not changed). False where there are no questions. */
 static bool knows(const Probing *p, const Questions *q, const PictureChange *change, bool *out, Error *e)
 {
     Arena a = arena_make(e);
@@ -111,7 +113,7 @@ static BatchSample *samples_of(const Reader *r, const Questions *q, Arena *a, Er
     return sample;
 }
 
-/* The d1 of each question and layer (depth.h), in the arena `to`; NULL on failure. */
+/* The d1 of each question of asked[which] and each layer (depth.h), in the arena `to`; NULL on failure. */
 static double *patched(const Probing *p, Ask which, Arena *to, Error *e)
 {
     Arena a = arena_make(e);

@@ -36,7 +36,8 @@ static bool measure_answers(Probing *p, const Session *x, const char *state, Ask
     return good && !e->failed;
 }
 
-/* Adds the share of right answers to the questions q, which are about what is forgotten. */
+/* Adds the share of right answers to the questions q, which are about what is forgotten, with their pictures changed by
+ * `change` (NULL: not changed). */
 static bool share_add(const Probing *p, const Session *x, const PictureChange *change, const Questions *q, const char *metric,
                   const char *state, Rows *rows, Error *e)
 {
@@ -52,7 +53,8 @@ static bool share_add(const Probing *p, const Session *x, const PictureChange *c
 
 /* --- Ranks --- */
 
-/* Adds the mean of the values of the questions of one modality (0: image, 1: text, 2: both). A NaN is left out. */
+/* Adds the mean of the values of the questions of one modality (0: image, 1: text, 2: both). A NaN is left out. If no
+ * value is left, no row is added. */
 static bool mean_add(Rows *rows, Row row, const char *metric, int modality, const Questions *q, const double *value)
 {
     double sum = 0;
@@ -89,7 +91,8 @@ static bool ranks_add(const Probing *p, const Session *x, const char *state, Ask
 
 /* --- Depth --- */
 
-/* Adds depth_floor, what patching costs retained questions, and, where it is defined, the unlearning depth. */
+/* Adds depth_floor (what patching costs retained questions), if there are such questions, and the unlearning depth, if
+ * it is defined (depth.h). */
 static bool depths_add(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     const Questions *q = &p->asked[ASK_FORGET];
@@ -150,10 +153,10 @@ bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *ro
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e)
 {
     Perturbation found;
-    if (p->frames.count == 0 || p->pictured.count == 0)
+    if (p->trained_pictured.count == 0 || p->pictured.count == 0)
         return true;
     if (!perturbation_watch(&x->weights, e) || !session_model(x, e)
-        || !perturbation_find(&found, &x->model, &x->reader, &p->frames, PERTURBATION_STEPS, p->arena, e))
+        || !perturbation_find(&found, &x->model, &x->reader, &p->trained_pictured, PERTURBATION_STEPS, p->arena, e))
         return false;
     const PictureChange change = perturbation_change(&found);
     return share_add(p, x, &change, &p->pictured, "accuracy_perturbed", "none", rows, e);

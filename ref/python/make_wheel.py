@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Makes a wheel of pulse.py and the library, which needs nothing but numpy:
+"""Makes a wheel of pulse.py, the two pulse_capture files and the library:
 
     CC=gcc python3 ref/python/make_wheel.py pulse.o VERSION FOLDER
 
-pulse.o is the library as one object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The
-libraries that pulse.o needs are copied from the system under new names (libjansson.so.4 becomes plsjansson.so.4, also in its soname). So a
-process that has loaded another copy, for instance with torch, keeps both apart. The script needs a C compiler and readelf, and no
-Python package. The wheel has the same bytes whenever it is made from the same files."""
+The wheel needs nothing but numpy; only pulse_capture.py imports torch, and pulse_capture_jax.py jax. pulse.o is the library as one
+object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The libraries that pulse.o needs
+are copied from the system under new names (libjansson.so.4 becomes plsjansson.so.4, also in its soname). So a process that has loaded
+another copy, for instance with torch, keeps both apart. The script needs a C compiler and readelf, and no Python package. The wheel has
+the same bytes whenever it is made from the same files."""
 import base64
 import glob
 import hashlib
@@ -54,6 +55,7 @@ def renamed(raw, old, new):
     string is also the name of a version of the library's symbols, the hash of the name is overwritten as well."""
     if raw[:5] != b"\x7fELF\x02" or raw[5] != 1 or len(old) != len(new):
         fail("%s is no 64-bit little-endian library, expected one" % old)
+    # e_shoff, e_shentsize and e_shnum of the ELF header; of a section s[1] is the type, s[4] the offset, s[5] the size
     (at,), (size, count) = struct.unpack_from("<Q", raw, 40), struct.unpack_from("<HH", raw, 58)
     sections = [struct.unpack_from("<IIQQQQIIQQ", raw, at + k * size) for k in range(count)]
     table = next(s for s in sections if s[1] == 6)                                   # SHT_DYNAMIC; s[6] is its table of strings

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PULSE-ref as a function: every operator, loss, optimiser step and model of the reference implementation, for any input.
+"""PULSE-ref as functions: every operator, loss, optimiser step and model of the reference implementation, for any input.
 
     import numpy, pulse
     y = pulse.op("softmax", numpy.array([[1, 2, 3]], numpy.float32))
@@ -9,9 +9,10 @@ Every result is the float32 number nearest to its formula over the real numbers,
 
 Arrays that are given may be of numpy, of torch (on the CPU, whether or not they require a gradient), or of anything that has
 `__array__` or `__dlpack__`, such as jax. Arrays that are returned are of numpy and belong to the caller (`torch.from_numpy(y)` shares
-their memory). Numbers are never converted in silence: C-contiguous float32 is expected, and anything else is an `Error` that says
-so. There are two exceptions: ids, labels, offsets and positions may be lists or arrays of any integer type, and are refused where
-they do not fit int32; and the label -100, which PyTorch ignores, counts as -1.
+their memory). Numbers are never converted in silence: C-contiguous float32 is expected (some inputs of operators may be float16 or
+bfloat16, and a picture is uint8), and anything else is an `Error` that says so. There are two exceptions: ids, labels, offsets and
+positions may be lists or arrays of any integer type, and are refused if they do not fit int32; and the label -100, which PyTorch
+ignores, counts as -1.
 
 bfloat16: numpy has no such type. Arrays of torch and jax are taken as they are; in numpy, `pulse.to_bf16(x)` makes an array of the
 type `pulse.BF16`, which holds the 16 bits, and `pulse.from_bf16` widens it.
@@ -373,7 +374,8 @@ def ops():
 
 def _mixed_bound(name, arrays, attributes):
     """The result of the operator f, and the largest error of an implementation that rounds its operands and its results to bfloat16:
-    |f(bf16(x)) - f(x)| + b + 2^-8 (|f(bf16(x))| + b) + 2^-134, where b is the float32 bound of f at bf16(x)."""
+    |f(bf16(x)) - f(x)| + b + 2^-8 (|f(bf16(x))| + b) + 2^-134, where b is the float32 bound of f at bf16(x), and 2^-134 is half of the
+    least positive bfloat16."""
     def rounded(x):
         x = _host(x, "an input")
         return from_bf16(to_bf16(x)) if x.dtype == _F32 else x
@@ -498,7 +500,7 @@ class Optimiser:
     `pulse-ref list config`, and "steps", with the defaults that are listed there (also clipping at the norm 1).
 
     m, v: {name: moments}; step_count: the number of steps so far; norm, lr: the gradients' norm (0 without clipping) and the learning rate
-    of the last step."""
+    of the last step, None before the first."""
 
     def __init__(self, **settings):
         self.settings, self.m, self.v, self.norm, self.lr = dict(settings), {}, {}, None, None
@@ -687,7 +689,7 @@ class Result(_Handle):
 
     @property
     def info(self):
-        """The object of trace.json."""
+        """How the arrays were computed: the object of trace.json, with those of its keys that pulse.h (pulse_result_json) names."""
         return json.loads(_text(_lib.pulse_result_json, self._open()))
 
     @property
@@ -766,7 +768,7 @@ class Model(_Handle):
         return self.tokenizer.decode(self.generate(self.sample(question, None, image, template=template), room))
 
     def trainer(self, method, reference=None, settings=None, **hyperparameters):
-        """A `Trainer` on a copy of the weights of this model's folder."""
+        """A `Trainer` on a copy of the weights of this model's folder, without the adapters that this model was opened with."""
         return Trainer(self.folder, method, reference, settings, **hyperparameters)
 
     def step(self, method, samples, reference=None, settings=None, **hyperparameters):
@@ -794,7 +796,8 @@ class Trainer(_Handle):
 
     def step(self, samples):
         """Computes one optimiser step on samples, each with its role: a `Result` with "loss", every node "t<k>", "grad.t<k>",
-        "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>" and "adam.v.<name>". It can be read until the next step."""
+        "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>" and "adam.v.<name>" (with sgd "sgd.momentum.<name>"). It can be
+        read until the next step."""
         c, n, alive = _samples(samples)
         if self._last is not None:
             self._last.close()

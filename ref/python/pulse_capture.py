@@ -17,8 +17,8 @@ dict or a function from its paths to those of the trace. Gradients are taken fro
 weights and moments from the optimiser's step.
 
 The trace holds all samples of the step in one packed batch, where PyTorch runs a forward pass for each role, padded or packed. A pass
-is recognised by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. The report prints `s.notes`,
-sentences about what could not be matched with the trace.
+is recognised by its input_ids; without them it is taken for all samples, packed as in the trace. A pass under no_grad, or with
+adapters disabled, is one of the reference model. The report prints `s.notes`, sentences about what could not be matched with the trace.
 """
 import contextlib
 import ctypes
@@ -61,8 +61,8 @@ def read(path):
 
 
 class Gathered:
-    """Rows of tensors, which are put together only when they are written. parts: [(tensor [n, width], its rows, first row of the
-    result)]."""
+    """Rows of tensors, which are put together only when they are written. parts: [(tensor [n, width], the indices of the rows taken
+    from it, the index of the first of these in the result)]."""
 
     def __init__(self, shape, parts):
         self.shape, self.parts, self.dtype = shape, parts, parts[0][0].dtype
@@ -161,6 +161,7 @@ class Trace:
         self.spans = [(int(a), int(n)) for a, n, _, _ in segments]                        # rows of each sample: first, how many
         self.rows = sum(n for _, n in self.spans)
         self.attention = attention
+        # the rows that reach the head; None: all of them
         self.picked = self.index(self.modules["language_model.model"], "ids") if "language_model.model" in self.modules else None
         self.find_words()
         listed = self.root.get("samples") or []
@@ -258,7 +259,7 @@ def first_tensor(value):
 
 
 def input_of(args, kwargs):
-    """(where, tensor) of the activations that a module is called with: the first floating tensor."""
+    """(index in args or key in kwargs, tensor) of the activations that a module is called with: the first floating tensor."""
     for k, v in enumerate(args):
         if torch.is_tensor(v) and v.is_floating_point():
             return k, v
@@ -298,7 +299,7 @@ class Pass:
 
     def __init__(self, number, reference, line):
         self.number, self.reference, self.line = number, reference, line
-        self.places = []                                   # (row of [B, T], first position, sample)
+        self.places = []                                   # (row of [B, T], its position where the sample begins, sample)
         self.left = False                                  # padded on the left
         self.pictures = []                                 # the trace's numbers of its pictures, in order
         self.whole = False                                 # it was called without ids: all samples, packed as in the trace
@@ -689,7 +690,7 @@ def step(model, out, reference, names=None, roles=None, prefix="", image_token=N
     prefix       "step/npo.adamw.b/" for a step of the recorded answers
     image_token  the id that stands for a picture in input_ids; the default is that of model.config
     update       False: only forward and backward are judged
-    program      the path of pulse-ref; the default is the variable PULSE_REF, then PATH"""
+    program      the path of pulse-ref; the default is the variable PULSE_REF, then PATH, then build/ of the checkout"""
     return Capture(model, out, reference, names, roles, prefix, image_token, update, program)
 
 
@@ -800,7 +801,7 @@ class Feeder:
                 p.grad = None
 
     def all(self, optimiser=None):
-        """Feeds every module, and the optimiser if one is given."""
+        """Feeds every module that can be called alone, and the optimiser if one is given."""
         before = {p: p.requires_grad for p in self.model.parameters()}
         try:
             for p in before:

@@ -48,7 +48,7 @@ def write(path, tensors):
 
 
 def flat(tree, to=lambda name: name):
-    """{name: array} of a nested dict."""
+    """{name: array} of a pytree."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {to(".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)): leaf for path, leaf in leaves}
 
@@ -60,7 +60,8 @@ class Step:
             self.root = json.load(f)
         self.x, self.seen, self.got = read(os.path.join(trace, "trace.safetensors")), [], {}
         self.modules = {m["module"]: m for m in self.root["modules"]}
-        # what the modules read beside their activations, by the names of trace.json; those of the pictures begin with "picture."
+        # what the modules read beside their activations, by the names of trace.json; but what the vision tower reads is
+        # picture.<name> (except for pixels), and `picked` are the rows that reach the head
         self.rows = {}
         for path, m in self.modules.items():
             for k, v in {**m["inputs"], **m["index"]}.items():
@@ -93,7 +94,7 @@ class Step:
             self.got.update({kind + k: t for k, t in flat(tree, self.to).items() if kind + k in self.x})
 
     def packed(self, t, want):
-        """t, with its rows packed as in the trace."""
+        """t, with its rows packed as in the trace; t as it is, if it has not as many numbers as `want`."""
         if t.ndim == 3 and t.shape[0] == len(self.spans) and t.size != want.size:
             t = np.concatenate([t[b, :n] for b, (_, n) in enumerate(self.spans)])
         return t.reshape(want.shape) if t.size == want.size else t

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions of answers.jsonl, with the answer of each model. The order of the questions in this file
- * decides which of them are shown; whether an answer is right does not matter. For each scenario these are questions
- * about its first forget and retain entities, each about a different fact; for the first scenario also a general
- * question. */
+/* Answers: a few questions of answers.jsonl, with the answer of each model. They are those of the first seed and of two
+ * scenarios: finetuned (or, in a run without it, the first scenario of results.csv) and pretrained. Each of them has up
+ * to three questions about what is forgotten and one about what is retained, each about another entity and, as far as
+ * possible, another fact. The first scenario also has a general question. The first questions of answers.jsonl that
+ * fit are taken; whether an answer is right does not matter. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 enum { CARDS_MAX = 12, MODELS_MAX = 24 };
 typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // in the order of row_splits
 static const char *const role_names[ROLES] = { "forget", "retain", "general ability" };
-static const int quota[ROLES] = { 3, 1, 1 };
+static const int quota[ROLES] = { 3, 1, 1 };               // cards of a scenario; GENERAL: of the first scenario only
 
 typedef struct {
     const char *method, *trainable, *text[2];    // text[0] and right[0]: asked with the image; [1]: asked in text alone
@@ -27,7 +28,7 @@ typedef struct {
 } ModelAnswer;
 
 typedef struct {
-    // twin: the same question as text; NULL: there is none
+    // twin: the id of the same question in text alone; NULL: there is none
     const char *id, *twin, *scenario, *entity, *group, *skill, *answer;
     Role   role;
     ModelAnswer model_answer[MODELS_MAX];
@@ -86,7 +87,7 @@ static bool wanted(const Answers *x, const json_t *o, Role role)
     return shown && taken < quota[role] && !(role == GENERAL && strcmp(scenario, x->scenario[0]) != 0);
 }
 
-/* "person-00-home-0-image" -> "person-00-home-0-text". */
+/* "person-00-home-0-image" -> "person-00-home-0-text". NULL: the id does not end with -image. */
 static const char *twin_of(const char *id, Arena *a)
 {
     const char *pair = sample_pair(id, a);
@@ -129,7 +130,7 @@ static void take_answer(Answers *x, const json_t *o)
         if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0
             || (uint64_t)get_int(o, "seed") != x->seed)
             continue;
-        // the answer after a later request replaces the one after an earlier request
+        // later requests stand later in the file, so the answer after the last request stays
         ModelAnswer *s = answer_by(c, get(o, "method"), get(o, "trainable"), a);
         if (!s)
             continue;
@@ -141,7 +142,7 @@ static void take_answer(Answers *x, const json_t *o)
 
 /* --- reading --- */
 
-/* Whether a line must be parsed. False only where it is certain that the line is about a question that is not shown. */
+/* Whether a line must be parsed. False only if the line is certainly about a question that is not shown. */
 static bool concerns(const Answers *x, const char *line)
 {
     const char *id = strstr(line, "\"id\": \"");
@@ -156,6 +157,7 @@ static bool concerns(const Answers *x, const char *line)
     return false;
 }
 
+/* Reads answers.jsonl once: picks the questions that are shown, or else takes the answers to those picked before. */
 static bool pass(Answers *x, bool picking)
 {
     if (!file_exists(x->path))
@@ -196,7 +198,7 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
     }
 }
 
-/* The sample of the question; NULL where there is no world, or where it does not hold the question. */
+/* The sample of the question. NULL: there is no world, or it does not hold the question, or reading it failed. */
 static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
     const World *w = &x->report->contents;
@@ -299,8 +301,9 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* A run without a world is no error: its questions are then shown by their ids, and without pictures. */
-static bool open_world(Answers *x)
+/* Makes x->file. A run without a world is no error: then x->file stays NULL, and the questions are shown by their ids,
+ * without pictures. */
+static bool make_room_for_files(Answers *x)
 {
     const World *w = &x->report->contents;
     x->file = w->groups ? arena_zalloc(x->report->arena, (w->groups + 1) * sizeof *x->file) : NULL;
@@ -314,7 +317,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
         return false;
     x->report = r;
     x->error = e;
-    if (!open_world(x))
+    if (!make_room_for_files(x))
         return false;
     choose_scenarios(x);
     page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be "

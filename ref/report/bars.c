@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Bars: for each method one bar for image questions and one for text questions.
- * A pale bar behind each shows the accuracy before unlearning. */
+/* Bars: for each model one bar for image questions and one for text questions. Behind the two bars of a method, pale
+ * bars show the accuracy before unlearning. The end of this file draws the gap between image and text. */
 #include <string.h>
 #include "ref/report/figures.h"
 
-// sizes in pixels; FULL: the length of a bar of 100 %
+// sizes in pixels. LABEL: the room for the name of a model; PITCH: from one model to the next; FULL: the length of a
+// bar of 100 %, which leaves 42 for the number at its end
 enum { LABEL = 104, BAR = 9, PITCH = 33, TOP = 6, WIDTH = 360, FULL = WIDTH - LABEL - 42 };
 
 static const char *const modalities[2] = { "image", "text" };
@@ -81,7 +82,7 @@ static void numbers(Page *p, const Report *r, const char *scenario, const Varian
 }
 
 /* A sentence about the oracle, the model retrained without the forget set. A scenario of pre-trained knowledge has no
- * oracle, and any other scenario may have been run without it. */
+ * oracle and no sentence. Any other scenario may have been run without its oracle, and then the sentence says so. */
 static const char *about_oracle(const Variants *v, const char *scenario)
 {
     const Scenario *s = scenario_in(scenario);
@@ -115,7 +116,8 @@ static void missing(Page *p, const Report *r, const char *scenario)
     page_say(p, "missing", text ? text : "");
 }
 
-/* A figure for each stopping rule that the scenario was run under. */
+/* A figure for each stopping rule that the scenario was run under. If the run does not have the scenario, a sentence
+ * says so, or nothing is written, as its record asks. */
 static void scenario_bars(Page *p, const Report *r, const Scenario *s)
 {
     const char *name;
@@ -150,6 +152,7 @@ void report_ablation(Page *p, const Report *r)
 
 /* --- the gap between image and text --- */
 
+/* The difference x of two shares in points: "+3.4", "−0.2", "0.0". */
 static const char *signed_points(double x, Arena *a)
 {
     double tenths = x * 1000 + (x < 0 ? -0.5 : 0.5);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Chart: lines of accuracy, each named at its right end. */
+/* Chart: lines of accuracy, with their names in the right margin. */
 #include "ref/report/figures.h"
 
-// sizes in pixels: the four margins, the height without margins, the whole width, and the least distance of two names
-enum { LEFT = 28, RIGHT = 122, TOP = 18, HEIGHT = 180, WIDTH = 372, FOOT = 36, NAME_PITCH = 14, LINES_MAX = 16 };
+// sizes in pixels: the four margins, the height without margins, the width with margins, and the least distance of two
+// names
+enum { LEFT = 28, RIGHT = 122, TOP = 18, FOOT = 36, HEIGHT = 180, WIDTH = 372, NAME_PITCH = 14 };
+enum { LINES_MAX = 16 };
 
 double chart_height(void) { return TOP + HEIGHT + FOOT; }
 double chart_width(void) { return WIDTH; }
@@ -45,7 +47,7 @@ static void grid(Page *p, Axis x, Arena *a)
 
 static void draw(Page *p, Axis x, const Line *line, Arena *a)
 {
-    ArenaMark mark = arena_mark(a);
+    ArenaMark start = arena_mark(a);
     Point *mean = arena_array(a, line->count, sizeof *mean), *band = arena_array(a, 2 * line->count, sizeof *band);
     bool wide = false;
     for (size_t k = 0; mean && band && k < line->count; k++) {
@@ -62,11 +64,11 @@ static void draw(Page *p, Axis x, const Line *line, Arena *a)
         svg_curve(p->f, line->class, mean, line->count);
     for (size_t k = 0; mean && band && line->count <= 30 && k < line->count; k++)
         svg_dot(p->f, line->class, mean[k].x, mean[k].y, 3);
-    arena_release(a, mark);
+    arena_release(a, start);
 }
 
-/* Writes each name where its line ends. Names that would overlap are pushed apart, first downwards, and then up again
- * from the foot of the chart. */
+/* Writes each name in the right margin, at the height where its line ends. Names that would overlap are pushed apart,
+ * first downwards, and then up again from the foot of the chart. */
 static void name_lines(Page *p, Axis x, const Line *lines, size_t n, Arena *a)
 {
     size_t order[LINES_MAX], shown = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Curves: the accuracy during unlearning, and request after request, with one panel for each method. */
+/* Curves of accuracy, with one panel for each method: over the steps of unlearning, over the accuracy on what is to be
+ * forgotten, request after request, and over the number of requests. */
 #include <string.h>
 #include "ref/report/figures.h"
 #include "tensor/base/decimal.h"
@@ -30,15 +31,15 @@ static size_t collect(const ReportRows *rows, RowFilter filter, XAxis axis, Mark
     return n;
 }
 
-/* A line of the accuracies that the filter selects. It begins, at x = 0, with the accuracy of the model before
- * unlearning on the split `before`. */
+/* A line of the accuracies that the filter selects; it has no marks if there are none. If results.csv has the accuracy
+ * before unlearning on the split `split_before`, the line begins with it, at x = 0. */
 static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, RowFilter filter,
-                    const char *before, XAxis axis)
+                    const char *split_before, XAxis axis)
 {
     Line l = { class, label, arena_array(r->arena, MARKS_MAX + 1, sizeof(Mark)), 0 };
     if (!l.mark)
         return l;
-    const RowFilter start = { filter.scenario, "none", NULL, before, filter.modality, "accuracy", ANY, ANY };
+    const RowFilter start = { filter.scenario, "none", NULL, split_before, filter.modality, "accuracy", ANY, ANY };
     l.mark[0] = (Mark){ 0, summary_of(&r->results, start) };
     size_t first = l.mark[0].s.n ? 1 : 0;
     l.count = collect(rows, filter, axis, l.mark, first);
@@ -158,18 +159,19 @@ void report_trajectories(Page *p, const Report *r)
 
 /* --- general ability against the accuracy on what is to be forgotten --- */
 
-static const struct { const char *scenario, *class; } groups[] = { { "finetuned", "s1" }, { "pretrained", "s2" },
-                                                                   { "known", "s3" }, { "finetuned20", "s4" } };
-enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
+static const struct { const char *scenario, *class; } cost_scenarios[] = {
+    { "finetuned", "s1" }, { "pretrained", "s2" }, { "known", "s3" }, { "finetuned20", "s4" },
+};
+enum { COST_SCENARIOS = sizeof cost_scenarios / sizeof *cost_scenarios };
 
-static const char *group_label(size_t g) { return scenario_find(groups[g].scenario)->label; }
+static const char *cost_label(size_t g) { return scenario_find(cost_scenarios[g].scenario)->label; }
 
 /* A line of general ability whose x is the accuracy on what is to be forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
-    const char *scenario = scenario_under(r, groups[g].scenario, 0);         // the first of its stopping rules
-    RowFilter filter = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
-    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, filter, "general", X_STEPS), forget;
+    const char *scenario = scenario_under(r, cost_scenarios[g].scenario, 0);         // the first of its stopping rules
+    RowFilter filter = { scenario ? scenario : cost_scenarios[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
+    Line general = line_of(r, cost_scenarios[g].class, cost_label(g), &r->trajectory, filter, "general", X_STEPS), forget;
     filter.split = "unlearn";
     forget = line_of(r, "", "", &r->trajectory, filter, "unlearn", X_STEPS);
     size_t n = 0;
@@ -186,8 +188,9 @@ static Line cost_line(const Report *r, size_t g, const char *method)
 
 static void cost_rows(Page *p, const Report *r, const char *method, const Line *lines)
 {
-    for (size_t g = 0; g < GROUPS_SHOWN; g++) {
-        const char *name = scenario_under(r, groups[g].scenario, 0), *rule = name ? rule_of(name, groups[g].scenario) : NULL;
+    for (size_t g = 0; g < COST_SCENARIOS; g++) {
+        const char *scenario = cost_scenarios[g].scenario, *name = scenario_under(r, scenario, 0);
+        const char *rule = name ? rule_of(name, scenario) : NULL;
         for (size_t k = 0; k < lines[g].count; k++)
             table_row(p, (const char *[]){ method_label(method), lines[g].label, rule ? rule : "–", questions_sums(r, name ? name : ""),
                                            arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),
@@ -201,10 +204,10 @@ void report_cost(Page *p, const Report *r)
                                            "general, % ↑" };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
-    Line (*lines)[GROUPS_SHOWN] = arena_array(r->arena, n + 1, sizeof *lines);
+    Line (*lines)[COST_SCENARIOS] = arena_array(r->arena, n + 1, sizeof *lines);
     size_t shown = 0;
     for (size_t k = 0; lines && k < n; k++)
-        for (size_t g = 0; g < GROUPS_SHOWN; g++) {
+        for (size_t g = 0; g < COST_SCENARIOS; g++) {
             lines[k][g] = cost_line(r, g, method[k]);
             shown += lines[k][g].count > 1;
         }
@@ -217,12 +220,12 @@ void report_cost(Page *p, const Report *r)
                  "Each dot is a snapshot during unlearning, from the left, where everything is known, to the right, where it is "
                  "forgotten. A line that stays high forgets at no cost. Dots are means over the seeds.");
     for (size_t k = 0; k < n; k++) {
-        if (!end_of(lines[k], GROUPS_SHOWN))
+        if (!end_of(lines[k], COST_SCENARIOS))
             continue;
         panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(),
                     "Lines show general ability in percent over the accuracy on what is to be forgotten, which falls to the "
                     "right.");
-        chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], GROUPS_SHOWN,
+        chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], COST_SCENARIOS,
                    r->arena);
         panel_end(p);
     }
@@ -240,7 +243,7 @@ void report_cost(Page *p, const Report *r)
 
 static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
 {
-    static const struct { const char *class, *label, *split, *before; } track[TRACKS] = {
+    static const struct { const char *class, *label, *split, *split_before; } track[TRACKS] = {
         { "fourth", "forget, so far", "so_far", "unlearn" }, { "plain", "forget, all", "unlearn", "unlearn" },
         { "retain", "retain", "retain", "retain" },
         { "general", "general", "general", "general" },
@@ -248,7 +251,7 @@ static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->results,
                          (RowFilter){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY },
-                         track[k].before, X_ROUNDS);
+                         track[k].split_before, X_ROUNDS);
 }
 
 static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)

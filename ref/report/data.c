@@ -74,7 +74,6 @@ size_t seeds(const Report *r, uint64_t *out, size_t capacity)
     return n;
 }
 
-typedef struct { const char *name, *label; } Label;
 
 const char *method_label(const char *method)
 {
@@ -154,7 +153,7 @@ static void note(Variants *all, const ReportRow *x, size_t capacity)
         all->item[i].last = x->round;
 }
 
-/* Adds the trainable to the label of each method that occurs with two trainables. */
+/* Adds the trainable to the label of each method that occurs with more than one. */
 static void label_trainables(Variants *all, Arena *a)
 {
     for (size_t k = 0; k < all->count; k++)

@@ -108,8 +108,8 @@ static void at_the_end(Page *p, const Report *r)
 
 /* --- at equal forgetting --- */
 
-// forget: the row with the accuracy on what is to be forgotten; distance: from this accuracy to the level that was
-// asked for; general: general ability, divided by general ability before unlearning
+// forget: the row with the accuracy on what is to be forgotten (NULL: there is none); distance: from this accuracy to
+// the level that was asked for; general: general ability, divided by general ability before unlearning
 typedef struct { const ReportRow *forget; double general, distance; } State;
 
 static double value_at(const Report *r, const ReportRow *at, const char *split)
@@ -136,7 +136,7 @@ static double general_before(const Report *r, const ReportRow *at)
 }
 
 /* The snapshot of a scenario, under any stopping rule, whose accuracy on all that is to be forgotten is nearest to
- * `level`; the first one where several are. */
+ * `level` (0.5 for 50 %). If several are equally near, the first of trajectory.csv. */
 static State nearest(const Report *r, const char *scenario, const char *method, uint64_t seed, double level)
 {
     State best = { NULL, NAN, INFINITY };
@@ -154,7 +154,7 @@ static State nearest(const Report *r, const char *scenario, const char *method, 
     return best;
 }
 
-/* A snapshot is at a level if its accuracy is no further away from the level than this. */
+/* A snapshot is at a level if its accuracy is no further away from the level than this (10 points). */
 static const double near_enough = 0.1;
 
 static void level_row(Page *p, const Report *r, const char *scenario, const char *method, double level)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the tables of a run. */
+/* Reads the tables and the manifest of a run. */
 #include <inttypes.h>
 #include <string.h>
 #include "eval/csv.h"

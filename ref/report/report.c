@@ -67,7 +67,7 @@ static bool body(FILE *f, const Report *r, Error *e)
 {
     Page p = { f, 0, 0 };
     page_begin(&p, "PULSE: what a model forgets, and what it keeps");
-    const bool verdicts = report_has_verdicts(r);                // asked once: the head and the section must agree
+    const bool verdicts = report_has_verdicts(r);                // asked once, so that the head links to the section if it is there
     head(&p, r, verdicts);
     if (verdicts && !report_verdicts(&p, r, e))
         return false;

@@ -3,8 +3,9 @@
  *
  * DIR/results.csv must exist; trajectory.csv, answers.jsonl and manifest.json may be missing, and then the page says
  * so. The page is self-contained: it holds its style, figures and images, and no script, time or path. `world` is
- * the folder of the questions and their images (eval/world.h); NULL: the page shows none. A file that is not in its
- * format is an error, which names FILE:LINE; then no page is written. */
+ * the folder of the questions and their images (eval/world.h). Where `world` is NULL or has no world.json, the page
+ * shows the ids of questions in place of their texts, and no images. A file that is not in its format is an error,
+ * which names the file and, in tables, the line; then no page is written. */
 #ifndef PULSE_REF_REPORT_REPORT_H
 #define PULSE_REF_REPORT_REPORT_H
 

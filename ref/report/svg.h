@@ -22,7 +22,8 @@ void svg_dot(FILE *f, const char *class, double x, double y, double radius);
 /* anchor: "start", "middle" or "end". */
 void svg_text(FILE *f, const char *class, double x, double y, const char *anchor, const char *text);
 
-/* Writes text for HTML and SVG: markup is escaped, and control characters and broken UTF-8 become U+FFFD. */
+/* Writes text for HTML and SVG: markup is escaped, and each control character of ASCII, except the newline, and each
+ * byte of broken UTF-8 becomes U+FFFD. */
 void page_text(FILE *f, const char *text);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables: the methods at a glance, and the metrics that no figure shows. */
+/* Tables: the methods at a glance, and all metrics except accuracy and retention. */
 #include <string.h>
 #include "eval/metrics/metric.h"
 #include "ref/report/figures.h"
 
-/* Retention: the mean of the metric `retention`; where there is none, the accuracy after unlearning divided by that
- * before. */
+/* Retention as text: the mean of the metric `retention` or, where the run has no such rows, the accuracy after
+ * unlearning divided by the accuracy before. */
 static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split,
                         const char *modality)
 {
@@ -67,6 +67,7 @@ void report_methods(Page *p, const Report *r)
 
 /* --- all other metrics --- */
 
+/* The rows of a variant after its last round. */
 static ReportRows slice(const ReportRows *rows, const Variant *v, Arena *a)
 {
     ReportRows out = { arena_array(a, rows->count + 1, sizeof *out.row), 0 };
@@ -88,16 +89,17 @@ static const char *plain(Summary s, Arena *a)
 
 static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 || strcmp(metric, "retention") == 0; }
 
-/* On how many questions a metric is measured: as many as its own rows say. Where they do not say it, as many as the
- * accuracy, except for `others`, which are not measured on the questions of the accuracy. */
+/* On how many questions a metric is measured: as many as its own rows say. If they do not say it, a metric of
+ * metrics.def is measured on as many as the accuracy, unless its name begins with a text of measured_elsewhere. "–":
+ * not known. */
 static const char *questions_cell(const ReportRows *rows, const char *metric, const char *split, Arena *a)
 {
-    static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",
-                                          "model_utility", "steps" };
+    static const char *const measured_elsewhere[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",
+                                                      "model_utility", "steps" };
     int64_t n = summary_of(rows, (RowFilter){ NULL, NULL, NULL, split, "both", metric, ANY, ANY }).questions;
     bool of_accuracy = n == 0 && metric_find(metric);
-    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
-        of_accuracy = of_accuracy && strncmp(metric, others[k], strlen(others[k])) != 0;
+    for (size_t k = 0; k < sizeof measured_elsewhere / sizeof *measured_elsewhere; k++)
+        of_accuracy = of_accuracy && strncmp(metric, measured_elsewhere[k], strlen(measured_elsewhere[k])) != 0;
     if (of_accuracy)
         n = summary_of(rows, (RowFilter){ NULL, NULL, NULL, split, "both", "accuracy", ANY, ANY }).questions;
     const char *text = n ? arena_format(a, "%lld", (long long)n) : "–";

@@ -12,7 +12,7 @@
 #include "ref/report/report.h"
 #include "tensor/base/file.h"
 
-enum { FOLDERS_OPEN = 16 };
+enum { FOLDERS_OPEN = 16 };                 // how many folders nftw may hold open at once
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
@@ -47,7 +47,7 @@ static AuditUnit unit(const Stage *s, size_t stage, Point from, Point to, Arena 
     return (AuditUnit){ stage, from, to, whole ? s->name : arena_format(a, "%s, %s to %s", s->name, begin, end), NULL };
 }
 
-/* Lists the units: every stage as a whole, or its intervals where it kept checkpoints. */
+/* Lists the units: every stage as a whole or, if it kept checkpoints, its intervals. */
 static bool units_make(Audit *x, Arena *a)
 {
     const Plan *p = &x->run->plan;

@@ -4,7 +4,7 @@
  *
  * The units are the stages of the manifest. A stage that trains and that kept checkpoints (protocol.checkpoints) is cut
  * at these into several units, the intervals; any other stage can only be computed again as a whole. An audit of 60 of
- * 100 units finds a single changed unit with probability 0.6; where 20 units are changed, it almost surely finds one.
+ * 100 units finds a single changed unit with probability 0.6; if 20 units are changed, it almost surely finds one.
  * These probabilities hold only if the seed is chosen after the manifest was published. The seed and the manifest's
  * `chain` decide the sample, so a cheat who knows the seed can try changes until no changed unit is drawn.
  * An audit certifies a computation. It says nothing about what a model still knows. */
@@ -17,7 +17,7 @@
 
 /* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first `sample` of
  * random_shuffle(0 … units - 1) with the purpose "audit". The shuffle's seed is the first 16 hex digits of
- * SHA-256(chain, 0, `seed` in decimal, 0). NULL: no memory. */
+ * SHA-256(chain, a zero byte, `seed` in decimal, a zero byte). NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
 /* The probability that a sample has at least one of the changed units:
  * 1 - C(units - changed, sample) / C(units, sample). */
@@ -39,7 +39,7 @@ typedef struct {
     json_t     *outputs;                 // of each stage: its files, with their digests
     AuditUnit  *unit;                    // [units]
     size_t      units, different;        // different: how many units of the sample differ
-    uint32_t   *sample;                  // [sampled] the units that are computed again
+    uint32_t   *sample;                  // [sampled] the indices of the units that are computed again
     size_t      sampled;
     const char *tables;                  // what differs in the tables that are made from the stages; NULL: nothing
 } Audit;

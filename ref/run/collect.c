@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run leaves besides its stages: results.csv, results.jsonl, trajectory.csv, answers.jsonl, manifest.json. */
+/* Makes the tables of a run from the files of its stages: results.csv, results.jsonl, trajectory.csv, answers.jsonl,
+ * and last manifest.json. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/measure.h"
@@ -54,8 +55,9 @@ static bool split_measure(Rows *rows, Row row, const char *name, Subjects subjec
     return measure(rows, row, subjects, a.r, a.oracle, a.count, e);
 }
 
-/* Measures the splits of every table: all entities to be forgotten, the retained ones and general ability. With several
- * requests, also the entities of the present request, and those of all requests so far. */
+/* Measures the splits of one model: all entities to be forgotten, the retained ones, general ability, and the splits of
+ * marks_measure. With several requests also, for a model after one of them (row.round > 0), the entities of this
+ * request, and those of all requests so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
     Subjects forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
@@ -128,7 +130,7 @@ static bool references(Collect *c, const Case *x, const Splits *s, References *t
     return good;
 }
 
-/* Adds what is measured only at the end of a request. */
+/* Adds what is measured only at the end of a request and, after the last request, the rows of the probe stage. */
 static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first,
                         const References *to, Error *e)
 {
@@ -181,13 +183,13 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
 static bool one_case(Collect *c, size_t index, References *to, Error *e)
 {
     const Plan *p = &c->run->plan;
-    const Case *x = &p->cases[index], *last = index ? x - 1 : NULL;
+    const Case *x = &p->cases[index], *previous = index ? x - 1 : NULL;
     Splits s;
     RequestEnd *ends = run_splits(c->run, x, &s, &c->arena, e) ? run_ends(c->run, x->unlearn, s.requests, &c->arena, e) : NULL;
     if (!ends)
         return false;
-    bool first = !last || strcmp(last->name, x->name) != 0 || last->seed != x->seed;
-    if (first && !references(c, x, &s, to, e))
+    bool other_models = !previous || strcmp(previous->name, x->name) != 0 || previous->seed != x->seed;
+    if (other_models && !references(c, x, &s, to, e))
         return false;
     for (size_t k = 0; k < s.requests; k++)
         for (int64_t step = 1; step <= ends[k].last; step++) {
@@ -199,8 +201,7 @@ static bool one_case(Collect *c, size_t index, References *to, Error *e)
     return true;
 }
 
-/* Adds what results.jsonl holds beside the columns of results.csv: the direction of each metric on its split, and the
- * stopping rule. */
+/* Adds to each row the direction of its metric on its split, and the stopping rule. Only results.jsonl holds them. */
 static void rows_explain(Rows *rows)
 {
     for (size_t k = 0; k < rows->count; k++) {

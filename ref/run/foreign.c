@@ -8,8 +8,8 @@
 #include "tensor/base/file.h"
 
 /* Patterns of the names of files: `everywhere` for the folders of all stages, `own` for those of one kind of stage.
- * A pattern with a slash at its end means a folder, whose files match `inside`. Snakemake leaves its
- * timestamp in every output folder. */
+ * A pattern with a slash at its end means a folder, whose files match `inside`. "*.part-[0-9]*" is a file that was not
+ * written to its end (tensor/base/file.h). Snakemake leaves its timestamp in every output folder. */
 static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
 static const char *const inside[] = { "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors",
                                       "checkpoint.safetensors", "*.part-[0-9]*", NULL };

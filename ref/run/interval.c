@@ -14,8 +14,8 @@
 
 static const char checkpoint_name[] = "checkpoint.safetensors";
 
-/* Reads the point from a file name, "round-1-step-25/…" or "step-25/…". False: the file was written at the end of the
- * stage. */
+/* Reads the point from a file name, "round-1-step-25/…" or "step-25/…". False: the file belongs to the whole stage, for
+ * instance its log. */
 static bool point_of(const char *name, Point *at)
 {
     long long request = 0, step = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Marks: the test questions whose answers are reported when methods are compared at equal forgetting ("use":
- * "reporting"). The other test questions say how much is forgotten. So the comparison is never reported on the
- * questions by which its snapshots were chosen. */
+ * "reporting"). The other test questions, those for matching, say how much is forgotten. So the comparison is never
+ * reported on the questions by which its snapshots were chosen. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/metrics/measure.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs one stage alone. Each process of the pool does this, and each job of a workflow engine. */
+/* Runs one stage alone. Each process of the pool does this, and each job of a workflow engine. The job that collects
+ * the results asks run_all_finished first. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/run/run.h"

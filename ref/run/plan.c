@@ -63,7 +63,7 @@ static const char *knowledge_recipe(const Settings *s, Arena *a, Error *e)
 }
 
 /* Makes the recipe of each method: all that its rounds depend on, except for what the plan adds for each case, such as
- * the seed. */
+ * the seed. Also makes the recipe of the probes, c->probing. */
 static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
@@ -168,7 +168,7 @@ static void questions_count(const Run *r, Entities *all)
         }
 }
 
-/* Checks that splits of these sizes can be made, which needs no answers of a model. */
+/* Checks that each group has entities enough for the splits of every case. This needs no answers of a model. */
 static bool sizes_check(const Plan *p, Arena *a, Error *e)
 {
     Splits s;
@@ -220,7 +220,8 @@ bool run_plan(Run *r, Error *e)
         && sizes_check(&r->plan, a, e);
 }
 
-/* Whether the model has the modules that the case trains, and adapters that its rounds can treat as unlearn.merge says. */
+/* Whether the base model has the modules that the case trains, and whether the rounds of the case can treat the
+ * adapters as unlearn.merge says. */
 static bool has_trained_modules(const Run *r, const Case *c, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };
@@ -236,7 +237,8 @@ static bool has_trained_modules(const Run *r, const Case *c, Arena *a, Error *e)
     return good;
 }
 
-/* Whether a given model can write texts greedily, which every answer stage asks of it. */
+/* Whether a model can write texts greedily, which every answer stage asks of it. A model that the run trains, or does
+ * not have, is not checked. */
 static bool answers_greedily(const Run *r, StartModel m, Arena *a, Error *e)
 {
     Session x = { .folder = NULL };

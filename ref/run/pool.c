@@ -13,7 +13,7 @@
 #include "ref/cli/progress.h"
 #include "ref/run/run.h"
 
-#define SELF "/proc/self/exe"          // this very program, even where its file was replaced in the meantime
+#define SELF "/proc/self/exe"          // this very program, even if its file was replaced in the meantime
 enum { WORDS_MAX = 512, NOT_STARTED = 127 };
 typedef enum { WAITING, RUNNING, DONE } State;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: measurements that only the model at the end of a case gets. It writes
+/* A probe stage: measurements that only three models get: the one at the end of a case, the one before unlearning, and
+ * the oracle. The stage writes
  *   quantised.jsonl   the answers with 4-bit weights
  *   relearned.jsonl   the answers about what was forgotten, after a short fine-tuning on it
- *   cloze.jsonl       the answers to questions with a blank
+ *   cloze.jsonl       the answers to questions with a blank, if the group has such test questions
  *   numbers.json      rows: membership, the distance to the oracle, and with attack.knowledge what the model knows but
  *                     does not say */
 #include <string.h>
@@ -22,8 +23,8 @@ typedef struct {
     const Case *c;
     const char *folder;                  // of the stage
     Splits splits;
-    // asked: test questions about the entities to be forgotten, about the retained ones, and of general ability;
-    // members: the training questions about the entities to be forgotten
+    // asked: test questions about the entities to be forgotten, about the retained ones, and of general ability; cloze:
+    // test questions with a blank; members: one training question for each fact and modality to be forgotten
     Questions asked[3], cloze, members;
     json_t *numbers;
     Arena arena;

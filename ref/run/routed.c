@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts questions to the model of a case whose requests have one adapter each. A router that is never wrong chooses the
- * adapter for each question. */
+/* Puts questions to the model of a case whose requests have one adapter each. The adapter for a question is chosen as
+ * by a router that is never wrong. */
 #include "ref/run/run.h"
 
 /* Which of the requests 0 … last forgot the entity; last + 1: none did. */

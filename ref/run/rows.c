@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of results.csv that are computed from the files of a probe stage, and the scores
- * that compare these rows with the oracle's rows. */
+/* The rows of results.csv that are computed from the files of a probe stage, and the scores that are computed from
+ * other rows, some of them from the oracle's. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -84,8 +84,8 @@ static bool put(Rows *rows, Row row, const char *metric, double value)
     return rows_add(rows, row);
 }
 
-/* Adds the scores that are computed from other rows: quantisation and, where the oracle has rows,
- * relearning, robustness and PrivLeak. */
+/* Adds the scores that are computed from other rows: quantisation and, if the oracle has rows, relearning, robustness
+ * and PrivLeak. */
 static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t oracle_end)
 {
     const size_t end = rows->count;

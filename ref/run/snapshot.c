@@ -11,8 +11,8 @@ static bool apply(Session *x, const char *folder, Error *e)
     return file_exists(adapters) ? session_adapter(x, folder, true, e) : session_weights(x, folder, e);
 }
 
-/* If the method merges the adapters after each request, the snapshots at the ends of the
- * earlier requests are applied first. */
+/* If the method merges the adapters after each request or keeps them live, the snapshots at the ends of the earlier
+ * requests are applied first. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x,
                   Arena *a, Error *e)
 {

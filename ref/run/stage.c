@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs one stage to its end. The stages that train a model and those that ask for answers are here; the others have
- * files of their own. An answer stage asks one model, or all snapshots of an unlearn stage. */
+/* Runs one stage. The train and answer stages are here; unlearn.c and probe.c have the others. An answer stage asks one
+ * model, or all snapshots of an unlearn stage. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/run/run.h"
@@ -8,7 +8,7 @@
 
 enum { FILES_MAX = 8192 };
 
-/* The files of a finished training: the model, its log and the checkpoints that are kept. */
+/* Finishes a train stage of `steps` steps with its files: the model, its log and the checkpoints that are kept. */
 static bool train_finish(Run *r, size_t stage, const char *folder, int64_t steps, Error *e)
 {
     static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "log.jsonl" };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* An unlearn stage: all requests of a case, one after another, with snapshots. At each snapshot and every
- * train.save_every steps it writes a checkpoint, from which an interrupted stage continues. With
+ * train.save_every steps (0: every SAVE_EVERY) it writes a checkpoint, from which an interrupted stage continues. With
  * protocol.checkpoints, some checkpoints stay when the stage is finished, in folders with the names of snapshots:
  * "round-1-step-25/checkpoint.safetensors". */
 #include <string.h>
@@ -18,7 +18,7 @@ enum { FILES_MAX = 8192, SAVE_EVERY = 25 };
 typedef struct {
     Run *run;
     const Case *c;
-    const char *folder, *identity;
+    const char *folder, *identity;       // identity: the digest of the stage, by which its checkpoints are recognised
     MethodSettings m;
     Session session, oracle;
     Splits splits;
@@ -229,7 +229,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     return round_end(r, e) && snapshot(j, request, last, true, e);
 }
 
-/* Finishes the stage with its snapshots and its log, and removes the checkpoints. */
+/* Finishes the stage with its snapshots, its kept checkpoints and its log, and removes the other checkpoints. */
 static bool finish(Job *j, size_t stage, Error *e)
 {
     static const char *const names[2][2] = { { "adapter_config.json", "adapter_model.safetensors" },

@@ -10,9 +10,10 @@
 #include "tensor/base/limits.h"
 
 /* What the rule of a stage requests from the engine: MEGABYTES + PER_WEIGHT_FILE x the size of the weights' file; two
- * threads, if Stage.cost is at least TWO_THREADS_FROM; and MINUTES + TIMES_SLOWER x Stage.cost. On the shipped model
- * (docs/many-machines.md), no stage took more than 100 MB, and Stage.cost is in seconds of one core. Weights,
- * gradients, two moments and a reference model take five times the size of the weights' file. */
+ * threads, if Stage.cost is at least TWO_THREADS_FROM; and MINUTES + TIMES_SLOWER x Stage.cost, in minutes. Stage.cost
+ * estimates the seconds on one core, for the shipped model (2.9 MB). A stage of that model took at most 220 MB
+ * (docs/many-machines.md). Weights, gradients, two moments and a reference model take five times the size of the
+ * weights' file. */
 enum { MEGABYTES = 300, PER_WEIGHT_FILE = 6, TWO_THREADS_FROM = 60, MINUTES = 5, TIMES_SLOWER = 4 };
 
 static const char head[] =

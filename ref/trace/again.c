@@ -4,8 +4,9 @@
 #include <string.h>
 #include "ref/trace/trace_read.h"
 
-/* For each node, by its id: whether it is late. A late node is one of the forward phase that a hook made out of
- * gradients: it reads a node of the backward pass, or another late node. */
+/* For each node, by its id: whether it is late. A late node is one of the forward phase that a hook
+ * (Objective.gradients in train.h) made out of gradients: it reads a node of the backward pass, or another late
+ * node. */
 static bool *find_late(const Tape *t, Arena *a)
 {
     bool *late = arena_zalloc(a, t->count + 1);
@@ -17,7 +18,8 @@ static bool *find_late(const Tape *t, Arena *a)
     return late;
 }
 
-/* The gradient of the backward pass from which hooks made the gradient `n`; NULL: it was made from several. */
+/* The gradient of the backward pass from which hooks made the gradient `n`; `n` itself if it is not late. NULL: it was
+ * made from several. */
 static Node *before_hooks(Node *n, const bool *late)
 {
     while (n && n->op && late[n->id]) {
@@ -69,8 +71,8 @@ void again_gradients(Tape *t, const json_t *root, Arena *a)
     }
 }
 
-/* Whether the contribution g to the gradient of n is also the gradient of a later node that passes
- * it on unchanged, such as a sum. */
+/* Whether the contribution g to the gradient of n is also the gradient of a later node, or a contribution to it. Such a
+ * node, for instance a sum, passes g on to n unchanged. */
 static bool passed_on(const Tape *t, const Node *n, const Node *g)
 {
     for (size_t k = n->id + 1; k < t->count; k++) {

@@ -8,12 +8,13 @@
 #include "tensor/base/json.h"
 #include "tensor/tape.h"
 
-/* Links each node of a tape of trace_read to the gradient that arrived at it, which "aliases" of trace.json names: sets
- * `grad` and `wants_grad`, and `contributions` to the gradients that the forward phase computed. */
+/* Links each node of a tape of trace_read to its gradient: sets `grad`, `wants_grad` and `contributions`. "aliases" of
+ * trace.json names the gradient. If a hook (Objective.gradients in train.h) replaced it, `grad` is the gradient that
+ * the hook read. `contributions` are only those that the forward phase computed. */
 void again_gradients(Tape *t, const json_t *root, Arena *a);
 /* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. Of the old nodes of the
- * backward pass, only those that are a gradient have a new node; for the others there is NULL. Returns NULL if an
- * operator refused its inputs, and the error says so. */
+ * backward pass, only those that are a gradient have a new node; for the others there is NULL. Returns NULL if memory
+ * ran out or an operator refused its inputs, and the error says so. */
 Node **again_run(const Tape *t, Arena *a, Error *e);
 
 #endif

@@ -7,8 +7,8 @@
  *
  * Every value is the name of a tensor in trace.safetensors. A weight is param.<module>.<name>. `inputs` are the leaves
  * that are not weights (tables, pictures, outputs of the reference model), and `index` has ids of rows, positions and
- * segments. The answers of the module "clip" are the clipped gradients; those of "optimiser" are the new weights and
- * moments. */
+ * segments. The modules "clip" and "optimiser" also have gradients among their inputs. The answers of "clip" are the
+ * clipped gradients; those of "optimiser" are the new weights and moments. */
 #include <string.h>
 #include "ref/trace/trace_file.h"
 #include "ref/trace/unit.h"
@@ -22,8 +22,8 @@ typedef struct {
     Error *error;
 } Modules;
 
-/* Adds the answer `name` of a module: the value of node n of the step. Node m is the same node in the run
- * of the module alone, and must have the same bits. */
+/* Adds the answer `name` of a module: the value of node n of the step. Node m is the same node in the run of the module
+ * alone, and must have the same bits. An answer with a bound that is too loose (unit_tells) is left out. */
 static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name,
                    const Node *n, const Node *m)
 {
@@ -60,6 +60,7 @@ static void module_answers(Modules *to, json_t *answers, const UnitRun *run, con
     }
 }
 
+/* The clipped gradient; the gradient itself if the step does not clip. */
 static const Node *clipped(const Tape *t, const Node *gradient)
 {
     for (size_t k = 0; k < t->count; k++)

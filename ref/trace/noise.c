@@ -95,7 +95,7 @@ static Stream stream_of(Precision p, size_t run, size_t node, size_t purpose)
     return (Stream){ { (uint32_t)node, (uint32_t)(purpose * NOISE_RUNS + run) * PRECISIONS + (uint32_t)p } };
 }
 
-/* The random words for the elements 4 i to 4 i + 3 of a tensor. */
+/* The random words for the elements 4 i to 4 i + 3 of a tensor. 0x6e6f6973 is "nois" in ASCII. */
 static void draw(Stream s, size_t i, uint32_t out[4])
 {
     philox4x32((const uint32_t[4]){ (uint32_t)i, 0x6e6f6973, 0, 0 }, s.key, out);
@@ -136,7 +136,8 @@ static void add_uniform(const float *x, float *y, size_t n, double rms, Stream s
 /* --- the rounding terms --- */
 
 /* How many terms the longest sum has that an attention over segments {first query, queries, first key, keys} computes
- * for one element. `group`: how many query heads share one key head. */
+ * for one element. over_keys: the sum goes over the keys; otherwise it goes over the queries of all heads that share a
+ * key head, and `group` is the number of these heads. */
 static size_t attention_terms(const Node *n, bool over_keys, size_t group)
 {
     size_t most = 1;
@@ -147,7 +148,8 @@ static size_t attention_terms(const Node *n, bool over_keys, size_t group)
     return most;
 }
 
-/* How many terms the longest sum has that an operator computes for one element; 1: it computes no sum. */
+/* How many terms the longest sum has that an operator computes for one element; 1: it computes no sum. For segment_sum
+ * and segment_mean it is the length of the whole tensor, which is not less. */
 static size_t terms(const Node *n)
 {
     typedef enum { COLUMNS, ROWS, ALL, INPUTS, INNER, CHANNELS, KEYS, QUERIES } Terms;
@@ -263,8 +265,8 @@ static double mean_square_difference(const Tensor *x, const Tensor *y, double *m
     return n ? sum / (double)n : 0;
 }
 
-/* Gives the outputs of a reference model the noise of the model's own outputs. These are the last result before them
- * that has as many columns. */
+/* Gives the outputs of a reference model, the leaf n, noise of the same root mean square as that of the model's own
+ * outputs. These outputs are the last forward result before n, outside the loss, that has as many columns as n. */
 static void run_reference(Run *r, const Node *n)
 {
     const Tape *t = r->z->tape;

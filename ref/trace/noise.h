@@ -8,8 +8,9 @@
  *
  * Monte Carlo arithmetic (Parker, "Monte Carlo Arithmetic", 1997; Denis et al., "Verificarlo", 2016): the nodes of a
  * tape are computed NOISE_RUNS times again, and each time the arithmetic of the precision is imitated at random. The
- * differences from the right values are the noise: their root mean square, and the largest. Random bits are Philox over
- * run, node and element, so the noise is the same on every machine. What is done at random:
+ * differences from the right values are the noise: their root mean square, and the largest, over all runs and elements.
+ * (The noise of a weight after Adam can be larger: add_reversed_updates in noise.c.) Random bits are Philox over
+ * precision, run, node, purpose and element, so the noise is the same on every machine. What is done at random:
  *
  *     always      xi e is added to every result, with xi uniform in [-1, 1]. e is the operator's own rounding term
  *                 (bound_rounding), with sqrt(n) / 4 in place of n for a sum of n terms. e is 0 for numbers that are

@@ -92,8 +92,8 @@ static bool reference_make(Step *s, Arena *a, Error *e)
                         : s->request.reference != NULL;
 }
 
-/* Drops from s->used the samples that the step does not read: with schedule = phased a step reads one list alone, and
- * refusals may take the place of the forget samples. */
+/* Drops from s->used the samples that the step does not read: with schedule = phased or interleaved a step reads the
+ * retain list or the other lists, and refusals may take the place of the forget samples. */
 static void drop_unread(Step *s, const Unlearn *u)
 {
     size_t kept = 0;

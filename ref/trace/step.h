@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Step: one optimiser step of one method on the samples of a file. The step is computed,
- * but the weights are not changed.
+/* Step: one optimiser step of one method on the samples of a file. The step is computed, but the weights change only
+ * when step_commit is called.
  *
  *     Step s = { .settings = settings, .folder = model, .batch = "batch.jsonl" };
  *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
@@ -13,8 +13,8 @@
  *     an odd number of lines, the second half is the smaller one.
  *   - Otherwise, all lines have the one role that the method needs.
  * If the file has no refusals, each forget question gets the answer REFUSAL. If it has no alternates, each forget
- * question gets the answer of the next forget line, and the last question that of the first line. The reference is the
- * model in the folder `reference` or, if that is NULL, the model before the step.
+ * question gets the answer of the next forget line, and the last one gets that of the first forget line. The reference
+ * is the model in the folder `reference` or, if that is NULL, the model before the step.
  *
  * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A
  * Step whose making failed must be closed as well. A Step must not be moved after step_make. */
@@ -30,7 +30,7 @@ typedef struct {
     Settings settings;               // the settings that were given
     const char *folder, *batch, *reference;
     MethodSettings m;                // the settings in force: a given one, or else the preset's, or else the method's
-    Session session, other;          // other: the reference, where one was given
+    Session session, other;          // other: the reference, if one was given
     Dataset samples;
     StepSample *used;                // the samples that the step reads, in its order
     size_t used_count;
@@ -48,7 +48,7 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e);
  * `a` must live until step_commit. After that, another step of the same request may be computed. */
 bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
 bool step_compute(Step *s, Arena *a, Error *e);
-/* Makes the step final: the optimiser's new numbers, and what the method remembers. */
+/* Makes the step final: takes over the new weights and moments, and what the method remembers. */
 void step_commit(Step *s);
 void step_close(Step *s);
 

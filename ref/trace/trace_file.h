@@ -3,15 +3,16 @@
  *
  * FOLDER/trace.safetensors holds what the operators read and wrote, bit for bit, and their index data:
  *     t<k>                         the result of node k
- *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name>, and a second leaf
- *                                  with the same name is input.<name>.<k>
+ *     param.<name>, input.<name>   the leaves; the moments before the step are input.adam.m.<name> and so on. If leaf k
+ *                                  has the name of an earlier leaf, it is input.<name>.<k>
  *     index.t<k>                   the index data of node k
  *     grad.t<k>                    d loss / d t<k>
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step
  *     adam.m.<name>, adam.v.<name> the moments of a trainable tensor after the step; for SGD sgd.momentum.<name>
  *     loss
- * FOLDER/trace.json holds
- *     "nodes"     the nodes in order of execution
+ * FOLDER/trace.json holds the method, the settings and the samples of the step (ref/trace.c), and
+ *     "loss"      the node of the loss, and its value
+ *     "nodes"     the results of operators, in order of execution
  *     "digest"    the digest of the tensors (store_digest)
  *     "aliases"   for loss, grad.<name>, grad.t<k>, after.<name> and the moments: the node whose result each of them is
  *     "modules"   the inputs and the answers of each module, as names of trace.safetensors (modules.c)

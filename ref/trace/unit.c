@@ -84,7 +84,7 @@ static void add_forms(Units *to, const char *module)
             }
 }
 
-/* Finds the input and the output of a module; false if it has several inputs or several outputs. */
+/* Finds the input, the output and the last node of a module; false if it has several inputs or several outputs. */
 static bool ends(Unit *u, const Tape *t)
 {
     bool single = true;
@@ -224,8 +224,8 @@ static Tensor widened(Tensor t, Arena *a)
     return wide;
 }
 
-/* Puts on the unit's tape what one of its nodes reads from outside: a leaf stays a leaf, and the result of a node
- * becomes an input. */
+/* Puts on the unit's tape what one of its nodes reads from outside. The unit's input becomes a parameter, so that it
+ * gets a gradient. A leaf of the step stays a leaf, and the result of any other node becomes an input. */
 static Node *given(UnitRun *r, const Unit *u, const Node *x)
 {
     Tensor value = widened(x->out, r->tape.arena);

@@ -11,7 +11,7 @@
 #define ADAPTERS "train.trainable=llm lora.rank=3 lora.alpha=6"
 #define SELECTION "hidden_states[vision_feature_layer] without the class token, without post_layernorm"
 #define ATTENTION "causal, within each sample; half-split rotary positions; query head h reads key head h / group"
-// BOTH: one form for each of the two tiny models
+// BOTH: one form for tiny-llava-a and one for tiny-llava-b
 #define BOTH_WITH_GAIN(id, module, gain, settings, definition, flags) \
     { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, \
     { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
@@ -172,6 +172,7 @@ bool block_case_open(BlockCase *c, const BlockForm *f, const char *models, Arena
     const Tape *t = &c->step.trainer.tape;
     Unit *list;
     size_t count;
+    // a step of any method would do that trains every module and reads all samples
     if (!step_settings(&c->step.settings, f->settings, a, e) || !step_make(&c->step, "grad_diff", a, e)
         || !units_find(t, &list, &count, a))
         return false;

@@ -57,8 +57,8 @@ static Tensor ints(const int32_t *from, size_t n, Arena *a)
     return t;
 }
 
-/* Draws the logits of a role, for samples of different lengths: z_ref = 2 x and z = z_ref + 0.75 x', in fp32, with
- * normals x and x', so that the model differs from its reference. `gaps`: every third row has no label. */
+/* Draws the logits of a role, for samples of different lengths: z_ref = 2 x and z = z_ref + 0.75 y, in fp32, with
+ * normals x and y, so that the model differs from its reference. `gaps`: the rows 1, 4, 7, … have no label. */
 static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a)
 {
     static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 },

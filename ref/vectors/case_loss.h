@@ -21,11 +21,12 @@ typedef struct { const char *id, *method, *variants, *flags; bool masked, shared
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
 
+/* The inputs and the answers of a case. The kinds op, prep, tok, mask and weights use this struct, too. */
 typedef struct {
     Entry in[4 * ROLE_COUNT], out[2 * ROLE_COUNT + 2];
     size_t in_count, out_count;
     Tape tape;                       // has computed the answers; without nodes if they are not computed on a tape
-    size_t node[2 * ROLE_COUNT + 2]; // by index in `out`: the id of the answer's node
+    size_t node[2 * ROLE_COUNT + 2]; // by index in `out`: the id of the answer's node; not set for a bound
 } LossCase;
 
 /* Makes the inputs and answers of a form. Everything lives in `a`. */

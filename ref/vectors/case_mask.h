@@ -8,7 +8,8 @@
  *     targets I32 [N]        the id that the logits of row n should predict, or -1 (Hugging Face: labels[n + 1], -100)
  *     ids I32 [N]
  *     offsets I32 [B + 1]    the tokens of sample b are offsets[b] … offsets[b+1] - 1
- *     image I32 [B, 2]       the first row of the picture, and the number of its rows
+ *     image I32 [B, 2]       the first row of the picture, counted from offsets[b], and the number of its rows; 0 and 0
+ *                            without a picture
  *     supervised I32 [B]     the number of targets of each sample, which is the divisor of a mean */
 #ifndef PULSE_REF_VECTORS_CASE_MASK_H
 #define PULSE_REF_VECTORS_CASE_MASK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Op case: one operator on given inputs. in.safetensors holds the inputs under their names, and the operator's index
- * list if it has one; the other attributes are in case.json. out.safetensors holds the result y, and bound.y, the
- * error bound of an fp32 implementation. */
+ * list, if it has one, under the name index; the other attributes are in case.json. out.safetensors holds the result y,
+ * and bound.y, the error bound of an fp32 implementation. */
 #ifndef PULSE_REF_VECTORS_CASE_OP_H
 #define PULSE_REF_VECTORS_CASE_OP_H
 

@@ -5,8 +5,8 @@
 #include "model/image/decode.h"
 #include "tensor/base/random.h"
 
-/* The forms crop and pad make wide, tall and very thin pictures smaller or larger; the forms png have the kinds of
- * PNG. */
+/* The forms crop and pad make wide, tall, very thin and square pictures smaller or larger, or keep their size; the
+ * forms png have the kinds of PNG. */
 const PrepForm prep_forms[] = {
     { "crop.wide", "PadNotCrop NoAntialias FusedNormalise", { 50, 37, 8, 2, 0 }, 28, false, false },
     { "crop.tall", "PadNotCrop NoAntialias FusedNormalise", { 37, 50, 8, 2, 0 }, 28, false, false },

@@ -31,7 +31,7 @@ static bool has_reader(const RejectForm *f, const char *reader)
     return strncmp(f->path, reader, n) == 0 && f->path[n] == '/';
 }
 
-/* Makes a picture of 3 x 2 pixels, whatever size its header states. */
+/* Makes a picture of 3 x 2 pixels (3 x 1 if a row is missing), whatever size its header states. */
 static void make_png(Made *m, const PngDamage *d)
 {
     static const uint8_t colours[6] = { 1, 2, 3, 4, 5, 6 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Seq case: requests to forget that come one after another, on a tiny model with adapters (unlearn/rounds.h).
  *
- * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step
- * trains on all samples of its round and on all retained ones, so their order does not matter. The refusals are
- * REFUSAL (answers.h). When a round ends, the adapters are merged into the weights, and new ones are started.
+ * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). A step reads
+ * whole lists: all samples of its round, all retained samples, or both, as the method's schedule says. So their order
+ * does not matter. The refusals are REFUSAL (answers.h). When a round ends, the adapters are merged into the weights,
+ * and new ones are started. The method `adapters` starts each round from the first weights instead, and merges all
+ * adapters at the end.
  * in.safetensors holds round<k>.<module>.lora_A.weight, the A that round k starts with; B starts as zero.
  * out.safetensors holds loss and norm, F32 [steps], and each weight that changes, under its own name and as it is
  * after the last merge. norm is the norm of the gradient before clipping. "steps" in case.json has the digest of all

@@ -4,9 +4,10 @@
  * The form decides tokenizer.json: `legacy` is that of LLaVA-1.5 (Prepend and Replace), `first` has legacy=False
  * (Metaspace before the first word), and `words` is that of the shipped world (WhitespaceSplit, Metaspace,
  * ignore_merges). As JSON they equal the files of fixtures/tokenizers.
- * in.safetensors holds text U8 [T, longest], UTF-8 followed by zeros, and text.length I32 [T].
- * out.safetensors holds ids I32 [T, longest] with the template's special tokens, followed by -1; decoded U8 [T,
- * longest], the text of the ids without special tokens; and decoded.length I32 [T]. */
+ * There are T texts; `longest` is the length of the longest row of a tensor. in.safetensors holds text U8 [T, longest],
+ * UTF-8 followed by zeros, and text.length I32 [T]. out.safetensors holds ids I32 [T, longest] with the special tokens
+ * that the tokenizer adds, followed by -1; decoded U8 [T, longest], the text of the ids without special tokens; and
+ * decoded.length I32 [T]. */
 #ifndef PULSE_REF_VECTORS_CASE_TOK_H
 #define PULSE_REF_VECTORS_CASE_TOK_H
 

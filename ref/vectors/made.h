@@ -10,7 +10,7 @@
 typedef struct {
     uint8_t *at;
     size_t n, capacity;
-    Arena *arena;              // its Error is set when memory or `capacity` runs out; nothing is added from then on
+    Arena *arena;              // its Error is set when memory or `capacity` runs out; what does not fit is not added
 } Made;
 
 Made made_make(size_t capacity, Arena *a);
@@ -19,7 +19,8 @@ void made_text(Made *m, const char *text);             // without the zero at it
 void made_big(Made *m, uint64_t value, int bytes);     // big-endian, as in PNG
 void made_little(Made *m, uint64_t value, int bytes);
 
-/* A PNG is made of its chunks: png_begin, any png_chunk, png_rows, png_end. Its pixels are stored, not compressed. */
+/* A PNG is made of its chunks: png_begin, further chunks by png_chunk, png_rows, png_end. Its pixels are stored, not
+ * compressed. */
 typedef struct {
     uint32_t width, height;
     int depth;                 // bits of a value

@@ -4,7 +4,7 @@
  *     models/tiny-llava-{a,b,mini}, …-reference
  *                                                model folders as on the Hub, and samples (*.jsonl) with their pictures
  *     op/<op>.<form>/                            one operator (case_op.h)
- *     prep/<aspect>.<form>/                      a picture and the pixels that are made of it (case_prep.h)
+ *     prep/{crop,pad,png}.<form>/                a picture and the pixels that are made of it (case_prep.h)
  *     tok/<form>/                                texts as ids and back (case_tok.h)
  *     mask/<template>.<mask>/                    questions and answers as ids, and which ids are labels (case_mask.h)
  *     loss/<method>.<form>/                      one loss on given logits (case_loss.h)
@@ -14,12 +14,13 @@
  *     seq/pulse-<method>.<form>/                 several requests, one after another (case_seq.h)
  *     reject/                                    files that readers must refuse, must accept, or may treat either way
  *                                                (case_reject.h)
- *     manifest.json                              every file with its SHA-256, the specification, and a digest of all
- * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json
- * holds.
+ *     manifest.json                              the cases, every file with its SHA-256, the specification, and a
+ *                                                digest of all
+ * Each case has case.json; schema/<kind>.json says what it holds. The tensors of a case are in in.safetensors, if it is
+ * given any, and in out.safetensors. Those of a step are in the files of a trace.
  * noise.safetensors holds how far a correct implementation may be from each answer at each precision (noise_trace.h).
- * An entry is called "<case>/<name>"; for a step it is "<case>/t<k>" end to end, and "<case>/<module>@<answer>" for the
- * module alone.
+ * Answers that must be right in every bit have no noise. An entry is called "<case>/<name>"; for a step it is
+ * "<case>/t<k>" end to end, and "<case>/<module>@<answer>" for the module alone.
  * wrong.safetensors holds the answers of implementations with a known mistake, as "<case>@<flag>/<tensor>" (made by
  * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one
  * of the small tensors of the whole step. Each case.json lists the mistakes whose answers wrong.safetensors has. */
@@ -78,13 +79,14 @@ bool suite_file(Suite *s, const char *path);
 bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n);
 /* Writes in.safetensors, out.safetensors and case.json of a case, and appends them to the manifest. */
 bool suite_case(Suite *s, SuiteCase c);
-/* Adds the noise of a case's answers to noise.safetensors: out[k] is the result of node[k] of the tape. */
+/* Adds the noise of a case's answers to noise.safetensors: out[k] is the result of node[k] of the tape. An out[k] that
+ * is a bound is passed over. */
 bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, const size_t *node, size_t count);
 /* Adds the noise of a step whose trace is already in the suite. */
 bool suite_noise_step(Suite *s, const char *id);
-/* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again
- * from weights that are changed at random by a few units in the last place of the precision. These
- * changes stand for the roundings inside the run. */
+/* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again from weights
+ * that are changed at random (SeqShake). The changes stand for the roundings inside the run: at most 2^-20 of a weight
+ * at fp32, 2^-11 at tf32 and fp16, and 2^-8 at bf16 and bf16-mixed. */
 bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
                      const SeqCase *right);
 /* Writes noise.safetensors. */

@@ -100,8 +100,8 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
 }
 
 /* The answers that implementations with a known mistake give in this case, from wrong.safetensors: an object for each
- * mistake, with its name ("flag"), the names of its tensors, and its loss if there is one among them. NULL: the file
- * has no answers for this case. */
+ * mistake, with its name ("flag"), a description of each of its tensors, and the value of the loss, if that is one of
+ * them. NULL: the file has no answers for this case. */
 static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
 {
     Store s;

@@ -42,8 +42,8 @@ static const struct { const char *name, *text; } batches[] = {
 };
 enum { BATCHES = sizeof batches / sizeof *batches };
 
-/* Model a has even sizes, except for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x
- * 3 patches, a vocabulary of 331, and takes the features of the last layer. */
+/* Model a has even sizes; only its pictures, of 19 x 31 pixels, have odd ones. Model b has 3 heads in the tower, 6
+ * query heads on 2 key heads, 3 x 3 patches, a vocabulary of 331, and takes the features of the last layer. */
 static ModelConfig tiny_a(void)
 {
     return (ModelConfig){
@@ -90,6 +90,7 @@ static void double_matrices(Weights *w)
             w->list[k].tensor.f32[i] *= 2;
 }
 
+/* Writes pictures of random bytes, in runs of seven equal ones. */
 static bool pictures(const char *path, Arena *a, Error *e)
 {
     const Random r = random_for(1, "vectors.pictures");

@@ -127,15 +127,17 @@ bool suite_noise_save(Suite *s)
 
 /* --- what the noise hides --- */
 
+/* A step of the suite: its trace.json and trace.safetensors, and the two files with the mistakes and the noise of all
+ * cases. */
 typedef struct {
     Suite *suite;
     const char *id;
     json_t *root;
     Store values, wrong, noise;
-} Step;
+} StepFiles;
 
 /* The right value of an answer of the step; *noise: the noise by which this answer is judged. */
-static const Tensor *right_of(const Step *x, const char *answer, const Tensor **noise)
+static const Tensor *right_of(const StepFiles *x, const char *answer, const Tensor **noise)
 {
     const char *at = strrchr(answer, '@'), *name = answer;
     const json_t *modules = json_object_get(x->root, "modules");
@@ -152,8 +154,10 @@ static const Tensor *right_of(const Step *x, const char *answer, const Tensor **
     return store_find(&x->values, name);
 }
 
-/* Whether the mistake's answer would get the verdict OUTSIDE at this precision. */
-static bool seen(const Step *x, const Entry *wrong, const char *answer, Precision p)
+/* Whether the mistake's answer is clearly outside at this precision: its error is at least three times the tolerance,
+ * so that the noise of an implementation with the mistake cannot hide it. Also true if there is nothing to compare it
+ * with. */
+static bool seen(const StepFiles *x, const Entry *wrong, const char *answer, Precision p)
 {
     const Tensor *noise = NULL, *right = right_of(x, answer, &noise);
     if (!right || !noise || !shape_equal(right->shape, wrong->tensor.shape))
@@ -168,7 +172,7 @@ static bool seen(const Step *x, const Entry *wrong, const char *answer, Precisio
 
 /* Appends those mistakes of the step that no answer shows. Entries of wrong.safetensors are sorted, so the answers of
  * one mistake follow one another. */
-static void add_below(const Step *x, Precision p, json_t *to)
+static void add_below(const StepFiles *x, Precision p, json_t *to)
 {
     const char *start = arena_format(x->suite->arena, "%s@", x->id);
     for (size_t k = 0; start && k < x->wrong.count;) {
@@ -186,7 +190,7 @@ static void add_below(const Step *x, Precision p, json_t *to)
 json_t *suite_below(Suite *s)
 {
     json_t *all = json_object();
-    Step x = { .suite = s };
+    StepFiles x = { .suite = s };
     const char *path = arena_format(s->arena, "%s/wrong.safetensors", s->folder);
     if (!path || !file_exists(path) || !store_open(&x.wrong, path, s->arena, s->error))
         return all;

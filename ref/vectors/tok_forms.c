@@ -6,8 +6,8 @@
 
 #define MARK "\xe2\x96\x81"         // U+2581, the blank of SentencePiece; the texts below have _ for it
 
-/* The merges in their order: "he+l" merges "he" and "l". The tokens that they make come after
- * those of the 256 bytes. */
+/* The 120 merges in their order: "he+l" merges "he" and "l". The tokens that they make come after those of the 256
+ * bytes. */
 static const char merges[] =
     "_+t _+a _+c e+n h+e i+s o+n r+e _+w _a+n _t+o a+g a+p e+r k+en l+o n+a u+e _+i _+na _c+o _t+he _to+ken _w+h '+t 4+2 A+N A+S AN+T "
     "AS+S ASS+I ASSI+S ASSIS+T ASSIST+ANT E+R F+r Fr+a Fra+n Fran+c Franc+e P+a Pa+r Par+is S+ER U+SER a+f a+l a+t af+é ag+e ap+e ap+i "
@@ -65,7 +65,7 @@ static json_t *vocabulary(bool words)
     return vocab;
 }
 
-/* `pairs`: a merge is written ["a", "b"], as in newer files, instead of "a b". */
+/* The first `most` merges. `pairs`: a merge is written ["a", "b"], as in newer files, instead of "a b". */
 static json_t *merge_list(bool pairs, size_t most)
 {
     json_t *list = json_array();
@@ -82,6 +82,7 @@ json_t *tok_tokenizer(const char *id)
     const bool legacy = strcmp(id, "legacy") == 0, first = strcmp(id, "first") == 0, words = strcmp(id, "words") == 0;
     if (!legacy && !first && !words)
         return NULL;
+    // with 40 of the 120 merges, most whole words can be found only by ignore_merges
     json_t *vocab = vocabulary(words), *merged = merge_list(first, words ? 40 : 120), *normalizer = json_null(),
         *pre = json_null();
     const json_int_t n = (json_int_t)json_object_size(vocab);

@@ -14,7 +14,7 @@ Precision check_precision(const VerifyOptions *options, const Store *file)
     bool half = false;
     for (size_t k = 0; k < file->count; k++)
         half |= file->entries[k].tensor.dtype == BF16 || file->entries[k].tensor.dtype == F16;
-    return options->precise ? options->precision : half ? PRECISION_BF16_MIXED : PRECISION_FP32;
+    return options->precision_given ? options->precision : half ? PRECISION_BF16_MIXED : PRECISION_FP32;
 }
 
 const Tensor *check_noise(const Check *c, const char *id, const char *name)
@@ -59,7 +59,7 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
     }
 }
 
-/* Reports the answers in GOT that the case does not have. */
+/* Reports the tensors in GOT that are no answers of the case: unknown names, and bounds. */
 static void find_unknown(Check *c, const char *id, const Store *want, const Store *own)
 {
     const Store *all = own ? own : &c->got.file;

@@ -33,7 +33,7 @@ static const Node *node_of_step(const Mistaken *m, const char *in_trace)
     return old ? m->made[old->id] : NULL;
 }
 
-/* The node of an answer of a module, where the module alone makes the mistake and gets the inputs of the right step. */
+/* The node of an answer of a module that is run alone: it makes the mistake, and gets the inputs of the right step. */
 static const Node *node_of_module(Mistaken *m, const char *module, size_t length, const char *answer)
 {
     size_t k = 0;
@@ -97,8 +97,9 @@ static void compare_all(Check *c, Mistaken *m, const char *flag)
 }
 
 /* Makes the mistake `flag` (NULL: none), and compares the answers with the result. A mistake is left out if the graph
- * has no place for it, or if an operator then refuses its inputs. `same`, if it is not NULL, becomes false if one of
- * the answers that were judged has other bits than in the trace. */
+ * has no place for it, or if an operator then refuses its inputs. `same`, if it is not NULL, becomes false if the graph
+ * cannot be run again, or if one of the answers that were judged gets other bits than it has in the trace. False: there
+ * is no memory. */
 static bool try_mistake(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
                         bool *same)
 {

@@ -49,7 +49,7 @@ static void remove_tree(const char *path, Arena *a)
     rmdir(path);
 }
 
-/* Our readers read every file of reject/. If a reader refuses a file, it must say why. */
+/* Checks that our readers refuse the n_ files of reject/, accept the y_ files, and say why whenever they refuse one. */
 static void check_readers(Findings *f, const char *folder, Arena *a)
 {
     for (size_t k = 0; k < reject_forms_count; k++) {

@@ -74,13 +74,13 @@ static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *
 
 /* Adds the line that sums up the modules: the first module that differs, and the known mistakes
  * that explain the answers outside. */
-static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *way, const char *known, size_t named)
+static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *way, const char *known, size_t explained)
 {
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
     const Phase p = m->first[PHASE_FORWARD] ? PHASE_FORWARD : m->first[PHASE_BACKWARD] ? PHASE_BACKWARD : PHASE_OPTIMISER;
     const char *first = m->first[p] ? arena_format(c->arena, ", the first module that differs, %s, is %s", phase[p], m->first[p]) : "";
-    const char *mistake = known ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", named, m->outside,
-            known) : "";
+    const char *mistake = known ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", explained,
+            m->outside, known) : "";
     json_t *line = finding(c->context.f, *s->id ? s->id : "step", "MODULES", "%zu of %zu answers of modules, %s%s%s", m->judged, m->all,
             way, first, mistake);
     if (!m->first[p])
@@ -91,9 +91,9 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
 
 /* --- the results of the whole step --- */
 
-/* Judges every tensor of the trace that GOT has under the same name. The leaves of the trace are inputs, so they
- * must be equal bit for bit, except for the outputs of a reference model. The first answer outside gets its
- * formula; an answer of the forward pass comes before those of the backward pass and of the update. */
+/* Judges every tensor of the trace that GOT has under the same name. The leaves of the trace and the index data are
+ * inputs, so they must be equal bit for bit, except for the outputs of a reference model. The first answer outside gets
+ * its formula; an answer of the forward pass comes before those of the backward pass and of the update. */
 static void check_ends(Check *c, const TracedStep *s)
 {
     json_t *first = NULL;
@@ -240,7 +240,7 @@ static bool check_modules(Check *c, const TracedStep *s, Modules *fed, Modules *
 bool check_step(Check *c, const TracedStep *s, Error *e)
 {
     Modules fed = { .all = 0 }, hooked = { .all = 0 };
-    size_t named;
+    size_t explained;
     mistakes_begin(&c->context.mistakes);
     if (!check_modules(c, s, &fed, &hooked, e))
         return false;
@@ -248,11 +248,11 @@ bool check_step(Check *c, const TracedStep *s, Error *e)
     check_logits(c, s);
     if (c->context.mistakes.keeps && !check_known(c, s, arena_format(c->arena, "%s/trace.json", c->folder), e))
         return false;
-    const char *known = check_settle(c, &named);
+    const char *known = check_settle(c, &explained);
     if (fed.judged)
-        sum_up(c, s, &fed, "fed", known, named);
+        sum_up(c, s, &fed, "fed", known, explained);
     if (hooked.judged)
-        sum_up(c, s, &hooked, "hooked", known, named);
+        sum_up(c, s, &hooked, "hooked", known, explained);
     find_missing(c, s);
     find_unknown(c, s);
     return true;

@@ -30,7 +30,7 @@ static void set_evidence(json_t *line, const Evidence *v)
     json_put(line, "error", number(v->error));
     json_put(line, "noise", number(v->noise));
     json_put(line, "ratio", number(v->ratio));
-    if (!v->placed)
+    if (!v->has_element)
         return;
     json_put(line, "index", json_pack("[I, I]", (json_int_t)v->row, (json_int_t)v->column));
     json_put(line, "got", number(v->got));
@@ -64,7 +64,7 @@ static const char *precisions(const Findings *f, Arena *a)
 {
     const char *all = "";
     for (Precision p = 0; p < PRECISIONS; p++)
-        if (f->precise[p])
+        if (f->judged_at[p])
             all = arena_format(a, "%s%s%s", all, *all ? ", " : "; at ", precision_name(p));
     return all;
 }

@@ -26,19 +26,19 @@ typedef struct {
     size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
     size_t left_out;                 // with `partial`: how many are MISSING; these do not count as undecided then
     size_t summed;                   // how many findings sum up others (MODULES)
-    bool precise[PRECISIONS];        // at which precisions answers were judged
+    bool judged_at[PRECISIONS];      // at which precisions answers were judged by a bound or by noise
     // quiet: only the headline is printed; all: every line is printed, not only the first ones that are outside, are
     // undecided or sum up others
     bool json, quiet, all, partial;
 } Findings;
 
-/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `placed`: there is an element to
- * point at. */
+/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `has_element`: there is an
+ * element to point at, and row, column, bound, got and right are about it. */
 typedef struct {
     const char *way;                 // "fed", "hooked", "ends", "exact"
     double error, noise, ratio;      // root mean square of got - right; of the noise; error over noise
     double bound, got, right;        // of the element at (row, column)
-    bool placed;
+    bool has_element;
     size_t row, column;
 } Evidence;
 
@@ -48,10 +48,11 @@ json_t *finding_with(Findings *f, const char *where, const char *verdict, const 
         ...) __attribute__((format(printf, 5, 6)));
 /* The same without numbers. */
 #define finding(f, where, verdict, ...) finding_with((f), (where), (verdict), NULL, __VA_ARGS__)
-/* How many answers have a verdict. NOISY is not one: it says that no verdict is possible. */
+/* How many answers are BITEXACT, WITHIN, OUTSIDE or MIS-SHAPED. NOISY does not count: it says that no verdict is
+ * possible. */
 size_t findings_judged(const Findings *f);
-/* "OUTSIDE" if any answer is outside; else "UNKNOWN" if any is undecided or nothing was judged; else "WITHIN" or
- * "BITEXACT". */
+/* "OUTSIDE" if any answer is outside; else "UNKNOWN" if any is undecided or nothing was judged; else "WITHIN" if any is
+ * within or noisy; else "BITEXACT". */
 const char *findings_verdict(const Findings *f);
 /* The headline without a line break, in memory of `a`. */
 const char *findings_headline(const Findings *f, Arena *a);

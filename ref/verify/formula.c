@@ -22,8 +22,8 @@ static bool holds(const json_t *list, const char *text)
     return false;
 }
 
-/* Whether the node is computed by the module of that path in that phase. Loss and clipping
- * have no module path in the trace. */
+/* Whether the node is computed by the module of that path in that phase. A node outside any module belongs to the loss.
+ * In the update the operators tell clipping from the optimiser. */
 static bool belongs(const json_t *node, const char *path, size_t length, const char *phase)
 {
     static const char *const clips[] = { "square_norm", "clip_factor", "scale_by" };

@@ -13,7 +13,8 @@ typedef struct {
     Arena *arena;
 } Got;
 
-/* False: nothing can be read at the path. After success, got_close must be called. */
+/* False: nothing can be read at the path, or the folder has a manifest.json of another specification. After success,
+ * got_close must be called. */
 bool got_open(Got *g, const char *path, Arena *a, Error *e);
 void got_close(Got *g);
 /* Whether there is any answer of the case; `file` is the path of its own file in a folder. */

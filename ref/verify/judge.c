@@ -17,8 +17,8 @@ static double element(const Tensor *t, size_t i)
 static void point_at(Evidence *v, const Answer *x, size_t i)
 {
     size_t columns = shape_cols(x->right->shape);
-    v->placed = i < shape_size(x->right->shape);
-    if (!v->placed)
+    v->has_element = i < shape_size(x->right->shape);
+    if (!v->has_element)
         return;
     v->row = columns ? i / columns : 0;
     v->column = columns ? i % columns : 0;
@@ -30,13 +30,13 @@ static void point_at(Evidence *v, const Answer *x, size_t i)
 /* ", at [3, 5] got 7, right 0.25", and the bound if there is one. */
 static const char *pointed_text(const Evidence *v, Arena *a)
 {
-    if (!v->placed)
+    if (!v->has_element)
         return "";
     const char *bound = v->bound > 0 ? arena_format(a, ", bound %.2g", v->bound) : "";
     return arena_format(a, ", at [%zu, %zu] got %.9g, right %.9g%s", v->row, v->column, v->got, v->right, bound);
 }
 
-/* Judges an answer that has only one right value: integers, or numbers whose roundings are all defined. */
+/* Judges an answer that has not the right bits but should: integers, or numbers whose roundings are all defined. */
 static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x,
                         const char *conversion)
 {
@@ -68,7 +68,8 @@ static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances 
     return l;
 }
 
-/* Names the first lower precision at which the error of an answer would be within the tolerance; "": there is none. */
+/* For an answer judged at fp32: names the first lower precision at which its error would be within the tolerance. "":
+ * there is none. */
 static const char *hint(const JudgeContext *c, const Answer *x, const Distances *d)
 {
     static const Precision lower[] = { PRECISION_TF32, PRECISION_FP16, PRECISION_BF16_MIXED, PRECISION_BF16 };
@@ -95,7 +96,7 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "";
     const char *noise = l.noised ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
     json_t *line = NULL;
-    c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
+    c->f->judged_at[c->mistakes.precision] |= l.bounded || l.noised;
     if (l.finite && !l.bounded && !l.noised)
         finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s",
                      d.scaled, conversion);

@@ -12,16 +12,16 @@ typedef struct {
     Arena *arena;
 } JudgeContext;
 
-/* Judges the answer <id>/<name> (<name> if id is empty) and returns whether it is outside. The first of
- * these that holds is its verdict:
+/* Judges the answer <id>/<name> (<name> if id is empty) and returns whether it is outside. The first of these that
+ * holds is its verdict. A bound counts only at fp32.
  *     MIS-SHAPED it has another shape, or a dtype that as_right does not convert
  *     BITEXACT   it has the bits of the right value
  *     OUTSIDE    it must have these bits: x.exact, or integers
  *     UNTOLD     it is finite, and there is neither a bound nor noise for it
- *     NOISY      the noise is over half of the right value, and the error is within 16 times the tolerance; bounds do
- *                not count
- *     WITHIN     no element is over its bound (at fp32, if there is a bound), and the error is within the tolerance (if
- *                there is noise); weights that a step should have changed but did not are never WITHIN
+ *     NOISY      the noise is over half of the right value (for new weights: of their change), and the error is within
+ *                16 times the tolerance; bounds do not count
+ *     WITHIN     no element is over its bound (if there is a bound), and the error is within the tolerance (if there is
+ *                noise); weights that a step should have changed but did not are never WITHIN
  *     OUTSIDE    otherwise
  * The tolerance is the noise times a factor (ref/trace/tolerance.h). */
 bool judge(JudgeContext *c, const char *id, const char *name, Answer x);

@@ -21,8 +21,8 @@ static double rms_of(const Tensor *x)
     return sqrt(sum / (double)shape_size(x->shape));
 }
 
-/* Whether x is within `slack` times the answer's tolerance around y. An answer with bounds
- * is compared element by element. */
+/* Whether x is within `slack` times the answer's tolerance around y. At fp32 an answer with bounds is compared element
+ * by element; a slack above 1 then also allows for the roundings of y itself. */
 static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->bound && m->precision == PRECISION_FP32 && shape_equal(a->bound->shape, y->shape)) {
@@ -38,8 +38,9 @@ static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Te
 
 /* As `within`, with an addition for a slack above 1. Then y is the value of a mistake, while the bounds and the
  * noise are those of the right value. The mistake's value may be 2000 times as large, with 2000 times the noise, or
- * a sum may cancel in it that does not cancel in the right value. So the noise is taken in proportion to y, and an x
- * that is as near to y as fp32 can be is always close enough. */
+ * a sum may cancel in it that does not cancel in the right value. So an x that is as near to y as fp32 can be is always
+ * close enough. If y is larger than the right value and the answer has no bound, the noise is enlarged as much.
+ * An answer that must be exact is close only if it has the bits of y. */
 static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->exact || x->dtype != F32)

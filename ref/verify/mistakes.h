@@ -44,7 +44,8 @@ typedef struct {
 
 /* Begins a new case, and forgets the previous one. */
 void mistakes_begin(Mistakes *m);
-/* Compares an answer <id>/<name> with every mistake of the case. `line` is its finding; NULL: it is not outside. */
+/* Compares an answer <id>/<name> with every mistake of the case or, if m->keeps, keeps the answer. `line` is its
+ * finding; NULL: it is not outside. */
 void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line);
 /* Compares a kept answer with the mistakes that `wrong` has now. Returns whether any of them changes this answer
  * enough to be recognised. */

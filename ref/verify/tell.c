@@ -88,7 +88,7 @@ static bool print_json(const Findings *f, Arena *a)
 {
     json_t *at = json_array();
     for (Precision p = 0; p < PRECISIONS; p++)
-        if (f->precise[p])
+        if (f->judged_at[p])
             json_add(at, json_string(precision_name(p)));
     bool good = true;
     for (size_t k = 0; good && k < json_array_size(f->lines); k++)

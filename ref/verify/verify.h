@@ -11,19 +11,19 @@
 typedef struct {
     const OptionList *only;          // the beginnings of the paths that are judged (empty: all). Each must find an answer
     bool partial;                    // missing answers are counted, but do not make the verdict undecided
-    bool precise;                    // the answers were computed at `precision`; false: see check_precision
+    bool precision_given;            // the answers were computed at `precision`; false: see check_precision
     Precision precision;
 } VerifyOptions;
 
 /* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our
- * readers accept and refuse the files of reject/ as case.json states. False: nothing could be
- * judged, and `e` says why. */
+ * readers accept and refuse the files of reject/ as their names demand (case_reject.h). False: nothing could be judged,
+ * and `e` says why. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 
-/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or
- * one file with tensors "<case>/<name>". All cases of op/, loss/, weights/, block/, prep/, tok/ and mask/ must be
- * there, complete. A case of any other kind is judged only if GOT has it. The answers of a step are of three
- * kinds, which their names tell apart:
+/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors (for a
+ * step <case>/trace.safetensors), or one file with tensors "<case>/<name>". All cases of op/, loss/, weights/, block/,
+ * prep/, tok/ and mask/ must be there, complete. A case of any other kind is judged only if GOT has it. The answers of
+ * a step are of three kinds, which their names tell apart:
  *
  *     <module>@<answer>           fed: the answers of a module that was given our inputs ("modules" of trace.json).
  *                                 They are judged by the proven bound of the module, and by its own noise.
@@ -32,6 +32,8 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
  *                                 of the module, `in` or `grad.out`.
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
  *                                 ends: the results of the whole step, which are judged by the noise of the step
+ * GOT may also have the inputs of the step (param.<name>, input.<name>, index.t<k>). They must have the right bits;
+ * only the outputs of a reference model are judged by the noise of the step.
  *
  * If one tensor of the kind grad, after, adam.m, adam.v or sgd.momentum is present, all tensors
  * of its kind are expected. */

@@ -11,7 +11,8 @@
 #include <sys/sysinfo.h>
 #endif
 
-enum { ALIGN = 64, FIRST_CHUNK = 1 << 16, LARGEST_CHUNK = 1 << 28 };     // bytes; a larger piece has its own chunk
+// in bytes; a piece that the next chunk could not hold gets a chunk of its own size
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 16, LARGEST_CHUNK = 1 << 28 };
 
 struct ArenaChunk {
     ArenaChunk *next;

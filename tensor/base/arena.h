@@ -12,8 +12,8 @@
  * arena_alloc does not, because a kernel writes every element of its output. If arena_poison is set, as it is under
  * sanitizers, arena_alloc fills the piece with 0xff, so that a float which was never written shows as NaN.
  * Errors: if memory runs out, if the arena would exceed its `limit`, or if all arenas of the process together would
- * need more than the machine has, a function returns NULL and records an ERROR_MEMORY, which says how much was asked
- * for. An arena belongs to one thread at a time. */
+ * need more than nine tenths of the machine's memory plus its swap, a function returns NULL and records an
+ * ERROR_MEMORY. For a piece, the sentence says how much was asked for. An arena belongs to one thread at a time. */
 #ifndef PULSE_TENSOR_BASE_ARENA_H
 #define PULSE_TENSOR_BASE_ARENA_H
 
@@ -28,7 +28,7 @@ typedef struct ArenaChunk ArenaChunk;
 
 typedef struct {
     ArenaChunk *first, *current;
-    size_t used;      // bytes given out now
+    size_t used;      // bytes given out now, where each piece counts as a multiple of 64
     size_t peak;      // the largest `used` so far
     size_t limit;     // the most bytes that may be given out; 0: no limit. The caller sets it.
     Error *error;     // receives a failure; may be NULL
@@ -45,16 +45,16 @@ char     *arena_text(Arena *a, const char *text);
 char     *arena_format(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 ArenaMark arena_mark(const Arena *a);
 void      arena_release(Arena *a, ArenaMark m);   // takes back all that was given out since the mark
-/* Takes back all that was given out since the mark, except for the `bytes` at `data`, which move to where the mark was.
- * Returns their new address. */
+/* Takes back all that was given out since the mark, except for the `bytes` bytes at `data`, which move to the first
+ * free place after the mark. Returns their new address; NULL: memory ran out. */
 void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t bytes);
 void      arena_reset(Arena *a);                  // takes back everything and keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 
-/* A second arena, for scratch memory that is not needed after a call, while the results stay in `a`. The next call of
- * arena_scratch uses the same memory again, while it is still in the caches of the threads that wrote it. The pieces
- * of the second arena count towards the limit and the peak of `a`. arena_scratch_end takes all of them back;
- * arena_free(a) frees both arenas. NULL: no memory, and the Error says so. */
+/* arena_scratch returns a second arena, for scratch memory that is not needed after an operator's call, while the
+ * results stay in `a`; NULL: no memory, and the Error says so. Every call uses the memory of the call before again,
+ * while it is still in the caches of the threads that wrote it. The pieces of the second arena count towards the limit
+ * and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a) frees both arenas. */
 Arena    *arena_scratch(Arena *a);
 void      arena_scratch_end(Arena *a);
 

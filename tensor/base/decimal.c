@@ -50,7 +50,8 @@ static int shortest(double x, bool single, char digits[24])
     }
 }
 
-/* As Python's repr does: without an exponent for 1e-4 <= |x| < 1e16. `top` is the power of ten of the first digit. */
+/* Writes digits 10^exponent as Python's repr does: without an "e" for 1e-4 <= |x| < 1e16. `top` is the power of ten of
+ * the first digit. */
 static void spell(const char *digits, int exponent, char *out)
 {
     int count = (int)strlen(digits), top = exponent + count - 1;

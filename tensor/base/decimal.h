@@ -10,7 +10,8 @@
  * as by Python's repr ("0.1", "1.0", "1e-05", "1e+16", "-inf"), except that NaN is "NaN". */
 char *decimal_float(float x, char out[32]);
 char *decimal_double(double x, char out[32]);
-/* "0x1.8p+1": C99's "%a" with the leading digit 1 (0 for zero and subnormals) and no trailing zeros. */
+/* "0x1.8p+1": C99's "%a" with the leading digit 1 (0 for zero and subnormals) and no trailing zeros. Infinities and NaN
+ * are spelt as by decimal_double. */
 char *hex_double(double x, char out[32]);
 
 /* A whole string of the form -?[0-9]+(.[0-9]+)?([eE][+-]?[0-9]+)?, rounded once to the nearest value. False for any

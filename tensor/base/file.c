@@ -70,6 +70,7 @@ bool file_exists(const char *path)
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+/* The folder that the file or folder `path` is in. */
 static const char *folder_of(const char *path, Arena *a)
 {
     const char *slash = strrchr(path, '/');

@@ -7,19 +7,21 @@
 #include <stdio.h>
 #include "tensor/base/arena.h"
 
-/* Reads a whole regular file of at most `limit` bytes, and adds a zero byte. NULL: it failed. */
+/* Reads a whole regular file of at most `limit` bytes, and adds a zero byte. *size becomes the number of bytes without
+ * it; `size` may be NULL. NULL: it failed. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 /* The same for a file of text in UTF-8. A byte order mark, as Windows programs write it, is skipped, and a file in
  * UTF-16 is refused with a sentence that says so. */
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);                                   // false only if there is certainly no such file
 bool  file_make_folder(const char *path, Error *e);                    // with its parents, synced to the disk; it may exist already
-/* All names in a folder except "." and "..", in no particular order. NULL: the folder cannot be read to its end. */
+/* All names in a folder except "." and "..", in no particular order. NULL: the folder cannot be read to its end, or
+ * memory ran out. */
 const char **folder_names(const char *path, size_t *count, Arena *a, Error *e);
 
 /* folder_hold makes the folder if it does not exist, and reserves it for this process until folder_leave or the end of
- * the process; another process is refused. It also removes the unfinished files ("<name>.part-<process>") that a killed
- * process has left. */
+ * the process; another process is refused, unless the file system has no locks. It also removes the unfinished
+ * files ("<name>.part-<process>") that a killed process has left. */
 typedef int FolderHold;
 // removes the unfinished files that a killed process has left; file_begin calls it too
 void  folder_sweep(const char *path);
@@ -27,12 +29,13 @@ bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 
 /* A file that is being written: write to `stream`, then call file_finish (true: the file has its name) or
- * file_drop. Until file_finish succeeds, the file that had the name before stays as it was. A link is followed; a
- * device or a pipe is refused. */
+ * file_drop. Until file_finish succeeds, the file that had the name before stays as it was, with one exception: if only
+ * the last step fails, the sync of the folder, the new file has the name already. A link is followed; a device, a pipe
+ * or a folder is refused. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
     char *path, *part;         // the name of the file, and "<name>.part-<process>", where the bytes go first
-    Arena names;
+    Arena names;               // the memory of path and part
 } FileWriter;
 bool  file_begin(FileWriter *w, const char *path, Error *e);
 bool  file_finish(FileWriter *w, Error *e);

@@ -4,7 +4,8 @@
 #include <stdatomic.h>
 #include "tensor/base/team.h"
 
-/* The operands are volatile, so that the machine computes the results at run time, and not the compiler before. */
+/* What is wrong with the calling thread's environment, in words; NULL: nothing. The operands are volatile, so that the
+ * compiler cannot compute the results in advance. */
 static const char *environment_fault(void)
 {
     volatile float tiny = 0x1p-149f, half = 0.5f, one = 1.0f;

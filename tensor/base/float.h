@@ -45,7 +45,8 @@ bool float_env_check(Error *e);
 bool float_env_check_threads(Error *e);
 
 /* float_env_region is a cheap check of the calling thread, which team_run makes on each thread that takes part. It
- * reads only the thread's control register. If this is not as expected, float_env_fail records the sentence in `e`. */
+ * reads only the thread's control register (on processors other than x86-64 and aarch64, the rounding mode). If this is
+ * not as expected, float_env_fail records the sentence in `e`. */
 void float_env_fail(Error *e);
 static inline void float_env_region(Error *e)
 {

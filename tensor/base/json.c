@@ -12,7 +12,8 @@
  * success. It may also abort, or write beyond a block. Its printer may lose a key. So every allocation of jansson goes
  * through noting_malloc, which remembers a failure for its thread. If the failure is in the parser, longjmp leaves the
  * parser at once, and the memory that it holds is freed. If the failure is in the printer, what it printed is not used.
- * noting_malloc calls the allocation functions that were set before, perhaps by a program that uses this library. */
+ * noting_malloc and noting_free call the functions that were set before, perhaps by a program that uses this
+ * library. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;
@@ -251,7 +252,7 @@ bool json_join(json_t *object, json_t *more)
     return kept(status);
 }
 
-/* Whether no part of the value was lost. A loss is reported only once. */
+/* Whether `value` is not NULL and this thread has lost no part of any value since the last call. */
 static bool whole(const json_t *value)
 {
     kept(value ? 0 : -1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* JSON: jansson with our limits on reading, and an exact, locale-free way of writing numbers.
  *
- * Reading rejects duplicate keys, bad UTF-8, NUL characters, depth over 64 and files over a limit, with file and line
- * in the sentence. The getters say which key of which object is missing or of the wrong type. Members keep their
+ * Reading rejects duplicate keys, bad UTF-8, NUL characters and depth over 64, with file and line in the sentence, and
+ * files over a limit. The getters say which key of which object is missing or of the wrong type. Members keep their
  * order. */
 #ifndef PULSE_TENSOR_BASE_JSON_H
 #define PULSE_TENSOR_BASE_JSON_H
@@ -20,6 +20,7 @@ json_t *json_file(const char *path, size_t limit, Error *e);                  //
  * with all its digits. */
 json_t *json_file_wide(const char *path, size_t limit, Error *e);
 
+/* Getters: *out receives member `key` of the object. `path` names the object in error sentences. */
 bool json_get_text(const json_t *object, const char *key, const char **out, const char *path, Error *e);
 bool json_get_int(const json_t *object, const char *key, int64_t *out, const char *path, Error *e);
 bool json_get_real(const json_t *object, const char *key, double *out, const char *path, Error *e);   // integers too
@@ -38,11 +39,12 @@ bool json_put(json_t *object, const char *key, json_t *value);     // sets a mem
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 // a real that json_print spells as decimal_float does; infinities and NaN as text
 json_t *json_decimal(float x);
-/* Whether no part of the value was lost; for callers that print parts of the value as text. */
+/* Whether no part of the value was lost (below); for callers that print parts of the value as text. */
 bool json_whole(const json_t *value, Error *e);
 
 /* Writing. `indent` is the number of spaces for each level; 0: all on one line. Reals are printed as shortest decimals.
- * All functions fail if the value is NULL or a part of it was lost. */
+ * All functions, and json_whole, fail if the value is NULL, or if this thread has lost a part of any value since one of
+ * them was called last. */
 bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
 /* Prints the value on one line and a newline; the value is taken over, and so freed. */
 bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));

@@ -4,7 +4,7 @@
  *     INT, REAL   a number; a REAL becomes the nearest float. Range: "low..high" or "low..<high"; an end may be empty
  *     BOOL        yes or no
  *     TEXT        any text
- *     CHOICE      one of the list "a|b|c", stored as its index
+ *     CHOICE      one of a list "a|b|c", which `range` holds; stored as its index
  * Reading does not depend on the locale, and takes the whole text or nothing. */
 #ifndef PULSE_TENSOR_BASE_VALUE_H
 #define PULSE_TENSOR_BASE_VALUE_H
@@ -21,7 +21,8 @@ typedef enum { TYPE_INT, TYPE_REAL, TYPE_BOOL, TYPE_TEXT, TYPE_CHOICE } ValueTyp
 #define FIELD_TEXT   const char *
 #define FIELD_CHOICE int                 /* index in the list of choices */
 
-/* False when the text is not of the type or out of range. A TEXT is copied into the arena. */
+/* *field receives the value. False when the text is not of the type or out of range. A TEXT is copied into the arena;
+ * false: memory ran out. */
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a);
 /* Fails with a sentence such as: NAME is "TEXT", expected a number 0..1 */
 bool value_refuse(ValueType type, const char *range, const char *name, const char *text, Error *e);

@@ -3,8 +3,8 @@
 
 #include "tensor/bound_rule.h"
 
-/* Gives the operands of node n and their bounds, in the form of a BoundRule. If `bounds` is NULL, the operands are
- * exact.
+/* Sets in[k], x[k] and b[k] to operand k of node n, its floats and their bounds, as a BoundRule has them. If `bounds`
+ * is NULL, the operands are exact.
  * False: out of memory. */
 static bool gather(const Node *n, const float *const *bounds, Arena *a, Tensor *in, const float **x, const float **b)
 {

@@ -52,13 +52,14 @@ Big big_from_exact(const Exact *sum)
     return a;
 }
 
-/* The limb of weight 2^(32 k), k counted from weight 1. */
+/* The limb of weight 2^(32 k), k of either sign; 0 if the number has no such limb. */
 static uint32_t limb_at(const Big *a, int k)
 {
     int i = k - a->exponent / 32;
     return i >= 0 && i < a->count ? a->limb[i] : 0;
 }
 
+/* One more than the k of the highest limb. */
 static int top_of(const Big *a) { return a->exponent / 32 + a->count; }
 static int least(int a, int b) { return a < b ? a : b; }
 static int most(int a, int b) { return a > b ? a : b; }
@@ -166,9 +167,9 @@ static int over_root_compare(const void *value, double m)
     return big_compare(&left, &right);
 }
 
-/* The relative error of v is below 2^-50: 2^-52 from a, half of that from b under the root, and 2^-53 each from the
- * root, the quotient and the scaling by a power of two, which may also underflow by less than 2^-1074. The sums
- * v - e and v + e round by 2^-53 more: 2^-49 is claimed. */
+/* a and b are the approximations of n and w. The relative error of v is below 2^-50: 2^-52 from a, half of that from b
+ * under the root, and 2^-53 each from the root, the quotient and the scaling by a power of two, which may also
+ * underflow by less than 2^-1074. The sums v - e and v + e round by 2^-53 more: 2^-49 = 16 u is claimed. */
 float big_round_over_root(const Big *n, const Big *w)
 {
     int en, ew;

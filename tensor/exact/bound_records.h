@@ -9,10 +9,10 @@ typedef enum { BOUND_U, BOUND_UU, BOUND_ONE } BoundUnit;     // 2^-53, 2^-106, a
 
 typedef struct {
     const char *name;
-    const char *operators;   // separated by blanks
+    const char *operators;   // names separated by blanks, or "RoPE tables"
     BoundUnit   unit;
     double      value;
-    const char *file;        // the file below tensor/ whose table derives the constant
+    const char *file;        // the file below tensor/ that derives the constant
     const char *what;        // the part of the bound that it is, or what it is a bound of
 } BoundRecord;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The constants of bounds.def, as the code reads them, and the hook that measures them.
  *
- *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u, h a height
+ *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u, h the height of a sum
  *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
  *
+ * The height counts the roundings on the longest path from a term to the sum.
  * In the library all of them are compile-time constants, TIE_REVERSED is false, and PROBE does nothing. A build with
  * PULSE_PROBE is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h): a test may scale each
  * constant and reverse a rule for ties, and every estimate and its bound are reported before the rounding test. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/exact/dd.h"
 
-/* ln 2 = LN2_1 + LN2_2 + LN2_3: the first two have 42 bits, so k LN2_1 and k LN2_2 are exact for |k| < 2^11; the
- * last errs by 2^-140. LN2 is ln 2 as one double-double. */
+/* ln 2 = LN2_1 + LN2_2 + LN2_3: the first two have at most 42 bits, so k LN2_1 and k LN2_2 are exact for |k| < 2^11;
+ * the last errs by 2^-140. LN2 is ln 2 as one double-double. */
 static const double LN2_1 = 0x1.62e42fefa38p-1, LN2_2 = 0x1.ef35793c76p-45, LN2_3 = 0x1.cc01f97b57a08p-87;
 static const dd LN2 = { 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56 };
 
@@ -16,11 +16,11 @@ static double nearest_integer(double x)    // |x| < 2^51
  * The series is truncated below t^14/15! = 2^-117. The bound has two parts:
  *
  *     rounding of m                   relative, in u^2        rounding of 1 + m, m = -0.293     absolute, in u^2
- *     the series                       2.2                    m, 0.293 * 56                     16.4
+ *     the series                       2.2                    m, 0.293 * 55                     16.2
  *     its product with t               7                      the addition                       2
  *     four doublings, 2 + 7 each      36                      r: three additions below 0.35      2.2
- *     sum                             45.2                    sum                               20.6
- *     the doublings amplify it by 1.2 55                      over 1 + m = 0.707                29.2
+ *     sum                             45.2                    sum                               20.4
+ *     the doublings amplify it by 1.2 55                      over 1 + m = 0.707                28.9
  *
  * Where m is largest, 0.415, the quotient is smaller. So the result is within 30 u^2; 64 u^2 = 2^-100 is claimed. */
 dd dd_exp(dd x)
@@ -73,8 +73,9 @@ dd dd_log(dd x)
     return dd_add(dd_mul_d(LN2, e), log_near_one(dd_add_d(m, -1)));
 }
 
-/* log(1 + x). Near zero 1 + x is not formed. Elsewhere forming it costs 2 u^2 of 1 + x, which is at most
- * 2 / 0.287 = 7 u^2 of the logarithm: 41 + 7 = 48, below the 64 u^2 that are claimed. */
+/* log(1 + x). Near zero 1 + x is not formed. Elsewhere forming it costs 2 u^2 of 1 + x. That moves the logarithm, whose
+ * magnitude is at least |log 0.75| > 0.287, by 2 u^2, or 2 / 0.287 = 7 u^2 of itself: 41 + 7 = 48, below the 64 u^2
+ * that are claimed. */
 dd dd_log1p(dd x)
 {
     return x.h > -0.25 && x.h < 0.41 ? log_near_one(x) : dd_log(dd_add_d(x, 1));

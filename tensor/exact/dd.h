@@ -2,9 +2,9 @@
 /* Double-double: the value h + l, with |l| <= ulp(h)/2, about 106 bits.
  *
  * It is the second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64 without FMA,
- * so they are the same on every machine. The bound above each step is relative to the exact result of that step;
- * u = 2^-53. The bounds are those of Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that of the root is by
- * Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
+ * so they are the same on every machine. A comment such as "2 u^2" above a step is its error bound, relative to
+ * the exact result of the step; u = 2^-53. The bounds are those of Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that
+ * of the root is by Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
  * They hold while nothing overflows or underflows: all magnitudes lie within 2^-900 … 2^900, or are zero. */
 #ifndef PULSE_TENSOR_EXACT_DD_H
 #define PULSE_TENSOR_EXACT_DD_H
@@ -28,7 +28,7 @@ static inline dd dd_fast(double a, double b)
     return (dd){ h, b - (h - a) };
 }
 
-/* a + b and a * b exactly (Knuth; Veltkamp's splitting and Dekker's product). */
+/* a + b exactly (Knuth). */
 static inline dd dd_sum(double a, double b)
 {
     dd s;
@@ -36,6 +36,7 @@ static inline dd dd_sum(double a, double b)
     return s;
 }
 
+/* a * b exactly (Veltkamp's splitting and Dekker's product). */
 static inline dd dd_product(double a, double b)
 {
     double h = a * b, ta = 0x8000001p0 * a, tb = 0x8000001p0 * b;
@@ -100,10 +101,10 @@ static inline dd dd_sqrt(dd x)
     return dd_fast(s, (((x.h - p.h) - p.l) + x.l) / (2 * s));
 }
 
-/* The rounding test. Returns true when every real within `bound` of x, an absolute bound, rounds to one float,
- * which is then *y.
+/* The rounding test with an absolute bound. Returns true only if all reals within `bound` of x round to one float,
+ * which is then *y; otherwise *y means nothing.
  * Adding the bound to l, or subtracting it, rounds by u (|l| + bound), at most u^2 |h| + u bound; the test widens
- * the bound by that. */
+ * the bound by more than that. */
 static inline bool dd_round_abs(dd x, double bound, float *y)
 {
     double e = bound * (1 + 0x1p-50) + 0x1p-105 * fabs(x.h);

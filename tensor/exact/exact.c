@@ -32,7 +32,7 @@ void exact_add_exact(Exact *s, const Exact *other)
     exact_carry(s);
 }
 
-/* Takes the nearest double away from `other` until nothing is left; each step removes at least 53 bits. */
+/* Takes the nearest double away from a copy of `other` until nothing is left; each step removes at least 53 bits. */
 void exact_add_multiple(Exact *s, const Exact *other, float c)
 {
     Exact rest = *other;

@@ -14,6 +14,7 @@
 #include <math.h>
 #include "tensor/base/float.h"
 
+// the last of the 67 limbs begins at 2^1024, beyond every double
 enum { EXACT_LIMBS = 67, EXACT_LOWEST = -1088, EXACT_ADDITIONS = 1024 };
 enum { EXACT_PLUS_INF = 1, EXACT_MINUS_INF = 2, EXACT_NAN = 4 };
 
@@ -30,14 +31,15 @@ void   exact_add_special(Exact *s, double x);
 int    exact_sign(const Exact *s);                       // -1, 0, 1 of a finite sum
 float  exact_round(const Exact *s);                      // the nearest float, ties to even; NaN canonical
 double exact_round64(const Exact *s);                    // the nearest double, ties to even
-/* *high is the nearest double, and *low the nearest double to what is left. Their sum is within 2^-106, relative. */
+/* *high is the nearest double, and *low the nearest double to what is left. Their sum is within 2^-106, relative. If
+ * *high is infinite or NaN, *low is 0. */
 void   exact_split(const Exact *s, double *high, double *low);
 void   exact_add_exact(Exact *s, const Exact *other);
-/* Adds `other` times c. `other` must be finite, below 2^890 and a multiple of 2^-900, so that the products of its
- * parts are exact doubles. */
+/* Adds `other` times c. A finite `other` must be below 2^890 and a multiple of 2^-900, so that the products of its
+ * parts are exact doubles. If `other` is infinite or NaN, that value times c is added. */
 void   exact_add_multiple(Exact *s, const Exact *other, float c);
 
-/* A term m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a
+/* Adds x. A term of magnitude m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a
  * limb grows by less than 2^53 a term, and 1024 terms fit between two carries. */
 static inline void exact_add(Exact *s, double x)
 {

@@ -19,8 +19,9 @@ static inline bool round_decides(double v, double e, float *out)
     return lo == hi;
 }
 
-/* For tests: at 0 every tier is used, at 1 the first tier (binary64) decides nothing, at 2 the second tier decides
- * nothing either. It may be set only between calls of kernels. Tier k adds tier_slack(k) to its bound. */
+/* For tests: at 0 every tier is used; at 1 the first tier (binary64) decides nothing; at 2 the second tier decides
+ * nothing either, if there is a third. It may be set only between calls of kernels. Tier k adds tier_slack(k) to its
+ * bound; softmax, its derivative and the functions of one number (op_scalar.c) read tier_force instead. */
 extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 
@@ -45,7 +46,7 @@ static inline float round_sum(double a, double b)
     double l, h = two_sum(a, b, &l);
     uint64_t bits = double_bits(h);
     if (l != 0 && !(bits & 1) && h - h == 0 && !TIE_REVERSED(sum_odd)) {
-        /* h is even and inexact: step one ulp towards l, which makes the last bit odd */
+        /* h is inexact, and its last bit is 0: a step of one ulp towards l makes the bit 1 */
         bits += ((l > 0) == (h > 0)) ? 1 : (uint64_t)-1;
         h = double_from(bits);
     }

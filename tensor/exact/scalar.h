@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error
- * bound, and asks the rounding test. The undecided values go to tier 2, double-double arithmetic, whose error is at
- * most 2^-90. For an odd subnormal x, silu and both gelus are x/2, which is a midpoint, plus a number that is too small
- * for any precision; a proof decides them (scalar_tier.h). `make exhaustive` checks all 2^32 floats. If no tier decides
- * a value, the function returns false with a sentence that names function and operand, and leaves y unspecified. This
- * has never been seen.
+ * They are the operators of class C (REPRODUCE.md, section 1), and sqrt and rsqrt of class B. IEEE 754 decides sqrt.
+ * For the others, tier 1 computes eight doubles at a time with an error bound, and asks the rounding test. The
+ * undecided values go to tier 2: for rsqrt an exact comparison, for the functions of class C double-double arithmetic,
+ * whose error is at most 2^-90. For an odd subnormal x, silu and both gelus are x/2, which is a midpoint, plus a number
+ * that is too small for any precision; a proof decides them (scalar_tier.h). `make exhaustive` checks all 2^32 floats.
+ * If no tier decides a value, the function returns false with a sentence that names function and operand, and leaves y
+ * unspecified. This has never been seen.
  * Special values:
  *     a NaN                              gives 0x7fc00000
  *     log, sqrt and rsqrt below 0        NaN
@@ -38,7 +39,7 @@ const ScalarFunction *scalar_find(const char *name);        // NULL: none of tha
 
 bool scalar_map(const ScalarFunction *f, const float *x, float *y, size_t n, Error *e);
 bool scalar_value(const ScalarFunction *f, float x, float *y, Error *e);
-/* The test hook: tier 1 decides nothing. */
+/* For tests: tier 1 decides nothing (sqrt has no tiers, and is computed as always). */
 bool scalar_map_tier2(const ScalarFunction *f, const float *x, float *y, size_t n, Error *e);
 
 #endif

@@ -3,7 +3,8 @@
  * u = 2^-53, and every bound of tier 1 includes 2 u for the rounding test itself (scalar_tier.h). */
 #include "tensor/exact/scalar_tier.h"
 
-/* Beyond +-FAR the float nearest to exp(x) no longer changes, and exp(+-FAR) are ordinary doubles. */
+/* Beyond +-FAR the floats nearest to e^x and to the sigmoid no longer change, log(1 + e^-|x|) is too small to count,
+ * and exp(+-FAR) are ordinary doubles. */
 #define FAR 200.0
 
 static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
@@ -37,8 +38,8 @@ const ScalarFunction scalar_exp = { "exp", "e^x", "double-double", exp_map };
  *     the test                  2 u
  *     sum                      10 u, 16 u = 2^-49 is claimed
  *
- * Every operand that is not a positive finite number goes to tier 2; at +inf, x - x makes the bound a NaN. (The
- * code avoids a conjunction of two vector compares, because gcc 12 unrolls it into scalars.) */
+ * Tier 1 leaves every operand undecided that is not a positive finite number; at +inf, x - x makes the bound a NaN.
+ * (The code avoids a conjunction of two vector compares, because gcc 12 unrolls it into scalars.) */
 
 SIMD Tier1 log_tier1(v8d x)
 {
@@ -95,7 +96,7 @@ const ScalarFunction scalar_sigmoid = { "sigmoid", "1 / (1 + e^-x)", "double-dou
  *     the test                  2
  *     sum                      15, 2^-49 is claimed   131, 256 u^2 = 2^-98 is claimed
  *
- * Both terms have the same sign, so that nothing cancels. */
+ * min(x, 0) and -log(1 + e^-|x|) are both 0 or negative, so that nothing cancels. */
 
 SIMD Tier1 log_sigmoid_tier1(v8d x)
 {

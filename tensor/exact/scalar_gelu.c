@@ -2,20 +2,19 @@
 /* gelu = x P(x) and gelu' = P(x) + x p(x), where P is the normal distribution function and p its density (the erf
  * form).
  *
- * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(u) / (t + 4), u = (t - 4) / (t + 4):
+ * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(s) / (t + 4), s = (t - 4) / (t + 4):
  *     gelu  = max(x, 0) - t e^(-t^2/2) G(t)
  *     gelu' = D for x <= 0, 1 - D for x > 0,   D = e^(-t^2/2) (G(t) - t p(0))
- * So nothing cancels, except at the zero of gelu', and t^2/2 is exact. In the bounds u = 2^-53; elsewhere u is the
- * argument of H. */
+ * So nothing cancels, except at the zero of gelu', and t^2/2 is exact. In the bounds u = 2^-53. */
 #include "tensor/exact/scalar_tier.h"
 
 #define FAR 16.0                                  // beyond it, rounded to floats, gelu is -0 or x, and gelu' is -0 or 1
 #define DENSITY 0x1.9884533d43651p-2              // p(0) = 1 / sqrt(2 pi), and as a double-double:
 static const dd DENSITY_DD = { DENSITY, -0x1.cbc0d30ebfd15p-56 };
 
-/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6, where its value is 0.49 to 2. The coefficients are those of
- * chebyfit(H, [-1, 0.6], 24) of mpmath 1.2.1 with 400 bits, rounded to doubles. The polynomial with the rounded
- * coefficients is within 2^-53.3 of H, relative. */
+/* H(s) = (t + 4) P(-t) e^(t^2/2) on -1 <= s <= 0.6, where its value is 0.49 to 2; H[k] is the coefficient of s^k. The
+ * coefficients are those of chebyfit(H, [-1, 0.6], 24) of mpmath 1.2.1 with 400 bits, rounded to doubles. The
+ * polynomial with the rounded coefficients is within 2^-53.3 of H, relative. */
 static const double H[24] = {
     0x1.82b4bb8c94dcep-1, -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc2adp-2, -0x1.7dff2bff68365p-3,
     0x1.eec4cc3e4e225p-5, -0x1.ee2761048dc31p-8, -0x1.c81719d6dff72p-9, 0x1.ab825fc432f9dp-10,
@@ -25,10 +24,10 @@ static const double H[24] = {
     0x1.3b0b9507ff2bfp-26, 0x1.e7265f3038e3fp-29, -0x1.1c71df77918d2p-30, -0x1.94ef0098c94c7p-32
 };
 
-/* G(t), which is p(0) times Mills' ratio, for 0 <= t <= 16. The code calls the argument of H x.
+/* G(t), which is p(0) times Mills' ratio, for 0 <= t <= 16.
  *
  *     rounding                                          relative, in u
- *     the argument, 3 u of itself: |x H'(x) / H(x)|
+ *     the argument s, 3 u of itself: |s H'(s) / H(s)|
  *       is at most 1.1                                   3.3
  *     the coefficients                                   0.8
  *     the evaluation of the polynomial                   5.3
@@ -37,22 +36,22 @@ static const double H[24] = {
  *     sum                                               11.4, 16 u is claimed */
 SIMD v8d mills(v8d t)
 {
-    v8d b = t + 4, x = (t - 4) / b, x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
-#define QUAD(k) ((H[k] + H[(k) + 1] * x) + x2 * (H[(k) + 2] + H[(k) + 3] * x))
-    v8d low = QUAD(0) + x4 * QUAD(4), middle = QUAD(8) + x4 * QUAD(12), high = QUAD(16) + x4 * QUAD(20);
+    v8d b = t + 4, s = (t - 4) / b, s2 = s * s, s4 = s2 * s2, s8 = s4 * s4;
+#define QUAD(k) ((H[k] + H[(k) + 1] * s) + s2 * (H[(k) + 2] + H[(k) + 3] * s))
+    v8d low = QUAD(0) + s4 * QUAD(4), middle = QUAD(8) + s4 * QUAD(12), high = QUAD(16) + s4 * QUAD(20);
 #undef QUAD
-    return (low + x8 * (middle + x8 * high)) / b;
+    return (low + s8 * (middle + s8 * high)) / b;
 }
 
 /* G(t) in double-double, within 2^-94 of its value.
  *
  * Below t = 2 it is e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …). The two terms cancel 22-fold at t = 2, and each
- * is within 64 u^2, so the result is within (64 + 64) * 22 u^2 < 2^-94. What follows the 60 terms of the series is
- * below 2^-140.
+ * is within 64 u^2, so the result is within (64 + 64) * 22 u^2 < 2^-94. What follows the first 61 terms of the
+ * series is below 2^-140.
  *
  * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms are positive. A
- * step adds an error of 20 u^2, and step k reduces the error of the steps before it to at most k / (k + t^2) of it,
- * so that the result is within 300 u^2. The fraction is cut after 400 steps. What is cut off is about e^(-40 t):
+ * step adds an error of 20 u^2, and step k multiplies the error so far by at most k / (k + t^2), so that the
+ * result is within 300 u^2. The fraction is cut after 400 steps. What is cut off is about e^(-40 t):
  * 2^-115 at t = 2, and less beyond. */
 static dd mills_dd(double t)
 {
@@ -108,16 +107,19 @@ const ScalarFunction scalar_gelu = { "gelu", "x P(x), P the normal distribution"
 
 /* --- gelu_grad ---
  *
- * The bound is absolute, because the value has a zero at x = -0.7518.
+ * The bound is absolute, because the value has a zero at x = -0.7518. It is a multiple of e^(-t^2/2) (G + t p(0)) and,
+ * where x > 0, of 1 + e^(-t^2/2) (G + t p(0)).
  *
- *     rounding                                  in u, of e^(-t^2/2) (G + t p(0))
+ *     rounding of tier 1                        in u
  *     G                                         16
  *     t p(0): the constant, the product          2
  *     the difference                             1
  *     the exponential, the product               5
- *     1 - D, where x > 0                         1, of the value
+ *     1 - D, where x > 0                         1
  *     the test                                   2
- *     sum                                       27, 32 u = 2^-48 is claimed */
+ *     sum                                       27, 32 u = 2^-48 is claimed
+ *
+ * Tier 2, in u^2: 4096 for G (2^-94), 64 for the exponential, less than 20 for the other steps; 8192 are claimed. */
 
 SIMD Tier1 gelu_grad_tier1(v8d x)
 {

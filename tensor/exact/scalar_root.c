@@ -21,7 +21,7 @@ const ScalarFunction scalar_sqrt = { "sqrt", "square root; NaN below 0, -0 at -0
  *     the root                  1 u
  *     the quotient              1 u
  *     the test                  2 u
- *     sum                       4 u = 2^-51, u = 2^-53 */
+ *     sum                       4 u = 2^-51, u = 2^-53: this is claimed */
 
 SIMD Tier1 rsqrt_tier1(v8d x)
 {

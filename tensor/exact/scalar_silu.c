@@ -22,8 +22,8 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
  *     sum                       8, 2^-50               517, 1024 u^2 = 2^-96 is claimed
  *
  * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. From |x| = 2^-25 on, the first two terms may be exactly a
- * midpoint of two floats; the third, 2^-80 of the value, then decides the side, and tier 2 is fine enough for it. Below
- * TINY the value is that of tiny_half. */
+ * midpoint of two floats; the third, at least 2^-80 of the value, then decides the side, and tier 2 is fine enough for
+ * it. Below TINY the value is that of tiny_half. */
 
 SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
 {
@@ -51,7 +51,7 @@ static bool gated_tier2(float x, dd z, float *y)
  *
  *     rounding of tier 1                                   in u
  *     s: 4 of E, the sum, the quotient                      6
- *     w: the 4 of E, (1 - s) times, the sum and the
+ *     w: the 4 of E, s times, the sum and the
  *        quotient of s, two products, 1 of z;
  *        one more for second order                         10
  *     1 + w                                                 1
@@ -65,8 +65,8 @@ SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
     return (Tier1){ s * (1 + w), s * (1 + simd_abs(w)) * IN_U(gated_grad) };
 }
 
-/* Tier 2: s and w are within 600 u^2 together, by the table of x / (1 + e^-z) and two products; 2^-95 is claimed. Near
- * 0 the value is 1/2 + z/2 - z^3/12, whose last term decides as it does for sigmoid (scalar_exp.c). */
+/* Tier 2: the errors of s and w, by the table of x / (1 + e^-z) and two products, add up to at most 600 u^2; 2^-95 is
+ * claimed. Near 0 the value is 1/2 + z/2 - z^3/12, whose last term decides as it does for sigmoid (scalar_exp.c). */
 static bool gated_grad_tier2(dd z, float *y)
 {
     dd e = dd_exp(dd_neg(z)), s = dd_div(dd_from(1), dd_add_d(e, 1)), w = dd_mul(z, dd_mul(e, s));

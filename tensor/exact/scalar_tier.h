@@ -3,9 +3,10 @@
  *
  * SCALAR_MAP(name) makes name_map out of
  *     SIMD Tier1 name_tier1(v8d x)                  eight values v and their absolute bounds e
- *     static bool name_tier2(float x, float *y)     the value at any operand; false: undecided
- * A bound must also cover the rounding of v - e and v + e (round.h), which is 2 * 2^-53 |v|. If a value is
- * exact, or stands for a limit, its bound e is 0. A NaN always goes to tier 2. */
+ *     static bool name_tier2(float x, float *y)     the value at any operand but NaN; false: undecided
+ * A bound also counts 2 u |v|, u = 2^-53, for the rounding of v - e and v + e, which is at most u (|v| + e) (round.h).
+ * e is 0 only if v is exact (log at 1, rsqrt at +inf) or rounds to the same float as the exact value (tiny_half). A NaN
+ * operand fails tier 1, and scalar_settle then writes the canonical NaN without tier 2. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_TIER_H
 #define PULSE_TENSOR_EXACT_SCALAR_TIER_H
 
@@ -13,7 +14,8 @@
 
 typedef struct { v8d v, e; } Tier1;
 
-/* Runs tier 2 for the lanes that failed. Returns the index of a lane that stays undecided, or n. */
+/* Runs tier 2 for the lanes that failed; the lanes are the first eight of the n elements from x and y on, or fewer.
+ * Returns the index of a lane that stays undecided, or n. */
 size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], const float *x, float *y, size_t n);
 
 #define SCALAR_MAP(name)                                                                            \
@@ -40,11 +42,12 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
     return n;                                                                                       \
 }
 
-/* For functions x f(x) with f(0) = 1/2 and f'(0) > 0, such as silu and gelu. Their value x/2 + f'(0) x^2 + … lies
- * above x/2, and for |x| < 2^-60 it does so by less than |x| 2^-59. No float and no midpoint lies that near above
- * x/2, but x/2 itself is a midpoint for odd subnormals. So x (1/2 + 2^-48 sign x), which lies on the same side of
- * x/2, rounds to the same float. */
+/* For functions x f(x) with f(0) = 1/2 and 0 < f'(0) < 1, such as silu and gelu. Their value x/2 + f'(0) x^2 + … lies
+ * above x/2, and for |x| < 2^-60 by less than |x| 2^-59. Above x/2, up to x/2 + |x| 2^-47, there is neither a float nor
+ * a midpoint. (x/2 itself is a float or, if x is an odd multiple of 2^-149 below 2^-125, as odd subnormals are, a
+ * midpoint.) So x/2 + |x| 2^-48 rounds to the same float as the value. */
 #define TINY 0x1p-60
+// TIE_REVERSED (bounds.h) is true only in tests
 #define TINY_ABOVE (TIE_REVERSED(tiny_above) ? -0x1p-48 : 0x1p-48)
 SIMD Tier1 tiny_half(v8d x, v8d v, v8d e)
 {

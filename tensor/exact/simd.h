@@ -7,8 +7,8 @@
  * CLONES before a kernel compiles it three times on x86-64 (SSE2, AVX2, AVX-512), and one version is picked when
  * the program starts. The kernel must be static, because clang 14 does not export the name; no two files may share
  * the name.
- * CLONES is empty for other processors, under sanitizers (they are not ready yet when a version is picked), and when
- * -march has already chosen (clang 14 refuses both together). */
+ * CLONES is empty for other processors and systems, under sanitizers (they are not ready yet when a version is picked),
+ * with PULSE_PROBE (bounds.h), and when -march already allows AVX (clang 14 refuses both together). */
 #ifndef PULSE_TENSOR_EXACT_SIMD_H
 #define PULSE_TENSOR_EXACT_SIMD_H
 
@@ -120,7 +120,7 @@ SIMD double simd_sum(v8d x)     // in a fixed order
 }
 
 /* The rounding test (round.h) of eight values. y receives the floats nearest to v - e. The mask is set in the lanes
- * that stay undecided, because v + e rounds to another float or because one of the two is NaN. */
+ * that stay undecided, because v + e rounds to another float or because one of the two floats is NaN. */
 SIMD v8i simd_round_fails(v8d v, v8d e, v8f *y)
 {
     v8f hi = simd_round(v + e);

@@ -19,18 +19,18 @@ typedef struct {
     size_t scores;       // the index in the flat vector where its first head begins
 } Segment;
 
-/* The Attrs of a node. The segments are copied into the arena of the tape. */
+/* The Attrs of a node, without ATTENTION_ROWS. The segments are copied into the arena of the tape. */
 Attrs attention_attrs(Tape *t, Attention a);
 
-/* All segments in order, from attributes that attention_check has passed. There are count + 1; the last one is empty,
- * and its `scores` is the length of the flat vector. NULL: memory ran out. */
+/* The segments in order, from attributes that attention_check has passed. One more follows the last: it is empty, and
+ * its `scores` is the length of the flat vector. NULL: memory ran out. */
 Segment *attention_segments(const Call *c);
 
-/* Checks that heads and counts are valid and that the length of the flat vector does not overflow; *scores is set to
- * that length. */
+/* Checks that heads and counts are valid, and that neither the length of the flat vector nor a sum of mix_t is too
+ * long; *scores is set to the length of the flat vector. */
 bool attention_check(const Call *c, size_t *scores, Error *e);
 
-/* The number of keys that query i of the segment sees; they are the first ones. */
+/* The number of keys that query i of the segment sees, i counted from 0; they are the first ones. */
 static inline size_t attention_allowed(const Attrs *a, const Segment *s, size_t i)
 {
     if (!a->n[ATTENTION_CAUSAL] || i + s->k_count >= s->q_count + s->k_count)

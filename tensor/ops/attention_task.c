@@ -44,7 +44,8 @@ typedef struct {
     const Task *task;
     const float *a, *b;
     size_t a_line, a_k, b_line, b_k, queries, dim;
-    // which terms count: ALL; the KEYS k that query `first` + i sees; the QUERIES that see key `first` + i
+    // which terms count: ALL; KEYS: those of the keys k that query `first` + i sees; QUERIES: those of the queries that
+    // see key `first` + i
     enum { ALL, KEYS, QUERIES } terms;
     size_t first, first_term;           // term 0 is query `first_term` of the group
 } Operands;
@@ -69,6 +70,7 @@ static void read_terms(const void *operands, size_t i, size_t j, size_t k, size_
 /* Panels of the right operand, each with room for `depth` terms of a sum. */
 typedef struct { const double *value; size_t depth; } Panels;
 
+/* Sums and decides one block of lines. With t->audit, the first result is audited. */
 static size_t block_run(const Task *t, const Tile *tile, Side a, Panels b, double *sum)
 {
     size_t stride = padded(tile->n);
@@ -151,8 +153,8 @@ static void clear_unseen(const Task *t, double *lines, size_t length, size_t fir
     }
 }
 
-/* The first query that sees key j. If a group has several heads, the result is 0, because the queries of all its heads
- * form one list. */
+/* The first query that sees key j. If a group has several heads, the result is 0, because the queries of all these
+ * heads form one list of terms. */
 static size_t first_query(const Task *t, Sizes z, size_t j)
 {
     int64_t first = (int64_t)j + (int64_t)z.queries - (int64_t)z.keys;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The moments of Adam and AdamW, and their update. A zero is +0. */
+/* The moments of Adam and AdamW, and the step of the parameters. A zero is +0. */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
@@ -107,7 +107,7 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
 typedef struct { Big a, lr_m; double eps, v, c1, c2; } AdamValue;
 
 /* Compares p' with x, a midpoint of two floats: p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p,
- * s = sqrt(v / c2). With L = (a - x) c1 and K = lr m - L eps, its sign is the sign of L s - K, which is the sign of
+ * s = sqrt(v / c2). With L = (a - x) c1 and K = lr m - L eps, the sign of p' - x is that of L s - K, which is that of
  * L|L| v - K|K| c2. */
 static int adam_compare(const void *value, double x)
 {

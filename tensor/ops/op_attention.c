@@ -3,12 +3,13 @@
  *
  *     attention_scores   s[h,i,j] = RN(sum_c q[i,h,c] k[j,g,c])       g = h / (heads / kv_heads)
  *     attention_mix      o[i,h,c] = RN(sum_j p[h,i,j] v[j,g,c])
- *     attention_mix_t    y[j,g,c] = RN(sum over the heads h of g, and i, of p[h,i,j] x[i,h,c])
+ *     attention_mix_t    y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the queries i and the heads h that read g)
  *
  * Here i is a query, j a key, h a head of the queries, g a head of the keys, and c a channel. Under a causal mask,
- * query i sees the keys j <= i + k_count - q_count. The sums run over these keys only, and the scores of the other
- * keys are +0. The operators are of class A: the floats are widened, the built-in kernel sums, the rounding test
- * decides, and Exact decides the rest (attention_task.c). One thread computes one head of one segment. */
+ * query i sees the keys j <= i + k_count - q_count. The sums of mix run over the keys that i sees, and those of mix_t
+ * over the queries that see j. The scores of keys that a query does not see are +0. The operators are of class A:
+ * the floats are widened, the built-in kernel sums, the rounding test decides, and Exact decides the rest
+ * (attention_task.c). One thread computes one head of one segment. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/ops/attention_task.h"
@@ -140,7 +141,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
     arena_release(arena, mark);
 }
 
-/* Sets the result to +0 if some of its rows belong to no segment. */
+/* Sets the result to +0 if some of its rows belong to no segment; `side` is that of ranges_fit. */
 static void clear_unowned(const Call *c, int side)
 {
     size_t owned = 0;
@@ -229,7 +230,8 @@ const Op op_record_attention_mix_t = {
     .shape = mix_t_shape, .kernel = mix_t_kernel, .bound = attention_mix_t_bound, .vjp = mix_t_vjp,
 };
 
-/* The number of rows of the result, whose last row is the last one that belongs to a segment. */
+/* The number of rows of the result, whose last row is the last one that belongs to a segment; `side` is that of
+ * ranges_fit. */
 static size_t rows_owned(Attention a, int side)
 {
     int64_t rows = 0;

@@ -35,7 +35,8 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Computes a block. Returns the flat index of the first score that no tier decided, or SIZE_MAX. */
+/* Computes the block whose scores begin at the flat index `at`. Returns the flat index of the first score that no tier
+ * decided, or SIZE_MAX. */
 static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *scratch)
 {
     const float *x = call_value(c, 0)->f32;

@@ -13,7 +13,8 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-// BLOCK: the columns that are summed at once; GRAIN: the smallest part of the work, in numbers
+// BLOCK: the columns that are summed at once, as GROUP vectors of LANES columns; ROWS: see column_block; GRAIN: the
+// smallest part of the work, in numbers
 enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, GRAIN = 1 << 13 };
 
 /* --- column_sum and column_dot --- */

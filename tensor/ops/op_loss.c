@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The losses of one position, and their gradients with respect to the logits.
  *
- * A method states the gradient of its loss itself: dz = c (p - q), where p is the softmax of the logits, q the target
- * distribution, and c a scalar for each position. This gradient is recorded as the operator logit_grad or
- * logit_grad_label, and handed to tape_seed. */
+ * An unlearning method (unlearn/) states the gradient of its loss itself: dz = c (p - q), where p is the softmax of the
+ * logits, q the target distribution, and c a scalar for each position. This gradient is recorded as the operator
+ * logit_grad or logit_grad_label, and handed to tape_seed. */
 #include <inttypes.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
@@ -108,8 +108,8 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
     return tape_push(t, &op_record_nll, 1, &z, &a);
 }
 
-/* --- logit_grad: dz = c p - c q. Both products are exact in binary64, and their sum is rounded once: rounding to
- * odd decides RN32(a + b), ties included (round_sum). --- */
+/* --- logit_grad: dz = c p - c q. Both products are exact in binary64, and their sum is rounded once: round_sum
+ * decides it, ties included. --- */
 
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
@@ -177,12 +177,12 @@ static void logit_grad_label_part(const Call *c, size_t begin, size_t end)
     const float *p = call_value(c, 0)->f32, *scale = call_value(c, 1)->f32;
     for (size_t r = begin; r < end; r++) {
         int32_t y = c->attrs->index[r];
-        const float *pr = p + r * cols;
+        const float *p_row = p + r * cols;
         float *dz = c->out.f32 + r * cols;
         for (size_t v = 0; v < cols; v++)
-            dz[v] = y < 0 ? 0.0f : float_canonical(scale[r] * pr[v] + 0.0f);
+            dz[v] = y < 0 ? 0.0f : float_canonical(scale[r] * p_row[v] + 0.0f);
         if (y >= 0)
-            dz[y] = round_sum((double)scale[r] * (double)pr[y], -(double)scale[r]) + 0.0f;
+            dz[y] = round_sum((double)scale[r] * (double)p_row[y], -(double)scale[r]) + 0.0f;
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators that move the numbers of one tensor: to another shape or order, to the patches of a picture, or through a
  * mask; argmax gives the index of a row's largest number.
- * Class "move": nothing is rounded, and the result holds the bits of the operand (argmax: an index). */
+ * Class "move": nothing is rounded, and the result holds the bits of the operand (mask: or +0; argmax: an index). */
 #include <string.h>
 #include "tensor/ops.h"
 #include "tensor/bound_rule.h"
@@ -84,7 +84,8 @@ Node *op_transpose(Tape *t, Node *x)
     return tape_push(t, &op_record_transpose, 1, &x, NULL);
 }
 
-/* --- patches: a picture cut into squares, each a row in the order of a convolution's kernel --- */
+/* --- patches: a picture cut into squares, each a row in the order of a convolution's kernel; a rest at the right or
+ * below that fills no square is left out --- */
 
 static bool patches_shape(const Call *c, Shape *out, Error *e)
 {

@@ -12,7 +12,7 @@
  *
  * Tier 1 is binary64 with the bounds derived below. The elements that it leaves undecided (about one in a million)
  * are decided with the exact values of S1, V and the other sums (big.h). A zero is +0. All elements of a row are
- * NaN when one of x or dn is infinite or NaN, or when V = 0 (eps = 0, and all numbers of the row are zero or, for
+ * NaN when a number of x or dn is infinite or NaN, or when V = 0 (eps = 0, and all numbers of the row are zero or, for
  * layernorm, equal). */
 #include <string.h>
 #include "tensor/base/team.h"
@@ -22,7 +22,7 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 1 << 13, COLS_MAX = 1 << 24 };
+enum { GRAIN = 1 << 13, COLS_MAX = 1 << 24 };     // GRAIN: the smallest part of the work, in numbers
 
 /* A row of one of the four operators. dn is NULL in the two forward ones. */
 typedef struct {
@@ -36,7 +36,7 @@ typedef struct {
 /* --- The exact tier: the exact sums of a row, which are computed when the first undecided element needs them. --- */
 typedef struct {
     bool ready, valid;        // valid: all numbers are finite and V > 0
-    Big s1, d1, v, k, v3;     // k = C P - S1 D1; v3 = V^3
+    Big s1, d1, v, cross, v3; // cross = C P - S1 D1; v3 = V^3
 } RowExact;
 
 static void row_exact_make(RowExact *e, const Row *r)
@@ -66,13 +66,13 @@ static void row_exact_make(RowExact *e, const Row *r)
     if (r->dn) {
         Big products = big_from_exact(&p), s1_d1 = big_mul(&e->s1, &e->d1);
         products = big_mul_d(&products, cols);
-        e->k = big_sub(&products, &s1_d1);
+        e->cross = big_sub(&products, &s1_d1);
         e->v3 = big_mul(&e->v, &e->v);
         e->v3 = big_mul(&e->v3, &e->v);
     }
 }
 
-/* C x - sum, where `sum` is the sum of the row: C times the deviation from the row's mean. */
+/* C x - sum, where `sum` is the sum of the row: C times the deviation from the row's mean. (rmsnorm: `sum` is 0.) */
 static Big deviation(const Row *r, float x, const Big *sum)
 {
     Big a = big_from((double)x * (double)r->cols);           // 24 + 24 bits: exact
@@ -90,7 +90,7 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
         return big_round_over_root(&x, &e->v);
     Big dn = deviation(r, r->dn[i], &e->d1);
     dn = big_mul(&dn, &e->v);
-    x = big_mul(&x, &e->k);
+    x = big_mul(&x, &e->cross);
     Big n = big_sub(&dn, &x);
     return big_round_over_root(&n, &e->v3);
 }
@@ -100,8 +100,8 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
  * decides nothing. --- */
 
 typedef struct {
-    double mean, delta;       // |mean - true mean| <= delta
-    double var;               // the variance, plus eps
+    double mean, delta;       // |mean - true mean| <= delta; both are 0 for rmsnorm
+    double var;               // the variance (rmsnorm: the mean of x^2), plus eps
     double rho;               // |var - true var - eps| <= rho (true var + eps)
     double root;              // 1 / sqrt(var), with a relative error of at most 0.51 rho + 2 u
     double h;                 // the height of the sums
@@ -192,10 +192,10 @@ SIMD void row_forward(const Row *r)
     }
 }
 
-/* dx = y root with y = dn - b - d k, d = x - mean, b = mean dn, k = P / (C var), and here P = sum dn d. The error delta
- * of d moves P by at most delta sum|dn|; the roundings of d, of the product and of the sum move it by
- * (h + 2) u sum|dn d|. So
- *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |P| (rho + 4 u)) / (C var),
+/* dx = y root with y = dn - b - d k, d = x - mean, b = mean dn (0 for rmsnorm), k = q / (C var), q = sum dn d, and var
+ * as in Moments (eps included). The error delta of d moves q by at most delta sum|dn|; the roundings of d, of the
+ * product and of the sum move it by (h + 2) u sum|dn d|. So
+ *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |q| (rho + 4 u)) / (C var),
  *   |b - true b| <= db = (h + 3) u sum|dn| / C.
  * The error of y is db + (delta + u |d|) |k| + |d| dk, plus 2 u |d k| + 2 u |y| for its three roundings. The
  * product with root adds 0.51 rho + 3 u of the result, and the test adds u. */
@@ -207,16 +207,16 @@ SIMD void row_backward(const Row *r)
     double cols = (double)r->cols;
     v8d sum = simd_set(0), abs_dn = sum, products = sum, abs_products = sum;
     for (size_t j = 0; j < r->cols; j += LANES) {
-        v8d g = load_row(r->dn + j, r->cols - j, 0), p = g * load_row(r->x + j, r->cols - j, s.mean);
+        v8d g = load_row(r->dn + j, r->cols - j, 0), product = g * load_row(r->x + j, r->cols - j, s.mean);
         sum += g;
         abs_dn += simd_abs(g);
-        products += p;
-        abs_products += simd_abs(p);
+        products += product;
+        abs_products += simd_abs(product);
     }
-    double p = simd_sum(products), abs_p = simd_sum(abs_products), abs_dn_sum = simd_sum(abs_dn), c_var = cols * s.var;
+    double q = simd_sum(products), abs_q = simd_sum(abs_products), abs_dn_sum = simd_sum(abs_dn), c_var = cols * s.var;
     double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? HEIGHT_U(s.h, norm_dx_mean) * abs_dn_sum / cols : 0;
-    double k = p / c_var, abs_k = fabs(k);
-    double moved = s.delta * abs_dn_sum + HEIGHT_U(s.h, norm_dx_dot) * abs_p + fabs(p) * (s.rho + IN_U(norm_dx_quotient));
+    double k = q / c_var, abs_k = fabs(k);
+    double moved = s.delta * abs_dn_sum + HEIGHT_U(s.h, norm_dx_dot) * abs_q + fabs(q) * (s.rho + IN_U(norm_dx_quotient));
     double dk = FACTOR(norm_dx_factor) * moved / c_var;
 
     double absolute = FACTOR(norm_shift) * s.root * (db + s.delta * abs_k) + tier_slack(1);

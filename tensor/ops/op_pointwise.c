@@ -39,7 +39,8 @@ static bool shape_by_column(const Call *c, Shape *out, Error *e)
 /* Elements do not depend on each other, so the threads share them. */
 static void by_element(const Call *c, CallPart *run) { call_parts(c, shape_size(c->out.shape), GRAIN, run); }
 
-/* y_k is one operation of IEEE 754 on floats, which the machine rounds correctly; any NaN becomes the canonical one. */
+/* y_k is one operation of IEEE 754 on floats, which the machine rounds correctly; any NaN becomes the canonical one.
+ * `expression` may read a[k] of the first input, b[k] of the last one, and the attribute s. */
 #define NATIVE(name, expression)                                                                    \
 CLONES static void name##_run(const Call *c, size_t begin, size_t end)                              \
 {                                                                                                   \
@@ -55,8 +56,6 @@ static void name##_kernel(const Call *c) { by_element(c, name##_run); }
 
 /* --- a b + c --- */
 
-/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, and the test by u |v| more.
- * A tie, or a value near a tie, is rounded to odd first (round.h). */
 typedef struct { const float *at; size_t step; } Run;      // step 1: consecutive floats; step 0: one float repeated
 
 SIMD v8d run_load(Run r, size_t k, size_t n)
@@ -70,6 +69,9 @@ static void round_sums(Run a, Run b, Run c, float *y, size_t n)
         y[k] = round_sum((double)a.at[k * a.step] * b.at[k * b.step], c.at[k * c.step]);
 }
 
+/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, and the test by u |v| more; 4 u |v|
+ * is claimed. If the test leaves one of eight values undecided, round_sum (round.h) decides all eight, ties
+ * included. */
 CLONES static void multiply_add(Run a, Run b, Run c, float *y, size_t n)
 {
     for (size_t k = 0; k < n; k += LANES) {

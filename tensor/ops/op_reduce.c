@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums, means and norms. Sums are of class A, means of class A', and the norm of squares is of class B.
+/* Sums, means and the norm. Sums are of class A, means of class A', and the norm (the root of a sum of squares) is of
+ * class B.
  *
  * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u times the sum
  * of all |terms|, with u = 2^-53, because squares and products of two floats are exact. If the rounding test does
@@ -17,7 +18,8 @@ enum { CHUNK = 4096, GRAIN = 4 };        // numbers of a chunk; chunks of a part
 
 /* --- Sums of adjacent numbers. --- */
 
-/* A sum, the sum of its |terms|, and its height h: |sum - true sum| <= h u abs_sum. */
+/* A sum, the sum of its |terms|, and its height h: |sum - true sum| <= h u abs_sum. In the Total of one chunk h is 0,
+ * and `total` sets that of the whole. */
 typedef struct { double sum, abs_sum, h; } Total;
 
 SIMD Total chunk(const float *x, size_t n, bool squares)
@@ -47,8 +49,8 @@ static void chunks_part(const void *data, size_t begin, size_t end, size_t worke
     }
 }
 
-/* The height h of the tree: ceil(CHUNK / LANES) - 1 additions in a lane (the first one adds to 0 and is exact), 3 for
- * the lanes, and one for each chunk but the first.
+/* Sums n numbers or their squares. The height h of the tree: ceil(m / LANES) - 1 additions in a lane for the longest
+ * chunk, of m numbers (the first one adds to 0 and is exact), 3 for the lanes, and one for each chunk but the first.
  *
  *     the sum                   h u abs_sum
  *     the division of a mean    u |result|
@@ -107,7 +109,7 @@ static int mean_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
-/* The rounding of the sum and the division err by u each, and the test adds one u. */
+/* The rounding of the sum and the division err by u each, and the test adds one u; 4 u is claimed. */
 static float mean_round(const Exact *s, size_t n)
 {
     double v = exact_round64(s) / (double)n, e = IN_U(mean_exact) * fabs(v) + tier_slack(2);
@@ -142,6 +144,7 @@ static int norm_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
+/* The rounding of the sum errs by u / 2 in the root, the root by u, and the test adds one u; 4 u is claimed. */
 static float norm_round(const Exact *s)
 {
     double v = sqrt(exact_round64(s)), e = IN_U(square_norm_exact) * v + tier_slack(2);
@@ -291,7 +294,8 @@ const Op op_record_square_sum = {
     .shape = scalar_shape, .kernel = square_sum_kernel, .bound = square_sum_bound, .vjp = square_sum_vjp,
 };
 
-/* square_norm has no derivative, because only the optimiser uses it. */
+/* square_norm has no derivative: the optimiser and some unlearning methods take norms of gradients, of changes of
+ * weights and of constants, through which no gradient flows. */
 const Op op_record_square_norm = {
     .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
     .shapes = "[…], […], … -> []",

@@ -65,7 +65,8 @@ static void swap_halves(const float *x, size_t heads, size_t half, float *y)
 }
 
 /* Several heads of a row are rotated together. Each result is the number times its cosine, plus its partner in the
- * other half of the head times its sine. With sign = 1 the sines of the first half are negated. */
+ * other half of the head times its sine. With sign = 1 (rope) the sines of the first half are negated, with sign = -1
+ * (rope_back) those of the second half. */
 typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
 
 static void row_rotate(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *scratch, float *y)

@@ -168,7 +168,7 @@ static float column_exact(const float *dy, size_t cols, const int32_t *rows, siz
  *
  *     n - 1 additions     (n - 1) u sum |x|
  *     the test itself     u (|v| + e), for the sum v and its bound e
- *     sum                 (n + 1) u sum |x|
+ *     sum                 (n + 1) u sum |x|,   (n + 2) u is claimed
  *
  * The computed sum |x| may be too small by n u < 2^-22 of itself, which the factor 1 + 2^-20 covers. */
 CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, float *y)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax and log_softmax over rows [R, V], and the derivative of softmax. log_softmax has no derivative,
- * because a method itself states the gradient c (p - q) of its loss with respect to the logits (op_loss.c). */
+ * because an unlearning method itself states the gradient c (p - q) of its loss with respect to the logits
+ * (op_loss.c). */
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/ops/softmax.h"

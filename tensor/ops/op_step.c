@@ -142,7 +142,8 @@ Node *op_scale_by(Tape *t, Node *x, Node *s)
     return tape_push(t, &op_record_scale_by, 2, (Node *[]){ x, s }, NULL);
 }
 
-/* --- sgd: decay p is exact in binary64. Three operations round, and the test rounds once more. --- */
+/* --- sgd: decay p is exact in binary64. The sum and the product with lr err by 2 u lr (|g| + |decay p|), and 4 u
+ * are claimed; the difference and the test add 2 u |p'|, and 3 u are claimed. --- */
 
 static float sgd_decide(const Call *c, size_t j)
 {
@@ -196,7 +197,7 @@ Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
     return tape_push(t, &op_record_sgd, 2, (Node *[]){ p, g }, &(Attrs){ .f = { [SGD_LR] = lr, [SGD_DECAY] = decay } });
 }
 
-/* --- momentum: the sum of an exact product and a float --- */
+/* --- momentum: the sum of an exact product and a float. Sum and test err by u |b'| each; 3 u is claimed. --- */
 
 static float momentum_decide(const Call *c, size_t j)
 {

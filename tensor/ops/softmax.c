@@ -11,8 +11,8 @@
  *     p = e^d_v / S, S = 1 + T                     l = d_v - log(1 + T)
  *     d_v: |d_v| <= 104 where it matters  104      d_j of T: |d_j| <= 130 where it matters   130
  *     exp_core                              4      exp_core                                    4
- *     S: the same for each term           108      the sum T                                   h
- *     S: its sum, and 1                 h + 1      log(1 + T), and 1 + T rounded if T > 1     10
+ *     S: each term, 104 + 4               108      the sum T                                   h
+ *     S: the additions                  h + 1      log(1 + T), and 1 + T rounded if T > 1     10
  *     1/S and the product                   2      d_v and the difference                      2
  *     the test                              3      the test                                    3
  *     sum                             222 + h      sum                                   149 + h

@@ -35,7 +35,7 @@ size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
 
-/* The fp32 bounds of one row (bound_rule.h): n logits x with the error bounds b, and their softmax p.
+/* The fp32 bounds of one row (bound_rule.h), u = 2^-24: n logits x with the error bounds b, and their softmax p.
  *   softmax_bound       out[k] bounds p_k. Its relative error is b_k + sum p_j b_j, where each b also covers the
  *                       rounding u |x_k - max| of the exponent, plus (n + 8) u for the sum of n powers, the
  *                       exponential and the division.
@@ -62,6 +62,7 @@ typedef struct {
     double next;         // the largest x_j - x_at with j != at
 } UndecidedRow;
 
+/* Decide element v of a row by the second and the third tier. False: neither can. */
 bool softmax_decide(UndecidedRow *row, size_t v, float *p);
 bool log_softmax_decide(UndecidedRow *row, size_t v, float *l);
 

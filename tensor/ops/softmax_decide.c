@@ -80,7 +80,7 @@ static void count_logits(UndecidedRow *row)
     }
 }
 
-/* Whether T < 2^power. T is at most (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
+/* True only if T < 2^power. T is at most (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
 static bool others_below(const UndecidedRow *row, double power)
 {
     return row->next * 1.44 + 24 < power;
@@ -89,7 +89,7 @@ static bool others_below(const UndecidedRow *row, double power)
 /* The value is
  *     1/k   if all k unmasked logits are equal; k <= 2^24, so rounding the quotient to double first is harmless
  *     0     if it is below e^-104 < 2^-150
- *     1     if T < 2^-26 */
+ *     1     if v is the largest logit and T < 2^-26 */
 static bool softmax_last(UndecidedRow *row, size_t v, float *p)
 {
     count_logits(row);
@@ -99,9 +99,10 @@ static bool softmax_last(UndecidedRow *row, size_t v, float *p)
     return zero || rational || one;
 }
 
-/* The value is -log k for k equal logits, and 0 if T < 2^-151. If T < 2^-60, the value lies in the open interval
- * (d - 2^-60, d). Here d, a difference of floats below -25, may be a midpoint, so the float nearest to d itself
- * could be wrong. Therefore both ends of the interval must round to the same float. */
+/* The value is -inf for a masked logit, -log k if all k unmasked logits are equal, and 0 for the largest logit if
+ * T < 2^-151. Another logit has d = x_v - x_at, and if T < 2^-60, its value lies in the open interval (d - 2^-60, d).
+ * As a difference of two floats d may be a midpoint, so the float nearest to d itself could be wrong. Therefore a
+ * number just below d and d - 2^-59 must round to the same float. */
 static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
 {
     count_logits(row);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernels of the optimiser's operators share. Eight elements are computed at a time.
  *
- * Tier 1 computes in binary64, u = 2^-53, with the bound that is given above each formula. An element that the
- * rounding test leaves undecided is decided exactly: by an Exact (class A), or by a comparison of big integers
- * (class B).
+ * Tier 1 computes in binary64, u = 2^-53, with the bound that is given above the code of each formula. An element that
+ * the rounding test leaves undecided is decided exactly: by an Exact or by round_sum (class A), or by a comparison of
+ * big integers (classes A' and B).
  * If an operand is not finite, or a divisor is zero, the result is what IEEE 754 gives for the formula as it is
  * written. Finite operands cannot overflow binary64. */
 #ifndef PULSE_TENSOR_OPS_STEP_H
@@ -33,7 +33,7 @@ SIMD v8d step_load(const Call *c, size_t input, size_t j, size_t end)
 }
 
 /* Writes elements j … j + 7, or those before `end`: the floats nearest to values that lie within `bound` of v. If the
- * bound leaves two floats open, `decide` gives the element. */
+ * bound leaves two floats open, `decide` gives the element; if v is infinite or NaN, v itself is written. */
 SIMD void step_put(const Call *c, size_t j, size_t end, v8d v, v8d bound, float (*decide)(const Call *c, size_t j))
 {
     v8f y;

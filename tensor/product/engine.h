@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine sums products in binary64, in any order; the driver (product.c) does everything else.
+/* An engine sums products in binary64, in any order; the driver (product_run.c) does everything else.
  *
  * The left operand arrives as widened lines: element (line, k) is value[line * line_stride + k * k_stride],
  * and one of the two strides is 1. The right operand arrives as a strip: the values of up to `width` lines
  * side by side, value k of line j at strip[k * columns + j], where `columns` is the number of lines rounded
  * up to a multiple of KERNEL_COLS. The padding columns hold zeros.
  *
- * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened for the
- * first large product. With both, the results are the same bits, because the bound and the rounding test hold for
- * any order of summation.
- * Thread-safety: many threads call `sum` at once. */
+ * There are two engines: the built-in kernel, which is always there, and a BLAS library (unless the build has none),
+ * which is opened for the first product of more than 2^30 multiplications. With both, the results are the same bits,
+ * because the bound and the rounding test hold for any order of summation.
+ * Thread-safety: many threads may call `sum` at once. */
 #ifndef PULSE_TENSOR_PRODUCT_ENGINE_H
 #define PULSE_TENSOR_PRODUCT_ENGINE_H
 
@@ -30,7 +30,8 @@ struct Engine {
     size_t width;                       // lines of a strip, a multiple of KERNEL_COLS
     size_t cols;                        // columns of a tile, a multiple of `width`
 
-    /* c[i * c_stride + j] = the sum of a[i,k] b[j,k] over k < length; with `add`, the sum is added to what c holds.
+    /* c[i * c_stride + j] = the sum of a[i,k] b[j,k] over k < length, for i < m and j < n; with `add`, the sum is added
+     * to what c holds. a[i,k] is value k of line i of `a`, and b[j,k] value k of line j of the strips.
      * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips` holds
      * the strips of n lines, one behind the other. Each row of c has room for n rounded up to KERNEL_COLS; the
      * values beyond n are not specified. `scratch` holds m * c_stride doubles of scratch memory. */

@@ -6,8 +6,8 @@
  * does not get them. So this file asks for the space before it loads the library.
  * Path: the library is searched for at the path that was found when the program was built, then by its soname.
  * Threads: each of our threads calls the library, which must not start threads of its own in such a call. An OpenBLAS
- * for OpenMP lets each thread set its own number of threads. One for POSIX threads has a single number for the whole
- * process, and is refused. */
+ * for OpenMP lets each thread set its own number of threads. An OpenBLAS for POSIX threads has a single number for the
+ * whole process, and is refused. */
 #include "tensor/product/engine.h"
 
 #if defined(PULSE_BLAS_builtin)
@@ -144,8 +144,8 @@ static int leading_dimension(Side s, size_t length)
     return (int)(s.k_stride == 1 && stride < length ? length : stride);
 }
 
-/* If the library added to c itself, it could take what c holds anywhere into its tree of additions, and the driver's
- * bound would not hold. So its sums go to a matrix of their own, which is added to c afterwards. */
+/* With `add`, the library's sums go to `scratch`, and are added to c afterwards. If the library itself added to c, it
+ * could take what c holds anywhere into its tree of additions, and the driver's bound would not hold. */
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch)
 {
     double *to = add ? scratch : c;
@@ -165,7 +165,8 @@ static const Engine blas = { .word = WORD, .name = name, .width = 256, .cols = 2
 static Error refusal;
 
 /* RTLD_DEEPBIND keeps the program's own symbols out of the library. It must not be set under a sanitizer, whose
- * replacements the library needs; clang does not tell whether there is a sanitizer. */
+ * replacements the library needs. clang defines neither of gcc's two macros for sanitizers, so the flag is never set
+ * with clang. */
 #if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(RTLD_DEEPBIND)
 enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL };
 #else
@@ -196,7 +197,8 @@ static bool open_at(const char *path, Error *e)
     return error_set_kind(e, ERROR_ENVIRONMENT, "the library %s was refused: %s", path, why.text);
 }
 
-/* A library that was built with -ffast-math changes the floating-point environment, so it is saved and restored. */
+/* A library that was built with -ffast-math changes the floating-point environment; so the environment is saved and
+ * restored. */
 static bool open_library(Error *e)
 {
     fenv_t before;

@@ -37,7 +37,7 @@ void freivalds_pack(const double *strip, size_t columns, size_t length, const do
 }
 
 typedef double v4d __attribute__((vector_size(32)));       // half vectors stay in registers under AVX2
-enum { HALF = 4, FOUR = 4 };                                // HALF: doubles in a half vector; FOUR: vectors of v at a time
+enum { HALF = 4, FOUR = 4 };                                // HALF: doubles in a half vector; FOUR: the most vectors of y at a time
 
 SIMD v4d load4(const double *x)
 {
@@ -48,7 +48,8 @@ SIMD v4d load4(const double *x)
 
 SIMD double sum4(v4d x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
-/* sum[r * count + q] = the dot product of line r of x, r < rows, and vector q of y, q < count, each of length n. */
+/* sum[r * count + q] = the dot product of line r of x, r < rows, and vector q of y, q < count, each of length n. Lines
+ * of x are `stride` apart, and vectors of y are `apart`. There are at most 2 * FOUR sums. */
 SIMD void dots(size_t rows, const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {
     v4d s[2 * FOUR] = { { 0 } };
@@ -100,6 +101,7 @@ SIMD void add_to(double *want, size_t apart, size_t rows, size_t count, const do
  * compile-time constant. */
 SIMD void expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart)
 {
+    // how many lines at a time: eight that are stored as columns; otherwise two for four vectors, and four for fewer
     const size_t rows = a.k_stride != 1 ? 2 * HALF : 2 * FOUR / count / (count == 1 ? 2 : 1);
     double sum[2 * HALF * FOUR];
     size_t i = 0;

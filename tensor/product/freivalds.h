@@ -3,8 +3,8 @@
  *
  * For sums C = A B^T and a vector s of random signs, C s = A (B^T s). If C is M x N and each sum has K terms, computing
  * both sides costs 1/M + 1/N + 1/K of the product. The two sides are compared row by row, for the columns of one tile.
- * Let u = 2^-53, |a_i| and |b_j| the norms of the lines, n the number of columns, K the number of terms of a sum, and h
- * its height (rounding.h). The roundings, in units of u |a_i| sum_j |b_j|, are
+ * Let u = 2^-53, |a_i| and |b_j| the norms of the lines, n the number of the tile's columns, and h the height of a sum
+ * (tile_round in rounding.h). The roundings, in units of u |a_i| sum_j |b_j|, are
  *     the sums               h
  *     adding n of them       n
  *     B^T s                  n
@@ -32,7 +32,7 @@ void freivalds_add(double *panel, size_t panels, size_t length);
 void freivalds_expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart);
 /* got[i] = the sum of sign[j] sum[i * stride + j] over j < n, for i < m. */
 void freivalds_got(size_t m, size_t n, const double *sum, size_t stride, const double *sign, double *got);
-/* The first row of the tile whose sums differ from the expected ones by more than the claim, or t->m. */
+/* The first row of the tile where `got` (C s) and `want` (A (B^T s)) differ by more than the claim, or t->m. */
 size_t freivalds_wrong(const Tile *t, double height, const double *got, const double *want);
 
 #endif

@@ -23,7 +23,7 @@
 #include "tensor/product/kernel_micro.h"
 #endif
 
-/* The widest registers that may be used, in doubles. A benchmark that compares without AVX-512 is built with
+/* The widest registers that may be used, in doubles: 8 or 4. A benchmark that compares without AVX-512 is built with
  * CFLAGS="-march=haswell -DKERNEL_LANES=4". */
 #ifndef KERNEL_LANES
 #define KERNEL_LANES 8
@@ -61,6 +61,7 @@ void kernel_product(size_t m, size_t n, size_t length, Side a, const double *pan
     product2(m, n, length, a, panels, depth, add, c, c_stride);
 }
 
+/* Packs n lines of `length` values as panels (engine.h). */
 void panels_pack(size_t n, size_t length, Side b, double *panels)
 {
     for (size_t j = 0; j < n; j += KERNEL_COLS, panels += KERNEL_COLS * length) {

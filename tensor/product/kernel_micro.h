@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The micro-kernel of one type of processor. kernel.c includes this file once for each type, with LANES (doubles in a
- * register), ROWS, VECTORS (registers in a row) and TARGET defined. ROWS x VECTORS registers of sums are kept while
- * k runs. If the last columns fit one register, only this one is summed: heads of 24 values take three registers of
- * eight, not four. */
+ * register), ROWS (lines of the left operand at a time), VECTORS (registers in a row of sums) and TARGET defined. ROWS
+ * x VECTORS registers of sums are kept while k runs. If the last columns fit one register, only this one is summed:
+ * heads of 24 values take three registers of eight, not four. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 #define NAME(x)     JOIN(x, LANES)

@@ -17,6 +17,8 @@ CLONES static void raise_norms(double *square, size_t count, size_t n)
 
 void norms_above(double *square, size_t count, size_t n) { raise_norms(square, count, n); }
 
+/* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to
+ * square[0 … n-1]. */
 SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
 {
     v8d sum = simd_set(0);
@@ -43,8 +45,6 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
-/* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to
- * square[0 … n-1]. */
 CLONES static double widen(const float *x, size_t n, double *y, double *square)
 {
     return widen_eights(x, n, y, square);

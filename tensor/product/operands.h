@@ -21,14 +21,14 @@ Side   side_make(Lines l, size_t first, size_t count, double *scratch);
 size_t side_size(size_t count, size_t length);
 
 /* Packs the values k … k+length-1 (length <= STRIP_DEPTH) of n <= KERNEL_COLS lines, from `first` on, as KERNEL_COLS
- * columns of a strip of `columns` columns. Value k of the first line goes to strip[0]; missing columns become zero. The
- * squares of the values are added to square[KERNEL_COLS], for norms_above. */
+ * columns of a strip of `columns` columns. Value k of line `first` goes to strip[0]; missing columns become zero. The
+ * squares of column c's values are added to square[c], c < KERNEL_COLS, for norms_above. */
 enum { STRIP_DEPTH = 256 };
 void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns,
                 double *square);
 
-/* Make panels (engine.h) straight from floats. The squares of the values are added to square[padded(n)], for
- * norms_above.
+/* Make panels (engine.h) straight from floats. The squares of line j's values are added to square[j], which has room
+ * for padded(n) numbers, for norms_above.
  *     panels_lines   reads n lines of `length` values; the lines are `stride` apart
  *     panels_rows    reads rows k = 0 … count-1, `stride` apart; row k holds value k of each of the n lines; the panels
  *                    have room for `depth` rows */

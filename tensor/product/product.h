@@ -5,13 +5,14 @@
  *
  * Both operands are lines of length K, so that all four transposes are one case with other strides.
  * The products of two floats are exact in binary64. An engine (engine.h) sums them in any order. A bound on its error
- * and the rounding test decide the float; a sum that stays undecided is computed again by Exact. Only this folder
- * uses a BLAS library.
+ * and the rounding test decide the float; a sum that stays undecided is computed again as an Exact (exact.h). Only
+ * this folder uses a BLAS library.
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
  * Errors, each a sentence in the Error: out of memory; lines of different lengths; an engine whose sum is not
  * within its bound. To find the last one, an element of every call is compared with Exact. Freivalds' check
- * (freivalds.h) covers every product of at least 300 in each dimension, and one of sixteen smaller ones.
+ * (freivalds.h) is made for each part of a product, as many columns of it as fill about 32 MiB: always if the part has
+ * at least 300 lines, columns and terms, otherwise in every sixteenth call.
  * Thread-safety: every function may be called by several threads at once. A call from inside a body of the
  * team (team.h) is serial. */
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H
@@ -32,7 +33,7 @@ typedef struct {
 typedef struct {
     const float *addend;                // NULL: nothing
     size_t addend_stride;               // from row to row; 0: the same row for all
-    float  s;
+    float  s;                           // the factor of the product
 } Epilogue;
 
 Lines lines_rows(Tensor t);             // of a matrix [rows, cols]: its rows, or its columns, as lines
@@ -52,7 +53,7 @@ ProductStats product_stats(void);
 void      product_stats_reset(void);
 
 /* Products of at most this many multiplications are computed by the built-in kernel, and larger ones by the
- * library. This is for tests: 0 sends all products to the library, and a negative number restores the default. */
+ * library. This is for tests: 0 sends all products to the library, and a negative number restores the default, 2^30. */
 void product_set_kernel_limit(double multiplications);
 
 /* The name and version of the engine of large products and, if the library tells it, the processor type that it chose.
@@ -64,7 +65,7 @@ const char *product_engine(void);
  * library is always tested when it is opened, and is not used if it fails (engine_refusal says so). */
 bool product_selftest(Error *e);
 bool engine_selftest(const Engine *engine, Error *e);
-/* The same for a linear map [n, k] of a model: its product with some lines, and both gradients. product_selftest_map
+/* The same for a linear map [n, k] of a model: its product with 104 lines, and both gradients. product_selftest_map
  * tests the engine that `product` takes for them; for the built-in kernel it does nothing. */
 bool product_selftest_map(size_t n, size_t k, Error *e);
 bool engine_selftest_map(const Engine *engine, size_t n, size_t k, Error *e);

@@ -13,8 +13,10 @@
 #include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
 
-// at most: KC terms in a block, MOST_ROWS lines of the left operand in a tile, APART_BYTES for sums of blocks apart;
-// a product of fewer than SERIAL multiplications stays on one thread; is_checked explains CHECKED_…
+// at most: KC terms in a block, MOST_ROWS lines of the left operand in a tile (FINISH_ROWS in finish_part), PACK_DEPTH
+// values of a line packed at a time, APART_BYTES for sums of blocks apart, L2_BYTES of strips that a cache holds;
+// a product of fewer than SERIAL multiplications stays on one thread; a part of the packing has about PACK_GRAIN
+// values; is_checked explains CHECKED_…
 enum { KC = STRIP_DEPTH, MOST_ROWS = PRODUCT_ROWS, FINISH_ROWS = 16, SERIAL = 1 << 18, PACK_GRAIN = 1 << 13,
        PACK_DEPTH = 64, L2_BYTES = 512 << 10, APART_BYTES = 8 << 20, CHECKED_SIZE = 300, CHECKED_EVERY = 16 };
 
@@ -51,7 +53,7 @@ static size_t block_length(const Work *w, size_t block)
     return least(w->depth, w->in.b.length - block * w->depth);
 }
 
-/* The strip that begins with line j of b, j a multiple of the width. */
+/* The strip that begins with line j of b, j a multiple of the width, in one block. */
 static double *strip_at(const Work *w, size_t block, size_t j)
 {
     return w->packed + block * w->depth * w->columns + j * block_length(w, block);
@@ -94,6 +96,7 @@ static Tile tile_at(const Work *w, size_t tile)
     return tile_part(&w->whole, i, least(w->rows, w->in.a.lines - i), j, least(cols, w->in.b.lines - j));
 }
 
+/* How many roundings a term passes through at most: in its block, and when the blocks' sums are added (rounding.c). */
 static double height_of(const Work *w) { return w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0; }
 
 static void add_rows(double *to, const double *from, size_t n)
@@ -263,7 +266,8 @@ static size_t wrong_row(const Work *w)
 
 /* --- The whole --- */
 
-/* Every product of at least CHECKED_SIZE in each dimension is checked, and one of CHECKED_EVERY smaller ones. */
+/* A tile with at least CHECKED_SIZE lines, columns and terms is checked, and a smaller one (if it has terms) in every
+ * CHECKED_EVERY-th call. */
 static bool is_checked(const Tile *t, uint64_t call)
 {
     const bool large = t->m >= CHECKED_SIZE && t->n >= CHECKED_SIZE && t->length >= CHECKED_SIZE;

@@ -11,9 +11,9 @@ enum { PRODUCT_ROWS = 104 };            // the most lines of the left operand th
 
 typedef struct { Lines a, b; } Operands;
 
-/* Computes the tile `t`, which begins at column 0; t->operands points to an Operands. Freivalds' check
- * (freivalds.h) is made for every large product, and for a smaller one if `call` is a multiple of 16. Adds to *left
- * how many results Exact decided. */
+/* Computes the tile `t`, which begins at column 0; t->operands points to an Operands. Freivalds' check (freivalds.h) is
+ * made if t->m, t->n and t->length are all at least 300, and for a smaller tile if `call` is a multiple of 16. Adds to
+ * *left how many results Exact decided. */
 bool product_run(const Engine *engine, const Tile *t, uint64_t call, size_t *left, Arena *arena, Error *e);
 
 #endif

@@ -3,8 +3,9 @@
  *
  * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j|, the product of the
  * norms of the two lines (Cauchy-Schwarz).
- * The engine cuts K into blocks of at most KC terms and adds their sums one after the other, so that
- * h = KC - 1 + (blocks - 1) roundings lie on any path from a term to its sum.
+ * The driver (product_run.c) cuts K into blocks of `depth` terms or fewer and adds their sums one after the other, so
+ * that at most h = depth - 1 + (blocks - 1) roundings lie on any path from a term to its sum. (Attention has one
+ * block.)
  *
  *     the sum                h u |s| A         in any order inside a block (Jeannerod & Rump 2013)
  *     the product with s     u |s| A           none for s = 1
@@ -13,7 +14,7 @@
  *     sum                    (h + 3) u |s| A + 2 u |addend|
  *
  * (h + 5) u |s| A + 3 u |addend| is claimed. The 2 u |s| A and u |addend| that this adds cover the terms of second
- * order, which are below 4 u (h + 5) u |s| A. This is at most 2^-20 u |s| A, because h < 2^31 (product and attention
+ * order, which are below 4 u (h + 5) u |s| A. That is at most 2^-20 u |s| A, because h < 2^31 (product and attention
  * refuse longer lines). */
 #include "tensor/product/rounding.h"
 

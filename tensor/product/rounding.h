@@ -15,7 +15,7 @@ typedef void (*Terms)(const void *operands, size_t i, size_t j, size_t k, size_t
 /* out[i,j] = RN(addend[i,j] + s sum_k a[i,k] b[j,k]) for i < m, j < n. */
 typedef struct {
     size_t m, n, length;                // `length` is the number of terms of each sum
-    const double *a_norm, *b_norm;      // upper bounds of the norms: [m] and [n]
+    const double *a_norm, *b_norm;      // upper bounds of the norms of the lines: [m] and [n]
     Epilogue ep;
     float *out;
     size_t out_stride;
@@ -32,6 +32,7 @@ Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n);
  * results the bound left undecided; Exact decided these. */
 size_t tile_round(const Tile *t, const double *sum, size_t stride, double height);
 
+/* Result (i, j) of a tile, decided by Exact. */
 float tile_exact(const Tile *t, size_t i, size_t j);
 /* Checks that one result, chosen by `counter`, is the one that Exact gives. False: the sentence names the engine. */
 bool  tile_audit(const Tile *t, uint64_t counter, const char *engine, Error *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are
- * whole tiles; all transposes are tested. The data is uniform, except for one infinity, one NaN, one subnormal and
- * one negative zero, each in a line of its own. Every thread takes part, because a library keeps buffers for each
- * thread. */
+ * whole tiles; all transposes are tested. The data is uniform. An operand of 5 to 79 lines also has one infinity, one
+ * NaN, one subnormal and one negative zero, each in a line of its own (not for the shapes of a model). Every thread
+ * takes part, because a library keeps buffers for each thread. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include "tensor/base/team.h"
@@ -91,7 +91,8 @@ static void check_shared(const Engine *engine, _Atomic size_t *next, Error *e)
     arena_free(&arena);
 }
 
-/* A test that each thread of the team makes. If several threads fail, one failure is reported. */
+/* A test that each thread of the team makes, of the shared cases or of a linear map [n, k]. If several threads fail,
+ * one failure is reported. */
 typedef struct { const Engine *engine; size_t n, k; _Atomic size_t *next; pthread_mutex_t *writing; Error *error; } Test;
 
 static void report(const Test *t, const Error *mine)
@@ -126,6 +127,7 @@ bool engine_selftest(const Engine *engine, Error *e) { return test((Test){ .engi
 
 /* --- The shapes of a model --- */
 
+// ROWS: PRODUCT_ROWS, the most lines of a tile; TILE: the columns of a tile; WHOLE: a shorter side is tested as it is
 enum { ROWS = 104, WHOLE = 1024, TILE = 256 };
 
 /* The driver cuts a long side into tiles, so a shorter side with the same remainder tests the same code. */
@@ -144,7 +146,7 @@ static void check_map(const Engine *engine, size_t n, size_t k, Error *e)
     float *scratch = arena_array(&arena, 3 * largest, sizeof *scratch);
     for (size_t p = 0; scratch && p < sizeof products / sizeof *products && !e->failed; p++) {
         Case c = products[p].c;
-        c.step = c.m * c.n / 97 + 1;
+        c.step = c.m * c.n / 97 + 1;                        // at most 97 elements are compared
         check(engine, c, products[p].a_columns, products[p].b_columns, scratch, largest, &arena, e);
     }
     arena_free(&arena);

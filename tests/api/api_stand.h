@@ -32,6 +32,7 @@ static inline void expect_refused(pulse_status status, pulse_status kind, const 
         fail_msg("status %d (%s) \"%s\", expected %d and \"%s\"", (int)status, pulse_status_name(status), pulse_error_text(ctx),
                  (int)kind, words);
 }
+/* The same for PULSE_BAD_INPUT. */
 #define refused(words, call) expect_refused(call, PULSE_BAD_INPUT, words)
 
 /* A pulse_tensor with the dtype, the shape and the data of the library's tensor t. */

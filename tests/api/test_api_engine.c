@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse_open refuses an engine for matrix products that computes wrong sums, before any product is computed.
- * pulse_check finds an engine that has become wrong since then. The engine below replaces the built-in one; it computes
- * wrong sums while the flag `wrong` is set. */
+/* pulse_open refuses an engine for matrix products that computes wrong sums, so no call uses it. pulse_check finds an
+ * engine that has become wrong since then. The engine below replaces the built-in one; it computes wrong sums while the
+ * flag `wrong` is set. */
 #include "tests/api/api_stand.h"
 
 #include <stdatomic.h>

@@ -24,6 +24,8 @@ enum { FOLDERS = 2, SAMPLES_MOST = 16 };
 
 /* --- the same step by the library's functions and through pulse.h --- */
 
+/* A method with its settings, as a text for the library and as n settings for pulse.h. `reference`: what is added to
+ * the folder of the model to give that of the reference; NULL: no reference is given. */
 typedef struct { const char *method, *assignments; pulse_setting settings[4]; size_t n; const char *reference; } Form;
 
 static const Form forms[] = {
@@ -172,7 +174,7 @@ static void a_forward_pass_gives_logits_hidden_states_and_every_module(void **st
         for (int64_t k = 0; k <= s.session.config.text.num_hidden_layers; k++)
             expect_same(got, arena_format(&arena, "hidden_states.%lld", (long long)k), f.hidden[k]->out);
         for (size_t k = 0; k < count; k++)
-            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {   // this module's unit is only the embedding
+            if (units[k].out && strcmp(units[k].module, "language_model") != 0) {   // the unit of this name is only the embedding
                 expect_same(got, units[k].module, units[k].out->out);
                 seen++;
             }
@@ -254,7 +256,7 @@ static const char *adapter_write(const char *name, const char *module, size_t in
     return folder;
 }
 
-/* Two adapters that cancel each other leave the model as it is; one of them alone changes it. */
+/* Two adapters that cancel each other change the score only by rounding errors; one of them alone changes it more. */
 static void several_adapters_are_added(void **state)
 {
     (void)state;

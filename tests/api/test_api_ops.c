@@ -137,8 +137,8 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Only the shortest of many calls counts, because other work on the machine makes calls longer, never shorter. The
- * limit is ten times the promised time of 20 us, so that a busy machine does not make the test fail. */
+/* Only the shortest of many calls counts, because other work on the machine makes calls longer, never shorter. A call
+ * should take at most 20 us; the limit is ten times that, so that a busy machine does not make the test fail. */
 static void a_call_of_one_element_costs_little(void **state)
 {
     (void)state;

@@ -8,9 +8,10 @@
 
 #define FOLDER "fixtures/vectors/v1/models/tiny-llava-a"
 
-enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, NUMBERS = ROWS * COLS + ROWS + 320 + 2 };
+enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, VOCABULARY = 320, NUMBERS = ROWS * COLS + ROWS + VOCABULARY + 2 };
 
-/* A thread and its results: of two operators, of a forward pass of the shared model, a loss, a generated token. */
+/* A thread and its results, in their order: a softmax, the first row of a product, the first token's logits by the
+ * shared model, a loss, a generated token. */
 typedef struct {
     pthread_t thread;
     const pulse_model *model;
@@ -49,14 +50,14 @@ static bool model_and_loss(pulse_context *c, const pulse_model *model, float *to
         && pulse_result_find(c, got, "logits", &logits) == PULSE_OK;
     if (good) {
         const pulse_part part = { PULSE_FORGET, TOKENS, logits.dims[1], 1, logits.data, NULL, ids, offsets, NULL };
-        memcpy(to, logits.data, 320 * sizeof *to);
-        good = pulse_loss(c, "ga", &part, 1, NULL, 0, to + 320) == PULSE_OK;
+        memcpy(to, logits.data, VOCABULARY * sizeof *to);
+        good = pulse_loss(c, "ga", &part, 1, NULL, 0, to + VOCABULARY) == PULSE_OK;
     }
     pulse_result_close(got);
     int32_t token = 0;
     size_t count;
     good &= pulse_generate(c, model, &sample, -1, &token, 1, &count) == PULSE_OK;
-    to[321] = (float)token;
+    to[VOCABULARY + 1] = (float)token;
     return good;
 }
 

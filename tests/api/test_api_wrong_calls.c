@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every operator is called through pulse.h with many wrong arguments, drawn from the seed. A call must return an error
- * or a result, and must touch nothing outside its buffers. Each buffer is a malloc of exactly its size, so that a build
- * with SAN=1 finds such an access. */
+ * or a result, and must touch nothing outside its buffers. Each buffer is a malloc of its size, with one byte more at
+ * most, so that a build with SAN=1 finds such an access. */
 #include "tests/tensor/op_bench.h"
 
 #include <stdlib.h>
@@ -24,8 +24,8 @@ static uint64_t draw(const Random *r, uint64_t *at, uint64_t limit)
     return random_below(*r, k, limit);
 }
 
-/* Calls the operator of a node with one of its arguments changed; r draws which one, with the counter *at. The call may
- * be refused or give a result, but it may not crash. */
+/* Calls the operator of a node with one sort of argument changed, for instance the rank of every input. r draws the
+ * sort and the new values, with the counter *at. The call may be refused or give a result, but it may not crash. */
 static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
 {
 #define DRAW(limit) draw(r, at, (limit))

@@ -105,8 +105,8 @@ static bool runner_make(Runner *x)
 
 static bool runner_step(Runner *x)
 {
-    CrossEntropy ce = { NULL, next };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { NULL, next };
+    Objective o = cross_entropy_objective(&source);
     return x->method ? round_step(&x->rounds, &error) : train_step(&x->trainer, &o, &error);
 }
 

@@ -41,8 +41,8 @@ bool shipped_step_make(ShippedStep *s, Arena *a, Error *e)
                             .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_CONSTANT, 1e-3f, 0, 0, 0, 1000 }, .beta1 = 0.9f,
                                            .beta2 = 0.98f, .eps = 1e-8f, .weight_decay = 0.05f, .max_norm = 1,
                                            .decay_matrices_only = true } };
-    s->ce = (CrossEntropy){ NULL, samples };
-    s->objective = cross_entropy_objective(&s->ce);
+    s->source = (SampleSource){ NULL, samples };
+    s->objective = cross_entropy_objective(&s->source);
     return weights_make(&s->weights, &c, 0, a, e) && weights_train(&s->weights, "**", e)
         && model_make(&s->model, &c, &s->weights, NULL, 256, a, e) && trainer_make(&s->trainer, &s->model, &t, a, e);
 }

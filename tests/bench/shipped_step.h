@@ -12,7 +12,7 @@ typedef struct {
     Weights weights;
     Model   model;
     Trainer trainer;
-    CrossEntropy ce;
+    SampleSource source;
     Objective objective;
 } ShippedStep;
 

@@ -22,14 +22,14 @@ static void beyond(const char *what, double error, double bound)
     exit(1);
 }
 
-/* --- RoPE's tables: for each pair i of d/2 and each position pos, a cosine and a sine. --- */
+/* --- RoPE's tables: cosine and sine of the angle pos base^(-2i/d), for d/2 pairs i and each position pos. --- */
 
 typedef struct { size_t positions, d; float base; } Table;
 
 static const Table tables[] = { { 200, 16, 10000 }, { 40, 8, 500000 }, { 3000, 2, 1 }, { 20000, 6, 1.5f },
                                 { 60, 32, 3e38f } };
 
-/* Computes a table; the probe keeps its estimates. */
+/* Computes a table by the given tier; the probe keeps the estimates of this tier. */
 static void estimate_table(Table t, int tier)
 {
     Error e = { 0 };
@@ -43,29 +43,29 @@ static void estimate_table(Table t, int tier)
     free(s);
 }
 
-/* The error of the estimate k of a table. The estimates are in the order of pairs, then of positions from 1, and the
- * cosine is before the sine. */
+/* The error of the estimate k of a table. The estimates are in the order of pairs, then of positions, and the cosine is
+ * before the sine. Position 0, where the values are exact, has no estimates. */
 static double table_error(Table t, size_t k, Estimate one)
 {
     const size_t i = k / 2 / (t.positions - 1), pos = k / 2 % (t.positions - 1) + 1;
-    mpfr_t angle;
-    mpfr_init2(angle, BITS);
-    mpfr_set_flt(angle, t.base, MPFR_RNDN);
-    mpfr_log(angle, angle, MPFR_RNDN);
-    mpfr_mul_si(angle, angle, -2 * (long)i, MPFR_RNDN);
-    mpfr_div_ui(angle, angle, t.d, MPFR_RNDN);
-    mpfr_exp(angle, angle, MPFR_RNDN);
-    mpfr_mul_ui(angle, angle, pos, MPFR_RNDN);
-    (k % 2 ? mpfr_sin : mpfr_cos)(angle, angle, MPFR_RNDN);
-    mpfr_sub_d(angle, angle, one.v, MPFR_RNDN);
-    mpfr_sub_d(angle, angle, one.low, MPFR_RNDN);
-    double error = fabs(mpfr_get_d(angle, MPFR_RNDN));
-    mpfr_clear(angle);
+    mpfr_t y;
+    mpfr_init2(y, BITS);
+    mpfr_set_flt(y, t.base, MPFR_RNDN);
+    mpfr_log(y, y, MPFR_RNDN);
+    mpfr_mul_si(y, y, -2 * (long)i, MPFR_RNDN);
+    mpfr_div_ui(y, y, t.d, MPFR_RNDN);
+    mpfr_exp(y, y, MPFR_RNDN);
+    mpfr_mul_ui(y, y, pos, MPFR_RNDN);                      // the angle
+    (k % 2 ? mpfr_sin : mpfr_cos)(y, y, MPFR_RNDN);
+    mpfr_sub_d(y, y, one.v, MPFR_RNDN);
+    mpfr_sub_d(y, y, one.low, MPFR_RNDN);
+    double error = fabs(mpfr_get_d(y, MPFR_RNDN));
+    mpfr_clear(y);
     return error;
 }
 
-/* For about 400 estimates of each table, calls f with the estimate's error, its whole bound, and the rest: the bound
- * without the part b. Returns the largest value of f. */
+/* For up to about 400 estimates of each table, calls f with the estimate's error, its whole bound, and the rest: the
+ * bound without the part b. Returns the largest value of f. */
 static double over_tables(size_t b, double (*f)(double error, double whole, double rest))
 {
     double most = -1;
@@ -113,7 +113,7 @@ bool is_probed(void)
 
 enum { LINE = 4000 };
 
-/* The computed norm divided by the true one, minus 1: negative if the computed norm is not an upper bound. */
+/* The computed norm minus the true one, which is about 1: negative if the computed norm is not an upper bound. */
 static double norm_excess(void)
 {
     static float x[2 * LINE];
@@ -121,6 +121,7 @@ static double norm_excess(void)
     x[0] = 1;
     for (size_t k = 1; k < 2 * LINE; k++)
         x[k] = 0x1.6a09ep-27f;                               // its square is just below 2^-53
+    // the values are 2 apart, because side_make adds the squares of adjacent values in eight lanes
     const Side s = side_make((Lines){ x, F32, 1, LINE, 1, 2 }, 0, 1, scratch);
     const double squares = (LINE - 1) * (double)x[1] * (double)x[1];
     return (s.norm[0] - 1) - squares / 2;                    // sqrt(1 + q) = 1 + q / 2 to within q^2, here 2^-82
@@ -135,10 +136,10 @@ static double norm_least_scale(size_t b)
     return -without / (whole - without);
 }
 
-/* --- Freivalds' check of a right product: proportional lines, whose terms are rounded away one by one. --- */
+/* --- Freivalds' check of a correct product: proportional lines, whose terms are rounded away one by one. --- */
 
-/* Whether the check refuses this right product. Every line of b is +-a, with the signs of the check, so all columns'
- * errors add up. */
+/* Whether the check refuses this correct product. All lines of a are equal. Each line of b is a line of a, times the
+ * sign that the check gives to this column, so that the errors of all columns add up. */
 static bool is_refused(void)
 {
     enum { ROWS = 8, COLUMNS = KERNEL_COLS, TERMS = STRIP_DEPTH };

@@ -3,14 +3,14 @@
  *
  *     bounds_measure                    prints the table of docs/bounds.md
  *     bounds_measure --record FILE      does so, and writes hard cases for each bound and each rule for ties to FILE
- *     bounds_measure --check FILE       checks of every case of FILE that its result is right, and that this changes
- *                                       when the bound or the rule that the case is for is made wrong
- *     bounds_measure --floats NAME=SCALE FUNCTION     prints for which of all 2^32 floats a function is wrong
- *                                       if the bound NAME is multiplied by SCALE
+ *     bounds_measure --check FILE       checks of every case of FILE that its result is right, and that the case
+ *                                       notices when the bound or the rule that it is for is made wrong
+ *     bounds_measure --floats NAME=SCALE FUNCTION     counts, of all 2^32 floats, those for which a function is wrong
+ *                                       if the bound NAME is multiplied by SCALE, and prints the first of them
  *
  * The measure of a bound is the least scale that still covers all observed errors (measured.h). At half of this scale,
- * a case must give a wrong float, or an error beyond the bound. Each pattern of operands is drawn ROUNDS=N times;
- * ONLY="OPERATOR …" selects operators. */
+ * a case must give a wrong float, or an error beyond the bound. Of the environment, ROUNDS=N (default 60) says how
+ * often each pattern of operands is drawn (inputs_draws), and ONLY="OPERATOR …" selects operators. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,13 @@ typedef struct {
     double least;                // the least scale that covers all errors seen
     char   op[32];
     int    pattern;
-    size_t terms;                // elements of the largest operand, or the number of operands if there are many
-    char  *line, *worst;         // the smallest case that half of `least` gets wrong; the case with the largest error
+    size_t terms;                // elements of the largest operand, or the number of operands if there are more than 3
+    char  *line;                 // the shortest case that half of `least` gets wrong
+    char  *worst;                // the case with the largest least scale among those short enough to be recorded
 } Found;
 
-static Found bounds[WORDS], ties[WORDS];
+static Found bounds[WORDS];      // by index in bound_records
+static Found ties[WORDS];        // by index in tie_records; only `line` is set, to a case that the reversed rule gets wrong
 
 static Error error;
 static Arena arena;
@@ -89,7 +91,8 @@ static void measure(Hard *h, int pattern, size_t b, Errors *errors)
         bounds[b].worst = text;
 }
 
-/* Remembers the case if right and wrong differ and it is the shortest so far. `right` must be the nearest float. */
+/* Remembers the case if right and wrong differ and it is the shortest so far. If `right` is then not the nearest float,
+ * the program ends. */
 static void remember(Found *f, const char *catches, const Hard *h, Tensor right, Tensor wrong)
 {
     size_t n = shape_size(right.shape), k = 0;
@@ -140,8 +143,9 @@ static void find_case_of_tie(Hard *h, size_t t)
     }
 }
 
-/* Draws the operands of one call. The first pass measures the bounds with them; the second pass makes bounds and rules
- * for ties wrong, one at a time, and remembers the call if its result changes. */
+/* Draws the operands of one call. The first pass measures the bounds with them. The second pass makes one thing wrong
+ * at a time, a bound of the operator or a rule for ties without a case so far. It remembers the call if its result
+ * changes. */
 static void draw(const char *op, int pattern, uint64_t seed, bool second)
 {
     Hard h;
@@ -261,7 +265,7 @@ static bool is_seen(const Hard *h, size_t b, Tensor want)
     return seen;
 }
 
-/* Checks one line. Returns 0, 1 for a case that fails, and 2 for a line that is no case. */
+/* Checks one line. Returns 0 for a case that passes, 1 for one that fails, and 2 for a line that is no case. */
 static int check_line(const char *line)
 {
     Hard h = { .op = NULL };

@@ -14,6 +14,7 @@ typedef enum { GAUSSIAN, WIDE, CANCEL, FEW, LOSERS, LARGE, LONG, EQUAL, HAIR, TU
                MILLION } Pattern;
 
 static inline double uniform(uint64_t *s) { return (double)(check_random(s) >> 11) * 0x1p-53; }
+/* Nearly normal, with a standard deviation of 1. */
 static inline float gaussian(uint64_t *s)
 {
     return (float)(uniform(s) + uniform(s) + uniform(s) + uniform(s) - 2) * 1.7f;

@@ -6,7 +6,8 @@
 
 /* --- Operators that compute c + a b for an element. --- */
 
-/* c is 1 or 1 + 2^-23, and a b is close to +-2^-24, half of the spacing of floats: c + a b is close to a midpoint. */
+/* c is 1 or 1 + 2^-23, and a b is close to +-2^-24, half of the spacing of floats above 1. So c + a b is close to a
+ * midpoint, except that 1 - 2^-24 is itself a float. */
 static void hair(uint64_t *s, float *a, float *b, float *c)
 {
     bool more = check_random(s) & 1;
@@ -82,7 +83,7 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         f[0] = betas[check_below(s, 5)];
         double g = (1 - (double)f[0]) * (is_v ? (double)m * m : (double)m);
         p = pattern == CANCEL ? -(float)(g / f[0]) : p;
-        if (pattern == HAIR && is_v)                         // the square of m is a midpoint, and beta2 p is far below 2^-53
+        if (pattern == HAIR && is_v)                         // the square of m is a midpoint, and beta2 (p - m^2) is far below 2^-53
             f[0] = 0x1p-60f, m = 1 + 0x1p-12f, p = check_random(s) & 1 ? 2 : 0.5f;
         else if (pattern == HAIR)                            // beta1 p + (1 - beta1) m = m - 2^-24 (1 - 2^-33)
             f[0] = (1 - 0x1p-11f) * 0x1p-24f, m = 1 + 0x1p-23f, p = -0x1p-11f - 0x1p-23f;
@@ -106,7 +107,8 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     return true;
 }
 
-/* For each function, the six of all 2^32 floats whose values are nearest to a midpoint (`make exhaustive`). */
+/* For each function but sqrt and rsqrt: six floats, those of all 2^32 whose values are nearest to a midpoint. They are
+ * 2^-51 to 2^-78 of the value away from it. Odd subnormals, where silu and both gelus are nearer, do not count. */
 static const struct { const char *name; uint32_t bits[6]; } hardest[] = {
     { "exp", { 0xc16912cd, 0xbbf0edf1, 0xbae0e25c, 0xb3000000, 0x377eff81, 0x40315b33 } },
     { "log", { 0x65d890d3, 0x4c5d65a5, 0x4d604ebe, 0x66a8c860, 0x1f116ab8, 0x41178feb } },

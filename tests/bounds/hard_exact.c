@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The exact results of hard cases (hard.h), computed with MPFR from the formulas of the operators. This file shares no
- * code with tensor/ops. It has the operators that first compute an estimate with an error bound. */
+ * code with tensor/ops. For each bound of an operator's estimate (tensor/exact/bounds.def), it knows one operator or
+ * more with this bound. */
 #include "tests/bounds/hard.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ static void ready(void)
     made = true;
 }
 
+/* Element i of input k of the call, and how many elements input k has. */
 static double x(size_t k, size_t i) { return call->in[k].f32[i]; }
 static size_t size(size_t k)        { return shape_size(call->in[k].shape); }
 
@@ -106,6 +108,7 @@ static void linear(mpfr_t y, size_t i)
         plus(y, x(2, i), 1, 1);
 }
 
+/* w and b have one row: y = w[i] + s sum_k b[k] a[k,i]. */
 static void lora_merge(mpfr_t y, size_t i)
 {
     zero(y);
@@ -123,7 +126,7 @@ static void softmax_grad(mpfr_t y, size_t i)
     mpfr_mul_d(y, y, x(0, i), MPFR_RNDN);
 }
 
-/* --- one rounding --- */
+/* --- formulas that binary64 computes with one rounding --- */
 
 static void axpy(mpfr_t y, size_t i)
 {
@@ -139,6 +142,7 @@ static void affine_rows(mpfr_t y, size_t i)
     plus(y, x(2, i), 1, 1);
 }
 
+/* One head at one position: the tables of cosines and sines have one row, of half the length of x. */
 static void rope(mpfr_t y, size_t i)
 {
     size_t half = size(1), c = i % half;
@@ -156,6 +160,7 @@ static void momentum(mpfr_t y, size_t i)
 
 /* --- steps --- */
 
+/* max_norm / (norm + 10^-6), at most 1; numerator and denominator are multiplied by 10^6 */
 static void clip_factor(mpfr_t y, size_t i)
 {
     (void)i;
@@ -207,7 +212,7 @@ static void adamw(mpfr_t y, size_t i)
     plus(y, x(0, i), 1, 1);
 }
 
-/* --- rows --- */
+/* --- operators that work row by row; the matrix has one row --- */
 
 /* r[0] = the sum of e^(x_k - x_i) over all k except `without`; SIZE_MAX leaves out none */
 static void powers(size_t i, size_t without)
@@ -243,8 +248,9 @@ static void nll(mpfr_t y, size_t i)
     mpfr_neg(y, y, MPFR_RNDN);
 }
 
-/* Moments of a row x, in r2 = r[2] to r5: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of
- * dn (x - r2)) / r3. `dn` is the gradient of the normalised row, the second operand of a backward pass. */
+/* Computes the moments of a row x: r[2] = the mean if `centred`, else 0; r[3] = the mean of (x - r[2])^2, plus eps.
+ * With `backward`, the second operand is dn, the gradient of the normalised row: r[4] = the mean of dn if `centred`,
+ * else 0; r[5] = the mean of dn (x - r[2]), divided by r[3]. Without `backward`, r[4] and r[5] are 0. */
 static void moments(bool centred, bool backward)
 {
     const unsigned long n = size(0);

@@ -36,8 +36,8 @@ long inputs_draws(const char *op, int pattern, long rounds)
     return pattern == MILLION ? (rounds < MILLION_DRAWS ? rounds : MILLION_DRAWS) : rounds * weight(op, pattern);
 }
 
-/* --- Terms of a sum. Every `stride`-th term is added to the sum of the first one. After `part` terms a new partial sum
- * begins, which is added to the first one as a single term. --- */
+/* --- Terms of a sum. An operator adds in `stride` lanes: the terms 0, stride, 2 stride … in the first lane. After each
+ * `part` terms it begins a new partial sum, and adds the partial sums at the end. --- */
 
 enum { TERMS_MOST = 1 << 16, TERMS_MAX = 1000000, ROW = 100000, LOGITS = 50000 };
 
@@ -46,8 +46,10 @@ static float terms[TERMS_MAX];
 /* A number that is rounded away when it is added to a double between 1 and 2. */
 #define LOST 0x1.ffffep-54f
 
-/* 1 + 2^-24 - 2 j u (u = 2^-53), then terms of almost u, which are all rounded away: the estimate is below the midpoint
- * by 2 j u, but the exact sum is above it. */
+/* Makes the terms 1, 2^-24, -2 j u (u = 2^-53), and then up to `lost` terms of almost u in the same lane, which are all
+ * rounded away. The estimate is below the midpoint 1 + 2^-24 by 2 j u. The exact sum is above it if `size` terms have
+ * room for all `lost` ones. Signs are drawn, and whether the first term is 1 or 1 + 2^-23. Each part after the first
+ * holds one lost term. Returns the number of terms, at most `size`. */
 static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t size)
 {
     size_t n = 3 * stride, j = (size_t)((0.26 + 0.22 * uniform(s)) * (double)lost);
@@ -178,7 +180,7 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
         h->n_in = 2;
         if (pattern == LOSERS) {
             float root = (float)rint(sqrt(fabs((double)terms[2]) * 0x1p52));
-            terms[2] = copysignf(root * root * 0x1p-52f, terms[2]);          // a square, in units of 2^-52
+            terms[2] = copysignf(root * root * 0x1p-52f, terms[2]);          // its root is a whole number of 2^-26
             roots(b, n);
         } else
             for (size_t k = 0; k < n; k++)
@@ -230,7 +232,7 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         const size_t l = pattern == TUNED ? 0 : million ? ROW / 8 : op[7] ? lost_dx[check_below(s, 3)] : lost[check_below(s, 4)];
         n = op[7] ? tuned_norm_dx(s, x, dn, l) : tuned_norm(s, x, l);
     }
-    if (pattern == EQUAL && check_random(s) & 1)            // dn is almost proportional to x, so the difference is small
+    if (pattern == EQUAL && check_random(s) & 1)            // dn is almost proportional to x: dn - n mean(dn n) cancels
         for (size_t k = 0; k < n; k++)
             dn[k] = (float)(3 * (x[k] - (double)level)) + level_dn;
     h->n_in = strstr(op, "_dx") ? 2 : 1;

@@ -31,7 +31,7 @@ static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
     Tensor y = hard_run(h, a);
     tier_force = 0;
     const size_t n = y.data ? shape_size(y.shape) : 0, reported = probe_count();
-    // some elements were decided without this tier, so the estimates cannot be assigned to elements
+    // if some elements were decided without tier 2, it is not known to which elements its estimates belong
     if (tier == 2 && reported != n)
         return e;
     for (size_t k = 0; k < CHECKED && k < n && k < reported; k++) {
@@ -48,7 +48,7 @@ static double error_of(const Hard *h, int tier, size_t at, Estimate one)
     mpfr_t exact;
     mpfr_init2(exact, BITS);
     hard_exact(exact, h, at);
-    if (tier == 2 && strcmp(h->op->name, "nll") == 0)       // nll calls the second tier of log_softmax
+    if (tier == 2 && strcmp(h->op->name, "nll") == 0)       // its tier 2 is that of log_softmax, which is -nll
         mpfr_neg(exact, exact, MPFR_RNDN);
     mpfr_sub_d(exact, exact, one.v, MPFR_RNDN);
     mpfr_sub_d(exact, exact, one.low, MPFR_RNDN);
@@ -87,7 +87,7 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* hard_run may fail because the audit refuses a product; the estimates were reported before. */
+/* hard_run fails if a sum of a product is not within its bound (product.h). The estimates were reported before. */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

@@ -12,7 +12,7 @@
 enum { CHECKED = 3 };
 
 /* The errors of up to CHECKED estimates of a call, for each of the two tiers. They are computed once, for all bounds;
- * -1: not yet. The estimates are those of the elements 0, 1 and `which`, modulo the number of elements. */
+ * -1: not yet. The estimates are those of the elements 0, 1 and `which` % (the number of elements). */
 typedef struct { double error[2][CHECKED]; uint64_t which; } Errors;
 Errors errors_none(uint64_t which);
 
@@ -21,7 +21,8 @@ int tier_of(size_t b);
 /* The least scale of the bound b; negative if the other parts cover every error, or if nothing was estimated. An error
  * that is beyond the whole bound ends the program with exit code 1 and a sentence. */
 double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a);
-/* Whether the error of one of the `n` elements of the result is beyond the whole bound, as it is scaled now. */
+/* Whether the error of one of the `n` elements of the result, or of the first 64, is beyond the whole bound, as it is
+ * scaled now. */
 bool   exceeds(const Hard *h, size_t b, size_t n, Arena *a);
 
 #endif

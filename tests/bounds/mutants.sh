@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # mutants.sh BUILD [NAME…]: makes one thing wrong at a time, and expects that a test fails. Each bound is multiplied by
-# half of its measured error (fixtures/hard.txt), and then by 0, so that the next tier is never used. Each rule for ties
-# is reversed. Prints one line for each mutant: the first test that sees it, or "survives". A survivor that
-# tests/bounds/equivalent.txt does not explain is a failure. NAMEs select bounds and rules.
+# half of its measure (docs/bounds.md), which fixtures/hard.txt records, and then by 0, so that the next tier is never
+# used. A bound without a hard case is only multiplied by 0. Each rule for ties is reversed. Prints one line for each
+# mutant: the first test that sees it, or "survives". A survivor that tests/bounds/equivalent.txt does not explain is a
+# failure. NAMEs select bounds and rules.
 set -u
 build=$1
 shift

@@ -8,6 +8,7 @@
 
 enum { MOST = 96 };
 
+/* tensor/exact/bounds.h declares these with PULSE_PROBE only; the files of tests/ are compiled without it. */
 double bound_scale[MOST];
 bool tie_reversed[MOST];
 void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);

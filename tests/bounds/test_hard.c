@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, which MPFR confirms
- * as the nearest floats. build/probe/test_hard is linked with a library that reports its estimates; it also checks
- * that no error of an estimate is beyond its bound. */
+/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones. MPFR confirms that
+ * the first eight elements of each are the nearest floats. build/probe/test_hard is linked with a library that reports
+ * its estimates; it also checks of the cases "exceeds" and "apart" (hard.h) that no error is beyond its bound. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@ static const char path[] = "fixtures/hard.txt";
 
 typedef struct { Hard hard; Tensor want; char catches[64]; bool apart; } Line;
 
-/* Calls `f` for every line; the arena is reset before each. */
+/* Calls `f` for every case, with an empty arena. Returns the number of cases. */
 static size_t each_line(void (*f)(const Line *line))
 {
     char *text = NULL;
@@ -56,8 +56,8 @@ static void expect_recorded(const Line *l)
         expect_bits(got.f32, l->want.f32, n, "%s, the case that catches %s, tiers forced %d", l->hard.op->name,
                     l->catches, forced);
     }
-    for (size_t k = 0; k < n && k < 8; k++) {
-        float truth = hard_nearest(&l->hard, k);            // the sign of a zero does not matter
+    for (size_t k = 0; k < n && k < 8; k++) {               // a zero may have either sign
+        float truth = hard_nearest(&l->hard, k);
         expect_float(l->want.f32[k], truth == 0 && l->want.f32[k] == 0 ? l->want.f32[k] : truth,
                      "element %zu of %s, the case that catches %s", k, l->hard.op->name, l->catches);
     }

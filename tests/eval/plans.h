@@ -10,7 +10,7 @@
 #include "tests/support/scratch.h"
 #include "tests/support/stand.h"
 
-static const char world[] =
+static const char ten_entities[] =
     "{\"id\": \"p1\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 2}\n"
     "{\"id\": \"p2\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1, \"facts\": {\"home\": \"x\"}}\n"
     "{\"id\": \"p3\", \"group\": \"person\", \"split\": \"retain\"}\n"
@@ -29,8 +29,8 @@ static const char *written(const char *name, const char *text)
     return path;
 }
 
-/* About each entity there are ten open training questions. */
-static bool read_world(Entities *all, const char *text)
+/* Reads the lines of entities.jsonl in `text`. About each entity there are ten open training questions. */
+static bool read_entities(Entities *all, const char *text)
 {
     if (!entities_read(all, written("entities.jsonl", text), &arena, &error))
         return false;
@@ -41,7 +41,7 @@ static bool read_world(Entities *all, const char *text)
 
 static MethodConfig method_list[64];
 static Digest group_digest[3];
-static const World groups = { .path = "world.json", .groups = 3, .general = { "general", "general.jsonl", false, NULL, NULL },
+static const World world = { .path = "world.json", .groups = 3, .general = { "general", "general.jsonl", false, NULL, NULL },
     .group = (WorldGroup[]){ { "person", "persons.jsonl", true, NULL, NULL }, { "country", "countries.jsonl", false, NULL, NULL },
                              { "known_person", "known_persons.jsonl", false, NULL, NULL } } };
 
@@ -66,7 +66,7 @@ static ProtocolConfig config_of(const char *scenarios)
 static bool plan_of(Plan *p, const ProtocolConfig *c)
 {
     Entities all;
-    return read_world(&all, world) && plan_make(p, c, &groups, &all, &arena, &error);
+    return read_entities(&all, ten_entities) && plan_make(p, c, &world, &all, &arena, &error);
 }
 
 static Plan planned(const ProtocolConfig *c)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests to forget persons that were shown equally often in pre-training (protocol.exposures). */
+/* Requests to forget only the persons that pre-training showed so many times (protocol.exposures). */
 #include "tests/eval/plans.h"
 
 static void expect_list(const EntityList *l, const char *ids)
@@ -22,7 +22,7 @@ static void a_request_may_ask_for_persons_of_some_exposures(void **state)
         "{\"id\": \"x5\", \"group\": \"exposed\", \"split\": \"retain\"}\n";
     const struct { const char *exposures, *forget; } some[] = {
         { "", "x1 x2 x3 x4" }, { "64", "x2 x4" }, { "256", "x3" }, { "256, 4", "x1 x3" } };
-    World w = groups;
+    World w = world;
     w.groups = 1;
     w.group = (WorldGroup[]){ { "exposed", "exposed.jsonl", true, NULL, NULL } };
     ProtocolConfig c = config_of("exposed");
@@ -30,7 +30,7 @@ static void a_request_may_ask_for_persons_of_some_exposures(void **state)
     Plan p;
     Splits s;
     const char *seen[4];
-    assert_true(read_world(&all, exposed));
+    assert_true(read_entities(&all, exposed));
     for (size_t k = 0; k < 4; k++) {
         c.exposures = some[k].exposures;
         assert_true(plan_make(&p, &c, &w, &all, &arena, &error) && protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));

@@ -62,9 +62,9 @@ static void a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_wor
     (void)state;
     Entities all;
     Plan p;
-    World w = groups;
+    World w = world;
     ProtocolConfig c = config_of("pretrained");
-    assert_true(read_world(&all, world));
+    assert_true(read_entities(&all, ten_entities));
     w.groups = 1;
     assert_false(plan_make(&p, &c, &w, &all, &arena, &error));
     expect_sentence(&error, "world.json: there is no group \"country\", which the scenario pretrained is about");
@@ -92,7 +92,7 @@ static void a_bad_line_of_entities_is_refused_with_its_line_number(void **state)
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         Entities all;
-        assert_false(read_world(&all, arena_format(&arena, "%s%s\n", world, bad[k].line)));
+        assert_false(read_entities(&all, arena_format(&arena, "%s%s\n", ten_entities, bad[k].line)));
         expect_sentence(&error, bad[k].says);
     }
 }

@@ -14,7 +14,7 @@
  *
  *     CODE      the child's exit code, or 128 + the signal that ended it
  *     TOLD      1 if standard error has an error sentence; otherwise it is kept as the file N.err
- *     TREE      a hash of all files that the child leaves, standard output too if it is a file; 0 after a signal
+ *     TREE      a hash of the files that the child leaves (sum_one says which); 0 after a signal
  *     PROCESS   the process that made the allocation. At its own end it adds a line "end PROCESS TREE" */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -46,7 +46,9 @@ extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 
-enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };       // frames of a stack; of these, frames of this library
+// DEPTH: frames of a stack; ITSELF: those of them that belong to this library; FILES: the descriptors that are looked
+// at; SECONDS: how long a child may take
+enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
 
 static atomic_long of_process, *seen = &of_process, at;   // the calls seen, of this process or of all; the call that fails
 static atomic_bool begun;
@@ -70,7 +72,7 @@ static void site_print(long n)
 static char home[PATH_MAX], tree[PATH_MAX];               // the working folder; its copy in a child, else ""
 static unsigned long long *left;                          // the hash of a child's files, shared with its parent
 
-/* In a child, the path in its copy of the working folder; otherwise the path itself. */
+/* In a child, an absolute path in the working folder becomes the path in its copy. Every other path stays as it is. */
 static const char *here(const char *path, char buffer[PATH_MAX])
 {
     const size_t n = strlen(home);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* fault_call KIND N ACTION COMMAND…: runs the command, and does something to its N-th system call of this kind after
- * its main has begun. With N = 0 calls are only counted: standard error ends with a line "calls: KIND COUNT" for each
- * kind, and the file PULSE_FAULT_SITES gets a line "KIND N SITE" for each call. SITE is a hash of the return addresses
- * in the command's own code on the stack, so two calls with one SITE come from the same place in the code.
+ * its main has begun. Writes to standard error do not count. With N = 0 calls are only counted: standard error ends
+ * with a line "calls: KIND COUNT" for each kind, and the file PULSE_FAULT_SITES gets a line "KIND N SITE" for each
+ * call. SITE is a hash of the first words on the stack that point into the command's own code, most of which are return
+ * addresses. So two calls with one SITE come from the same place in the code.
  *
  *     fail   the call is not made and returns an error that fits its kind: ENOSPC, EIO, EMFILE or ENOMEM
- *     cut    only half of the bytes of a read or write are transferred; any other kind fails
+ *     cut    only half of the bytes of a read or write are transferred; a writev, a single byte and any other kind fail
  *     kill   the process group is ended by SIGKILL before the call
- *     tear   half of a write is made, and the group is ended before its next call of any kind
- *     power  as kill; then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync,
- *            as in a power cut. New names are kept
+ *     tear   as cut; after half of a read or write, the group is ended before its next call of any kind
+ *     power  as kill; then every file below the folder PULSE_FAULT_FOLDER loses what was added since its last fsync, as
+ *            in a power cut. New names are kept
  *     names  as power; also, every new name below that folder (of a new file, of a new folder, or from a rename) is
  *            undone, unless the folder that has the name was synced afterwards
  *     int    the group gets SIGINT, as by Ctrl-C, and the call is made
@@ -142,8 +143,9 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* --- what has reached the disk --- */
 
-/* New names below the folder, of files and folders that were made or renamed, whose own folder was not synced since.
- * If a rename replaced a file, this file is kept as FOLDER.kept-NUMBER. `from` is "" for a new file or folder. */
+/* The names below the folder that files and folders got when they were made or renamed. `from` is the old name, or ""
+ * for a new file or folder. `to` is the new name, or "" once the folder that has it was synced. If a rename replaced a
+ * file, this file is kept as FOLDER.kept-NUMBER. */
 static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } new_name[NAMES_MAX];
 static int new_name_count;
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The seconds that the next reading of a clock is ahead of the time; negative if it is behind. */
+/* By how many seconds the next reading of a clock is ahead of the true time; negative if it is behind. */
 static long ahead(void)
 {
     static atomic_long readings;

@@ -12,9 +12,9 @@
 #   the exit code is 2, standard error has a sentence, and the same command, given again, makes the undisturbed files;
 #   the command was killed, and the same command, given again, makes the undisturbed files.
 # The order is: the first call of every place in the code (fault_call.c defines a place), then the last one of each,
-# then all others. SEED shuffles each of these three parts. Prints what did not hold; the last line is "N faults, F
-# wrong", and the exit code is 0 if F = 0. FAULT_ACTIONS, such as "power names", selects actions; FAULT_JOBS faults run
-# in parallel.
+# then all others (of allocations, no others). SEED shuffles each of these three parts. Prints what did not hold; the
+# last line is "N faults, F wrong", and the exit code is 0 if F = 0 and N > 0. FAULT_ACTIONS, such as "power names",
+# selects actions; FAULT_JOBS faults run in parallel.
 set -u
 build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0} jobs=${FAULT_JOBS:-$(nproc)}
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
@@ -79,6 +79,7 @@ for c in $commands; do
     words "$c" "$work/count"
     PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
+    # the command does not reach the last fsync of this list: the power is cut right after its end
     awk -v c="$c" '{ print c, $1, $2, $3; n += $1 == "fsync" } END { print c, "fsync", n + 1, "end" }' "$work/sites"
     case $c in ask | verify) continue ;; esac
     rm -f "$work/sites" "$work/counter"

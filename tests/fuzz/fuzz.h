@@ -2,8 +2,8 @@
 /* A fuzz target: one parser, and valid files to start from.
  *
  * A target accepts an input or gives an error, never both; fuzz_parsers.c checks this for every input. A target
- * keeps nothing of an input, so that no run depends on another. If the files of a target carry a checksum, the target
- * corrects it, so that the changes reach the code after the check. */
+ * keeps nothing of an input, so that no run depends on another. If the input carries a checksum, the target may correct
+ * it, so that a changed input reaches the code after the check: fuzz_targets.def says where. */
 #ifndef PULSE_TESTS_FUZZ_FUZZ_H
 #define PULSE_TESTS_FUZZ_FUZZ_H
 
@@ -33,7 +33,7 @@ char *fuzz_text(const Input *in);
 void fuzz_seed(const char *folder, const char *name, const void *data, size_t n, Arena *a, Error *e);
 /* Writes a copy of the file `path` into the folder, as a seed. */
 void fuzz_seed_file(const char *folder, const char *path, Arena *a, Error *e);
-/* The smallest model that every check of config.json lets through: its files have a few kilobytes. */
+/* A tiny model that every check of config.json lets through: its files have a few kilobytes. */
 ModelConfig fuzz_config(void);
 
 #endif

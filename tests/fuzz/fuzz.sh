@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: MIT
 # fuzz.sh BUILD [TARGET…]: fuzzes these targets, or all of tests/fuzz/fuzz_targets.def: each for FUZZ_SECONDS seconds
 # (20 if unset), and with at most FUZZ_RUNS inputs if that is set.
-# It starts from tests/fuzz/corpus/TARGET.tar.gz, inputs that an earlier fuzzing kept, and from files that our own writers make. It uses
-# libFuzzer if the program was linked with it, else the plain driver. It fails on any crash, and leaves the input in BUILD/fuzz.
-# FUZZ_SECONDS=0 only tries the files to start from.
+# The files to start from are in BUILD/fuzz/corpus/TARGET: those of tests/fuzz/corpus/TARGET.tar.gz, which keep.sh
+# wrote; valid files, which the target writes; and what libFuzzer added there before. The script uses libFuzzer if the
+# program was linked with it, else the plain driver, fuzz_driver.c. It fails on any crash, and leaves the input in
+# BUILD/fuzz. The plain driver also fails if the target accepts none of the files to start from. FUZZ_SECONDS=0 tries
+# only these files; but if FUZZ_RUNS is set, the plain driver then tries that many inputs, without a limit of time.
 set -u
 build=$1 seconds=${FUZZ_SECONDS:-20} runs=${FUZZ_RUNS:-0} failed=0
 shift
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PULSE_POISON=1
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
-# The folder is in memory if possible, because every input is a file, and written files are flushed to the disk.
+# TMPDIR is in memory if possible, because every input is written to a file there, and our writers flush files to the
+# disk.
 mkdir -p "$build/fuzz" && TMPDIR=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d -p "$build/fuzz") || exit 2
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT

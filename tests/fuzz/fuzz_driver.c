@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A plain mutating driver for fuzz_parsers.c, for compilers without libFuzzer: fuzz_parsers SECONDS RUNS SEED CRASHFILE
- * CORPUS. It tries every file of CORPUS as it is. Then it tries mutated files, until SECONDS have passed or RUNS inputs
- * were tried; 0 means no such limit, and where both are 0 nothing is mutated. Each input is written to CRASHFILE before
- * it is tried, and stays there after a crash. */
+ * CORPUS. It tries the files of CORPUS as they are, at most 256 files and 64 KB of each. Then it tries mutated files,
+ * until SECONDS have passed or RUNS inputs, those of CORPUS included, were tried. 0 means no such limit; if both are 0,
+ * nothing is mutated. Each input is written to CRASHFILE before it is tried, and stays there after a crash. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,8 +37,10 @@ static void read_corpus(const char *folder)
         closedir(all);
 }
 
-/* One mutation: flips a bit, sets a byte at random or to a character that parsers treat specially, or removes,
- * overwrites or repeats a part, or cuts off the end. */
+/* Makes one of seven mutations in the n bytes of an input, and returns how many bytes it then has. Flips a bit; sets a
+ * byte at random or to a character that parsers treat specially; removes a part, overwrites one with another, or
+ * repeats one; or cuts off the end, but leaves the input as it is in three of four such cases. An empty input stays
+ * empty. `s` is the state of the random numbers. */
 static size_t mutate(uint8_t *d, size_t n, uint64_t *s)
 {
     static const char special[] = "\"{}[]:,\\0-9eE.\n\xff\x7f\x80";

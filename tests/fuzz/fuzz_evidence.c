@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: a preregistration, and the files of a finished base. */
+/* Fuzz targets: a preregistration, and the files of a finished base model (eval/evidence/base.h). */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static bool parse_contrasts(const Input *in)
     return contrasts_read(&c, registration(in), fuzz_file(in, "in.csv"), in->arena, in->error);
 }
 
-/* Writes a base with the points above, and returns its folder. */
+/* Writes the folder of base 1, with the points above, and returns it. */
 static const char *base_made(const Input *in, const Registration *r)
 {
     Trajectory t;

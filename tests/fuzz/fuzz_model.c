@@ -196,6 +196,7 @@ static void seed_text_config(const char *folder, Arena *a, Error *e)
 
 const Parser parser_text_config = { "text_config", parse_text_config, seed_text_config };
 
+/* The input serves as chat_template.jinja, and then as tokenizer_config.json. It is accepted if one of the two is. */
 static bool parse_chat_template(const Input *in)
 {
     PromptTemplate found;

@@ -2,8 +2,8 @@
 /* Every parser against hostile input: it accepts the input or gives an error, and never both.
  *
  * PULSE_FUZZ names the target; PULSE_FUZZ_CORPUS, a folder, receives valid files to start from, most of them made by
- * our own writers. Without a name the program lists all targets. The entry points are those of libFuzzer; without
- * clang, fuzz_driver.c calls them. */
+ * our own writers. Without the name of a target the program lists all targets. The entry points are those of libFuzzer;
+ * in a build without libFuzzer, fuzz_driver.c calls them. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdio.h>

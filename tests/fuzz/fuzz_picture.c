@@ -67,8 +67,8 @@ static void seed_picture(const char *folder, Arena *a, Error *e)
 
 const Parser parser_picture = { "picture", parse_picture, seed_picture };
 
-/* The input is the EXIF data alone. A PNG gets it as a chunk and a JPEG as a segment; both must
- * find the same orientation, 1 to 8. */
+/* The input is the EXIF data alone, of which 60,000 bytes are read at most. A PNG gets it as a chunk and a JPEG as a
+ * segment; the orientation must be the same in both, 1 to 8. */
 static bool parse_exif(const Input *in)
 {
     static const uint8_t end[12] = { 0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82 }, eoi[2] = { 0xff, 0xd9 };
@@ -106,7 +106,8 @@ static void seed_exif(const char *folder, Arena *a, Error *e)
 
 const Parser parser_exif = { "exif", parse_exif, seed_exif };
 
-/* Asks for two rows of the pool, and reads the pixels of a row that is there. */
+/* Reads all pixels of row 0 of the pool. If row 0 is there, asks for row 1, too, and reads its last byte. The input is
+ * accepted if row 0 is there. */
 static bool parse_pool(const Input *in)
 {
     fuzz_file(in, "pool.safetensors");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: the files that a run or a training writes and continues from. */
+/* Fuzz targets: the files that a run or a training writes, and that pulse-ref reads again. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -181,7 +181,7 @@ static Plan plan(void)
     return (Plan){ .config = { .code = "c0de" }, .stage = &stage, .stage_count = 1 };
 }
 
-/* A finished stage in a run's folder, and one file of results. */
+/* Makes the folder of a run with a finished stage and one file of results, if there is none, and returns it. */
 static const char *run_made(const Input *in)
 {
     const char *out = folder_made(in, "run"), *stage = arena_format(in->arena, "%s/stages/%s", out, one_digest.hex);
@@ -309,8 +309,10 @@ static void seed_numbers(const char *folder, Arena *a, Error *e)
 
 const Parser parser_numbers = { "numbers", parse_numbers, seed_numbers };
 
-/* --- log.jsonl: the first byte decides how many of the other bytes the checkpoint covers, and whether its digest is right --- */
+/* --- log.jsonl: the input without its first byte --- */
 
+/* The lower 7 bits of the first byte, 0 to 127, decide how much of the log the checkpoint claims to cover: that many
+ * 120ths, so sometimes more than there is. The highest bit makes the checkpoint's digest of this part wrong. */
 static bool parse_log(const Input *in)
 {
     if (in->size == 0)

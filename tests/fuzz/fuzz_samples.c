@@ -44,7 +44,7 @@ static void seed_samples(const char *folder, Arena *a, Error *e)
 
 const Parser parser_samples = { "samples", parse_samples, seed_samples };
 
-/* The pictures of the first samples are decoded too. */
+/* The pictures of the first eight samples are decoded, too. */
 static bool parse_mmbench(const Input *in)
 {
     Mmbench b;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: configs, --set, and numbers. Settings that were accepted are printed, read
- * back, and printed as the same text. */
+/* Fuzz targets: configs, --set, and numbers. Settings that were accepted are printed, read back, and printed again
+ * (round_trip). */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -10,7 +10,9 @@
 #include "tensor/base/decimal.h"
 #include "tests/support/scratch.h"
 
-/* The printed settings, read key by key as with --set, must give the same text again. */
+/* The printed settings are given again key by key, as with --set, and printed again. If the second text is as long as
+ * the first, it must be the same. Texts with a carriage return, and those with a line that cannot be given again, are
+ * not checked. */
 static void round_trip(Settings *s, Arena *a)
 {
     Settings again;
@@ -83,7 +85,8 @@ static void seed_set(const char *folder, Arena *a, Error *e)
 
 const Parser parser_set = { "set", parse_set, seed_set };
 
-/* A number that was read must be read back from its written form with the same bits. */
+/* A finite double that was read must be read back from its written form with the same bits. The input is accepted if it
+ * is a float. */
 static bool parse_decimal(const Input *in)
 {
     char *text = fuzz_text(in), out[32];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: recorded answers and the answers of another implementation, on a suite of one case. */
+/* Fuzz targets: recorded answers and the answers of another implementation, on a suite of one case; and the trace of a
+ * step. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static json_t *manifest_of(const char *sha)
     return json_pack("{s:s, s:[{s:s, s:s}]}", "spec", PULSE_SPEC, "files", "path", CASE, "sha256", sha);
 }
 
-/* Makes the folder of the suite with its one case. If `recorded` is not NULL, it replaces the recorded answers. */
+/* Makes the folder of the suite with its one case, and returns it. If `recorded` is not NULL, its n bytes replace the
+ * file of the recorded answers. */
 static const char *suite_made(const Input *in, const char *recorded, size_t n)
 {
     const char *folder = arena_text(in->arena, scratch("suite"));
@@ -51,7 +53,8 @@ static const char *got_made(const Input *in)
     return folder;
 }
 
-/* Judges the answers `got` by the suite in `folder`, and makes the headline of the findings. */
+/* Compares the files of the suite in `folder` with its manifest. Then judges the answers `got` by the suite, and makes
+ * the headline of these findings. Returns whether manifest and answers could be read. */
 static bool judged(const Input *in, const char *folder, const char *got)
 {
     const OptionList only = { .count = 0 };
@@ -123,7 +126,7 @@ static void seed_got(const char *folder, Arena *a, Error *e)
 
 const Parser parser_got = { "got", parse_got, seed_got };
 
-/* A tape of a few nodes with a backward pass, as `trace` writes one. Its numbers are good; the input is trace.json. */
+/* A tape of a few nodes with a backward pass. `trace` writes such a tape as trace.json and trace.safetensors. */
 static Tape recorded_tape(Arena *a, Error *e)
 {
     static float x[6] = { 1, 2, 3, 4, 5, 6 }, w[12] = { 0.5f, -1, 2 };
@@ -141,6 +144,7 @@ static Tape recorded_tape(Arena *a, Error *e)
     return t;
 }
 
+/* The input is trace.json, beside the right numbers of recorded_tape. */
 static bool parse_trace(const Input *in)
 {
     static Store values;

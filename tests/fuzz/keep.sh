@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# keep.sh BUILD [TARGET…]: writes inputs that `make fuzz` has found to tests/fuzz/corpus/TARGET.tar.gz. They are in
-# BUILD/fuzz/corpus, and BUILD must have libFuzzer. First libFuzzer selects inputs of at most 16 KB that together reach
-# the same code as all of them. If these are more than 60, only the 60 smallest are written.
+# keep.sh BUILD [TARGET…]: `make fuzz` has put inputs into BUILD/fuzz/corpus/TARGET; this writes the best of them into
+# tests/fuzz/corpus/TARGET.tar.gz, for these targets or for all. BUILD must have libFuzzer. First libFuzzer selects
+# inputs of at most 16 KB that together reach the same code as all of them. If these are more than 60, only the 60
+# smallest are written.
 set -eu
 build=$1
 shift

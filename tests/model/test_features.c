@@ -4,7 +4,7 @@
 #include "model/reuse/features.h"
 #include "tests/support/tiny_world.h"
 
-typedef struct { size_t asked, found; bool kept; } Use;
+typedef struct { size_t lookups, found; bool cached; } Use;
 
 static Digest unlearned(const char *method, const char *changes, Trainable what, size_t memory, bool checkpointing,
                         Use *use)
@@ -16,9 +16,9 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     p.train.features = memory;
     p.train.checkpointing = checkpointing;
     tiny_world_run(w, &r, &p);
-    *use = (Use){ .kept = w->model.features != NULL };
-    if (use->kept)
-        features_count(w->model.features, &use->asked, &use->found);
+    *use = (Use){ .cached = w->model.features != NULL };
+    if (use->cached)
+        features_count(w->model.features, &use->lookups, &use->found);
     rounds_close(&r);
     assert_null(w->model.features);
     Digest d = tiny_world_digest(w);
@@ -26,7 +26,7 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     return d;
 }
 
-static void kept_features_change_no_bit(void **state)
+static void cached_features_change_no_bit(void **state)
 {
     (void)state;
     static const struct { const char *method, *changes; } steps[] = {
@@ -40,11 +40,11 @@ static void kept_features_change_no_bit(void **state)
                    bounded = unlearned(steps[k].method, steps[k].changes, what, 1, false, &few);
             if (strcmp(on.hex, off.hex) != 0 || strcmp(bounded.hex, off.hex) != 0)
                 fail_msg("%s, %s: the weights differ with kept features", steps[k].method, trainable_name(what));
-            assert_false(none.kept);
-            assert_int_equal(all.kept, what != TRAIN_FULL);      // a tower that is trained is not frozen
-            if (all.kept && (all.found == 0 || all.found == all.asked || few.found != 0 || few.asked != all.asked))
+            assert_false(none.cached);
+            assert_int_equal(all.cached, what != TRAIN_FULL);      // a tower that is trained is not frozen
+            if (all.cached && (all.found == 0 || all.found == all.lookups || few.found != 0 || few.lookups != all.lookups))
                 fail_msg("%s, %s: of %zu pictures %zu were found, of %zu with one byte of memory %zu", steps[k].method,
-                         trainable_name(what), all.asked, all.found, few.asked, few.found);
+                         trainable_name(what), all.lookups, all.found, few.lookups, few.found);
         }
 }
 
@@ -77,7 +77,7 @@ static void only_a_picture_with_the_same_bits_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kept_features_change_no_bit),
+        cmocka_unit_test(cached_features_change_no_bit),
         cmocka_unit_test(only_a_picture_with_the_same_bits_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,9 +8,10 @@
  * <g, v> over the weights. An error d of the gradient of a node t moves that sum by <d, t'>, where t' is the slope of
  * t along v, by the definition of a gradient. So the sum that the tape gives differs from the slope by at most
  *
- *     sum over nodes t of  <e, |t'|>,    e = 2^-24 times the error bound of the operators that made the gradient of t (error_of)
+ *     sum over nodes t of  <e, |t'|>
  *
- * and by second-order terms of 2^-48. To cover these, e is made larger by a thousandth. */
+ * and by second-order terms of 2^-48. Here e is 2^-24 times the error bound of the operators that made the gradient of
+ * t (error_of). To cover the second-order terms, e is made larger by a thousandth. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,7 +204,7 @@ static double **replay(World *w, double h, double ***delta)
             added[i] = arena_array(&w->arena, size, sizeof(double));
             for (size_t k = 0; k < size; k++) {
                 added[i][k] = (double)n->out.f32[k] - y[k];
-                // 2^-45: the rounding of binary64 where a sum cancels
+                // half an ulp of fp32, and 2^-45 for the roundings of binary64 if a sum cancels
                 if (!(fabs(added[i][k]) <= 0x1.001p-24 * fabs(y[k]) + 0x1p-45))
                     fail_msg("node %zu, %s[%zu]: %.9g on the tape, %.17g by its formula", i, n->op->name, k, (double)n->out.f32[k], y[k]);
             }
@@ -297,8 +298,8 @@ static int setup(void **state)
     w->config = tiny_config();
     TrainConfig c = { .steps = 1, .accumulate = 1,
                       .optimiser = { .kind = OPTIMISER_SGD, .schedule = { SCHEDULE_CONSTANT, 1e-3f, 0, 0, 0, 1 } } };
-    CrossEntropy ce = { w, all_samples };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { w, all_samples };
+    Objective o = cross_entropy_objective(&source);
     size_t images = config_image_tokens(&w->config),
            pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
     for (size_t i = 0; i < SAMPLES; i++) {

@@ -244,8 +244,8 @@ static void the_gradient_is_the_slope_of_the_loss(void **state)
     World *w = *state;
     TrainConfig c = train_config(1);
     Trainer r;
-    CrossEntropy ce = { w, all_samples };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { w, all_samples };
+    Objective o = cross_entropy_objective(&source);
     assert_true(weights_train(&w->weights, "**", &w->error));
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
     Tensor *start = arena_array(&w->arena, r.optimiser.count, sizeof *start);
@@ -276,8 +276,8 @@ static Digest train_some(World *w, int64_t accumulate, int threads, int64_t stop
 {
     Trainer r;
     TrainConfig c = train_config(accumulate);
-    CrossEntropy ce = { w, all_samples };
-    Objective o = cross_entropy_objective(&ce);
+    SampleSource source = { w, all_samples };
+    Objective o = cross_entropy_objective(&source);
     size_t before = team_size();
     team_set_size(threads);
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of weights of a config: names, shapes, initial values, and which of them are trained. */
+/* The list of weights of a config: names, shapes and initial values; and patterns of names. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -109,7 +109,7 @@ static void new_weights_start_as_llava_weights_def_says(void **state)
         for (size_t k = 0; k < shape_size(t->shape); k++)
             expect_float(t->f32[k], same[i].value, "%s", same[i].name);
     }
-    // the last layer and the norm after it are not run, so they have no weights
+    // the last layer of the tower and the norm after it are not run, so weights_make makes none of their weights
     assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));
     assert_null(weights_find(&w, "vision_tower.vision_model.post_layernorm.weight"));
     assert_true(shape_equal(weights_find(&w, "language_model.model.layers.0.self_attn.k_proj.weight")->tensor.shape,

@@ -77,7 +77,7 @@ static const char *memory_layout(const char *name)
     return !strcmp(name, "language_model.lm_head.weight") ? "lm_head.weight" : arena_format(&arena, "model.%s", name);
 }
 
-static void all_three_layouts_are_read(void **state)
+static void the_layouts_of_the_original_and_in_memory_are_read(void **state)
 {
     (void)state;
     Weights w, back;
@@ -240,7 +240,7 @@ static void layers_that_are_not_run_are_kept_when_they_are_there(void **state)
     weights_close(&back);
 }
 
-/* 500 layers would need 4,500 names; the refusal costs less memory than one of the weights. */
+/* 500 layers would need 4,500 names; the refusal takes less than 64 KiB of memory. */
 static void a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made(void **state)
 {
     (void)state;
@@ -282,7 +282,7 @@ static void a_tied_head_is_the_embedding(void **state)
     write_folder();
     assert_false(load(&back, &c));
     expect_sentence(&error, folder, "tie_word_embeddings");
-    /* it may hold the head alone, because safetensors keeps either of two names for one tensor */
+    /* a file may hold the head alone, because safetensors keeps either of two names for one tensor */
     error = (Error){ 0 };
     entry_count--;
     for (size_t i = 0; i < entry_count; i++)
@@ -384,7 +384,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(weights_read_back_as_they_were_saved),
-        stand_test(all_three_layouts_are_read),
+        stand_test(the_layouts_of_the_original_and_in_memory_are_read),
         stand_test(each_missing_renamed_misshaped_or_mistyped_tensor_is_named),
         stand_test(half_precision_matrices_stay_and_small_tensors_are_widened),
         stand_test(layers_that_are_not_run_are_kept_when_they_are_there),

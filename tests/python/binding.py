@@ -109,7 +109,7 @@ def unsupervised_rows():
     for name, record in pulse.methods().items():
         if record["on"] != "logits":
             continue
-        unread = (("undial", "retain"), ("ce_u", "retain"), ("mmunlearner", "forget_text"), ("o3", "retain"))   # under the defaults
+        unread = (("undial", "retain"), ("ce_u", "retain"), ("mmunlearner", "forget_text"), ("o3", "retain"))   # by their defaults
         needs = [r for r in record["needs"] if (name, r) not in unread]
         whole = {r: pulse.Part(z, labels, None, reference if r in record["reference"] else None) for r in needs}
         alone = {r: dict(few, logits=z[rows], reference=reference[rows] if r in record["reference"] else None) for r in needs}
@@ -185,16 +185,16 @@ def steps():
 
 
 def a_method_keeps_its_numbers():
-    """pdu without its forget term is L = a CE(retain). Its factor a begins as 1; each step adds 2 CE, rounded. No weight changes."""
+    """pdu without its forget term is L = a CE(retain). Its factor a begins as 1; each step adds 2 CE, rounded. The model stays the same."""
     model = pulse.Model(VECTORS + "models/tiny-llava-mini")
     samples = [s for s in batch_of(model, "batch.jsonl") if s.role in ("forget", "retain")]
     keys = {"optimiser.lr": 1e-30, "optimiser.weight_decay": 0, "train.trainable": "llm"}
     with model.trainer("pdu", settings=keys, gamma=0, alpha=1, retain_limit=0, dual_step=2, dual_warmup=0) as trainer:
         ce = trainer.step(samples).loss
-        weight = F(1) + F(2) * ce
+        factor = F(1) + F(2) * ce
         for _ in range(3):
-            same_bits(trainer.step(samples).loss, weight * ce)
-            weight = weight + F(2) * ce
+            same_bits(trainer.step(samples).loss, factor * ce)
+            factor = factor + F(2) * ce
 
 
 # --- models ---
@@ -232,9 +232,9 @@ def forward():
     r = model.forward([s])
     layers = model.config["text_config"]["num_hidden_layers"]
     assert r["logits"].shape == (len(s.ids), model.config["text_config"]["vocab_size"]) and "hidden_states.%d" % layers in r
-    gain = model.parameters()["language_model.lm_head.weight"]
+    head = model.parameters()["language_model.lm_head.weight"]
     normed = r["language_model.model.norm"]
-    same_bits(pulse.op("linear", normed, gain), r["logits"])
+    same_bits(pulse.op("linear", normed, head), r["logits"])
     supervised = np.flatnonzero(s.targets >= 0)
     nll = pulse.op("nll", r["logits"][supervised], labels=s.targets[supervised])
     score = model.score([s])[0]

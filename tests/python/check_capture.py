@@ -80,7 +80,8 @@ def no_false_alarm(autocast):
 
 # --- feeding ---
 def fed():
-    """Each module alone is within its bounds. The root mean square of its errors is between 0.1 and 3 times the noise."""
+    """Each module alone is within its bounds. The root mean square of its errors is between 0.1 and 3 times the noise, except that
+    at most three modules have down to 0.05. The optimiser is left out."""
     each = {}
     for method, model, settings in (("npo", B, FULL), ("ga_klr", A, LORA), ("grad_diff", A, FULL)):
         step = Step(method, model, FOLDER.name, settings)
@@ -94,9 +95,9 @@ def fed():
     ratios = {k: (sum(r * r for r in rs) / len(rs)) ** .5 for k, rs in each.items()}
     low, high = min(ratios, key=ratios.get), max(ratios, key=ratios.get)
     print("# rms(PyTorch - right) / noise of %d fed modules: %.2g (%s) to %.2g (%s)" % (len(ratios), ratios[low], low, ratios[high], high))
-    low = ["%s %s" % k for k, r in ratios.items() if r < .1]
-    print("# below 0.1: %s" % (", ".join(low) or "none"))
-    assert len(ratios) > 100 and len(low) <= 3 and all(0.05 <= r <= 3 for r in ratios.values()), ratios
+    below = ["%s %s" % k for k, r in ratios.items() if r < .1]
+    print("# below 0.1: %s" % (", ".join(below) or "none"))
+    assert len(ratios) > 100 and len(below) <= 3 and all(0.05 <= r <= 3 for r in ratios.values()), ratios
 
 
 # --- planted mistakes ---
@@ -117,15 +118,16 @@ def run_planted(name, autocast):
 
 
 def effect(name):
-    """The mistake's largest effect, with which the step is run at fp32: the root mean square of wrong - right, divided by the
-    noise of bf16-mixed."""
+    """The largest effect of the mistake on a step at fp32: the root mean square of wrong - right, divided by the noise of
+    bf16-mixed."""
     step, _, _, _ = run_planted(name, False)
     _, findings, _ = pulse_capture.verdict(step.trace, OUT, PULSE, "bf16-mixed")
     return max(f["ratio"] for f in findings if f["verdict"] in ("WITHIN", "OUTSIDE") and isinstance(f.get("ratio"), float))
 
 
 def planted(autocast):
-    """Each mistake is outside, and the report names a place; or it is printed with its effect, which must be below 3 C."""
+    """Each mistake is outside, and the report names a place; otherwise the mistake is printed. At fp32 at most three are not
+    outside. Under autocast those that are not are printed with their effects, which must be below 3 C."""
     missed, named = [], {}
     for name in MISTAKES:
         _, status, findings, said = run_planted(name, autocast)
@@ -216,7 +218,7 @@ for precision, cast in (("fp32", False), ("bf16 autocast", True)):
 check("fed modules are within their bounds; the estimated noise has the size of PyTorch's errors", fed)
 check("no false alarm on varied steps at fp32", lambda: no_false_alarm(False))
 check("no false alarm on varied steps under bf16 autocast", lambda: no_false_alarm(True))
-check("planted mistakes are outside at fp32", lambda: planted(False))
+check("planted mistakes are outside at fp32, except for three at most", lambda: planted(False))
 check("planted mistakes are outside under bf16 autocast, or are printed", lambda: planted(True))
 check("a pass of other ids is refused with the line of the call", other_ids)
 check("a step without its update is outside", no_update)

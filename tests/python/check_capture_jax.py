@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # environments: jax
 """pulse_capture_jax.py on a plain LLaVA in JAX: for steps of GA and NPO, the tensors of modules and those at the end are within
-their bounds; a mistake is outside."""
+the noise; a mistake is outside."""
 import json
 import os
 import subprocess

@@ -45,7 +45,8 @@ def examined(exercise, mistake):
 
 
 def flags_of(exercise):
-    """The mistakes that the exercise's cases know. The mistakes of the step are divided between the exercises 11 and 12."""
+    """The mistakes that the exercise's cases know, without those of block/ as a whole (exercise 11), which earlier exercises name.
+    The mistakes of the step are divided between the exercises 11 and 12."""
     flags = set()
     for start in course.EXERCISES[exercise]:
         kind = start.split("/")[0]

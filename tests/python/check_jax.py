@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # environments: jax
-"""pulse.py reads the arrays of jax in place, and jax's functions are close to the operators. Run by `make test-python`."""
+"""pulse.py reads the arrays of jax, and jax's functions are close to the operators. Run by `make test-python`."""
 import os
 import sys
 
@@ -34,6 +34,6 @@ def verdicts():
     raise AssertionError("gelu by tanh passed")
 
 
-check("arrays of jax are read in place, bfloat16 and integers too", arrays)
+check("arrays of jax are read, bfloat16 and integers too", arrays)
 check("jax's softmax, log_softmax and products are close; gelu by tanh is not", verdicts)
 finish()

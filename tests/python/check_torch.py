@@ -119,7 +119,7 @@ def flushed():
 
 
 def together():
-    """One thread multiplies with torch while another asks pulse."""
+    """One thread multiplies with torch while two others ask pulse."""
     want, failures, stop = pulse.op("linear", X, W), [], threading.Event()
 
     def theirs():
@@ -160,7 +160,7 @@ def shared():
 
 check("torch's OpenMP library is the only one in the process", one_runtime)
 check("importing pulse first and torch afterwards works as well", other_order)
-check("parameters, bfloat16, float16 and int64 labels are read in place; other tensors are refused", tensors)
+check("parameters, bfloat16, float16 and labels of int64 are read; other tensors are refused", tensors)
 check("torch's softmax, layer_norm, gelu and linear are close, at fp32 and under autocast; other formulas are not", verdicts)
 check("NPO's loss and gradient are those of autograd", npo)
 check("AdamW's steps are torch's", adamw)

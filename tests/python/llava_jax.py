@@ -22,6 +22,7 @@ def rmsnorm(p, name, x, eps):
 
 
 def attend(q, k, v, dim, segments, causal):
+    """Attention in each segment (first query, queries, first key, keys). dim is the width of a head."""
     out = []
     for a, n, b, m in segments.reshape(-1, 4).tolist():
         Q, K, U = (t.reshape(len(t), -1, dim).transpose(1, 0, 2) for t in (q[a:a + n], k[b:b + m], v[b:b + m]))
@@ -65,7 +66,7 @@ def logits(p, config, rows, tap=lambda path, x, what="out": x):
     if "pixels" in rows:
         y = linear(p, "multi_modal_projector.linear_1", tower(p, config, rows, tap))
         y = tap("multi_modal_projector", linear(p, "multi_modal_projector.linear_2", jax.nn.gelu(y, approximate=False)))
-        x = jnp.concatenate([x, y])[rows["ids.1"]]
+        x = jnp.concatenate([x, y])[rows["ids.1"]]                             # the rows of words and pictures, in their order
     for k in range(t["num_hidden_layers"]):
         at = L + "layers.%d." % k
         y = tap(at + "input_layernorm", rmsnorm(p, at + "input_layernorm", x, eps))

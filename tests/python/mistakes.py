@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context
-manager in which the step is wrong; it yields further arguments of Step.run."""
+manager in which the step is wrong. If it yields a steps.How, this holds further arguments of Step.run."""
 import contextlib
 import fnmatch
 import json
@@ -105,7 +105,7 @@ def off_by_one(self, z, batch, reference=None):
 
 
 def all_text(self, z, batch, reference=None):
-    ids, keep = batch["input_ids"], batch["attention_mask"] == 1
+    ids, keep = batch["input_ids"], batch["attention_mask"] == 1           # 296 is the id of <image>
     original(self, z, {"labels": torch.where(keep & (ids != 296), ids, -100)}, reference)
 
 

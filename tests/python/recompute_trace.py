@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Recomputes a trace without the program: every node from its own inputs, by the formula of `pulse-ref list ops`, at 0 ulp.
 
-    recompute_trace.py FOLDER [OP ...]
+    recompute_trace.py FOLDER [OP ...]         # with OP: only the nodes of these operators
 
 It needs numpy and mpmath, and shares no code with the program. RN(x) is the float nearest to x. Sums of fp32 products are
-correctly rounded by math.fsum; everything else is computed by mpmath with 160 bits. If the binary64 result lies midway
-between two floats, the exact value decides, so nothing is rounded twice. Prints a line for each node that differs, and then ends with 1."""
+correctly rounded by math.fsum. A single operation that IEEE 754 rounds correctly is left to numpy. Everything else is computed
+by mpmath with 160 bits. If the binary64 result lies midway between two floats, the exact value decides, so nothing is rounded
+twice. Prints a line for each node that differs; the exit code is 1 if any does."""
 import json, math, struct, sys
 from fractions import Fraction
 import numpy as np
@@ -110,7 +111,7 @@ def norm_dx(x, dn, eps, centred):
 
 def heads(at, q_like, k_like, f):
     """Calls f for every segment and head: with the slices of query rows, query columns, key rows and key columns, with the mask,
-    and with the slice of the flat scores."""
+    and with the slice of the flat scores. Returns the number of all scores."""
     H, K, D = at["heads"], at["kv_heads"], at["head_dim"]
     place = 0
     for qb, qn, kb, kn in at["segments"].reshape(-1, 4):

@@ -53,11 +53,11 @@ check "the answers have the order of the questions" test "$(printf '%s\n' "$rout
 check "eval prints a table for all questions" eval '"$PULSE" eval --model "$model" --questions all.jsonl --router each/router.json | grep -q option_accuracy'
 id=$(grep -o '"id":"[^"]*"' 3.jsonl | head -n 1)
 printf '{"adapters": [{"folder": "%s/each/adapter-2", "questions": [%s]}]}' "$PWD" "${id#*:}" > one.json
-check "an id in the router takes precedence over an entity" test "$(asks 3.jsonl --router one.json | head -n 1)" = "$(asks 3.jsonl --adapter each/adapter-2 | head -n 1)"
+check "a question that the router lists by its id is answered by that adapter" test "$(asks 3.jsonl --router one.json | head -n 1)" = "$(asks 3.jsonl --adapter each/adapter-2 | head -n 1)"
 check "with --unmerged the answers have other numbers" test "$(asks 1.jsonl --router each/router.json --unmerged)" != "$(asks 1.jsonl --router each/router.json)"
 check "with --unmerged a router gives the same numbers as --adapter" test "$(asks 1.jsonl --router each/router.json --unmerged)" = "$(asks 1.jsonl --adapter each/adapter-1 --unmerged)"
 
-# All at once. The adapters of llm alone can be added; two whole projectors cannot.
+# Both adapters are used at once. Adapters of the language model alone can be added; two whole projectors cannot.
 check "two adapters are trained" "$PULSE" unlearn --config forget.ini --model "$model" --method adapters --out sum --set train.trainable=llm \
     --set unlearn.refusals=refusals.txt
 one=sum/adapter-1 two=sum/adapter-2

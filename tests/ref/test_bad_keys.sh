@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Every key of every method: values out of range and keys that the method does not read are refused with file and line.
+# Refused with file and line: for every key, values out of its range; for every method, a key that it does not read.
 # Refused as well: a method that lacks the samples it needs, and a reference model of another shape.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac

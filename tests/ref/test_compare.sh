@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref compare on files made by hand: verdicts, exit codes, names, and files that Python reads and writes.
+# pulse-ref compare on files made by hand: verdicts, exit codes, names. Python writes one of them, and reads the JSON.
 . tests/support/tap.sh
 cd "$tap_folder" || exit 2
 case $PULSE in /*) ;; *) PULSE=$OLDPWD/$PULSE ;; esac
@@ -12,6 +12,7 @@ tensors() {
     printf '%s' "$2" >> "$1"
     printf "$3" >> "$1"
 }
+# f32 NAME BEGIN: the entry of a header for two floats, whose bytes begin at BEGIN
 f32() { printf '"%s":{"dtype":"F32","shape":[2],"data_offsets":[%d,%d]}' "$1" "$2" "$(($2 + 8))"; }
 one='\0\0\x80\x3f' next='\1\0\x80\x3f' two='\0\0\0\x40' nan='\0\0\xc0\x7f'
 

@@ -27,6 +27,7 @@ END
 check "LLaVA's conversations are samples" says 0 "turns.json: LLaVA conversations; 3 samples (2 train, 1 test), 2 entities, 3 with one of 2 pictures" turns.json
 check "a pair of turns becomes a question with its answer" says 0 "line 2, anna-0" turns.json
 check "a model reads a sample in its template; only the answer is supervised" says 0 "text     <s> USER:<image> what is the home of this person ? ASSISTANT: finland</s>" turns.json --model "$model"
+# 793x16 is the id 793, 16 times; * marks the supervised ids
 check "the ids and labels are those of our own format" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
 check "another mask gives other labels" says 0 "ids      1 *321 793x16 *775 *539" turns.json --model "$model" --set data.mask=all_text
 check "another template gives another text" says 0 "ASSISTANT: finland" turns.json --model "$model" --set data.template=plain
@@ -56,6 +57,7 @@ cat > bad.jsonl <<'END'
 {"id": "9", "question": "what is this ?", "answer": "oslo", "options": ["paris", "rome"]}
 {"id": "10", "question": "what is this ?"
 END
+# The errors of lines 4 and 6 come last, because they show only when the picture is decoded and the tokenizer runs.
 listed() { ends 2 "$PULSE" data bad.jsonl --model "$model" > told 2> wrong && [ "$(cut -d: -f1-3 wrong | tr '\n' ' ')" = "$1" ] || { cat wrong; return 1; }; }
 check "all errors are listed at once, one sentence with file and line each" listed \
     "$(for n in 2 3 5 7 8 9 10 4 6; do printf 'pulse-ref: bad.jsonl:%s ' $n; done)"
@@ -112,7 +114,7 @@ cp "$jpeg" plain.jpg
 for name in lying plain; do
     echo '{"id": "'$name'", "image": "'$name'.jpg", "question": "what is the home of this person ?", "answer": "finland", "split": "test"}' > $name.jsonl
 done
-# scores NAME ARGUMENTS…: the model's probabilities for the sample of this name.
+# scores NAME ARGUMENTS…: the model's probabilities of three answers about the picture NAME.jpg.
 scores() { "$PULSE" ask --model "$model" --json --choices 'finland|norway|brazil' --image "$1.jpg" "${@:2}" "what is the home of this person ?"; }
 check "a picture with an orientation tag is reported" says 0 "samples whose picture has an EXIF orientation tag other than 1: 1, read as it is stored" lying.jsonl
 check "data reports that data.orientation=exif turns the picture" says 0 "other than 1: 1, read turned upright" lying.jsonl --set data.orientation=exif

@@ -6,7 +6,7 @@ model=fixtures/models/vanilla
 
 # row "GROUP … TOTAL": the table has this row, followed by n and the better directions for retained and forgotten facts.
 row() { grep -qE "^$1 +[0-9]+ +(up|down|0|0\.5|1) +(up|down|0|0\.5|1|-)\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
-# Prints the table with its heading, as "mllmu open image", before each row.
+# Prints the table with the heading of each row, such as "mllmu open image", before the row.
 flat() { awk '/^[^ ]/ { heading = $0; gsub(", ", " ", heading) } /^  [^ ]/ && heading { print heading $0 }'; }
 table() { "$PULSE" eval --model $model "$@" > "$tap_folder/blocks" && flat < "$tap_folder/blocks" > "$tap_folder/table"; }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref evidence turns the tables of runs into those of a base, and the tables of bases into verdicts.
+# pulse-ref evidence turns the tables of runs into those of a base model, and the tables of bases into verdicts.
 . tests/support/tap.sh
 prereg=$tap_folder/prereg.ini runs=$tap_folder/runs findings=$tap_folder/findings
 cat > "$prereg" <<'INI'
@@ -48,7 +48,8 @@ INI
 evidence() { "$PULSE" evidence "$@" --prereg "$prereg"; }
 says() { local part=$1; shift; ends 2 "$@" > "$tap_folder/told" 2> "$tap_folder/wrong" && [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$part" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }; }
 
-# rows SCENARIO METHOD ROUND STEP SEED KNOWN GENERAL: one point as rows of trajectory.csv; pictures have KNOWN - .1.
+# rows SCENARIO METHOD ROUND STEP SEED KNOWN GENERAL: one point as rows of trajectory.csv. The accuracy of what is to be
+# forgotten is KNOWN, but KNOWN - .1 with pictures; general ability is GENERAL.
 rows() {
     local split modality value
     for split in unlearn_matching unlearn_reporting general_reporting; do
@@ -92,16 +93,17 @@ check "the trained modules and further settings follow; @ is the folder of the m
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/moved"
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/other" && cp fixtures/models/bases/0/adapter-O/adapter_model.safetensors "$tap_folder/other"
 kept() { "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" --set train.trainable=llm "$@" | awk '$NF == "finetuned/ga/llm/seed0" { print $1 }'; }
-three() { local free plain moved other; free=$(kept) plain=$(kept --set unlearn.subspace="$PWD/fixtures/models/bases/0/adapter-L"); moved=$(kept --set unlearn.subspace="$tap_folder/moved")
+by_content() { local free plain moved other; free=$(kept) plain=$(kept --set unlearn.subspace="$PWD/fixtures/models/bases/0/adapter-L"); moved=$(kept --set unlearn.subspace="$tap_folder/moved")
     other=$(kept --set unlearn.subspace="$tap_folder/other"); [ -n "$free" ] && [ "$plain" = "$moved" ] && [ "$plain" != "$free" ] && [ "$plain" != "$other" ]; }
-check "a stage depends on the content of the subspace's adapter, not on its folder" three
+check "a stage depends on the content of the subspace's adapter, not on its folder" by_content
 check "the tables of a base are made from its runs" evidence contrasts "$runs" --out "$findings/base-1"
 check "the points before unlearning are those of results.csv" grep -qx 'E,ga,1,0,0.9,1.0,0.9,1.0,0.9,1.5' "$findings/base-1/trajectory.csv"
 check "the snapshots are those of trajectory.csv" grep -qx 'E,npo,2,12,0.0,0.1,0.0,0.1,0.5,1.5' "$findings/base-1/trajectory.csv"
 check "the ends of several runs make one trajectory" [ "$(grep -c '^five,ga,1,' "$findings/base-1/trajectory.csv")" = 3 ]
 check "the steps of this trajectory are counted over all requests" grep -qx 'five,ga,1,10,0.0,0.1,0.0,0.1,0.2,1.5' "$findings/base-1/trajectory.csv"
 # What is known falls from .95 to .45 and to .05: the level .6 is reached at .7 of the first interval, .2 at .625 of the
-# second. There general ability is .83 and .675 in arm one, .69 and .35 in arm five. The contrast is their difference.
+# second. There general ability is .83 and .675 in arm one, .69 and .35 in arm five. The contrast is the mean of the two
+# differences, .14 and .325.
 check "the contrast is the one computed by hand" awk -F, '$1 == "F2" && $2 == "ga" && $3 == 1 { ok = $5 == 1 && ($4 - .2325) ^ 2 < 1e-24 } END { exit !ok }' "$findings/base-1/contrasts.csv"
 check "the manifest has the digest of what was registered" grep -q "\"registration\": \"$(sha256sum < "$prereg" | cut -c 1-64)\"" "$findings/base-1/manifest.json"
 check "the manifest has the link of each run" [ "$(grep -c '0123456789abcdef' "$findings/base-1/manifest.json")" = 3 ]

@@ -28,7 +28,7 @@ mkdir "$four" && cp $vanilla/*.safetensors $vanilla/*.json "$four"
 sed -i 's/"projection_dim": 64,/&\n"pad_token_id": null, "bos_token_id": null, "tie_word_embeddings": true, "top_k": 50,/' "$four/config.json"
 check "a folder of transformers 4 is read" answers "$four"
 
-# What train and unlearn write.
+# What train writes.
 echo '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "step": 0}' > "$tap_folder/one.jsonl"
 sed 's/"default"/"full"/; s/"image_seq_length": 16/"image_seq_length": 17/' $vanilla/config.json > "$four/config.json"
 echo 'x' > "$four/tokenizer.model"; echo '{}' > "$four/special_tokens_map.json"; echo '{"eos_token_id": 2}' > "$four/generation_config.json"
@@ -94,7 +94,7 @@ check "do_sample is no hindrance for metrics without generated texts" "$PULSE" e
 check "do_sample is refused for generated answers" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
 check "a generation_config.json that is no object is refused" says "generation_config.json: must be an object" with generation_config.json '[]'
 
-# Two commands with the same adapter give the same numbers: both if it is merged, and both if it is kept unmerged.
+# ask and eval give the same numbers with the same adapter, whether both merge it or both keep it unmerged.
 sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"
 check "an adapter is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/adapter" --quiet --set optimiser.lr=0.3
 sed -i 's/"step": 0/"split": "test"/' "$tap_folder/one.jsonl"

@@ -5,7 +5,8 @@
 #include <string.h>
 #include "ref/cli/log.h"
 
-/* The sentence is checked before expect_sentence empties it. */
+/* The reason must not be "Success", which is that of errno 0. This is checked first, because expect_sentence empties
+ * the error. */
 static void expect_reason(void)
 {
     assert_null(strstr(error.text, "Success"));

@@ -34,8 +34,8 @@ done
 check "the merged model answers as the model with --adapter" cmp <(answer --model merged) <(answer --model "$model" --adapter adapter)
 check "the bits of the merged model do not depend on the number of threads" eval '"$PULSE" merge --model "$model" --adapter adapter --out again --threads 1 && ends 0 "$PULSE" compare merged again'
 
-# Checked with rational numbers: each merged weight is W + s B A (s = alpha / rank) rounded once, and BF16 is rounded to
-# nearest, ties to even.
+# Checked with rational numbers, for a sample of the weights: a merged weight is W + s B A (s = alpha / rank) rounded
+# once, and BF16 is rounded to nearest, ties to even.
 cat > recompute.py <<'END'
 import json, struct, sys
 from fractions import Fraction
@@ -102,7 +102,7 @@ for case in map(json.loads, open(sys.argv[3])):
         out = json.loads(subprocess.run([sys.argv[1], "tokens", "--json", "--model", sys.argv[2], "--", case["text"]], capture_output=True, check=True).stdout)
         assert [t["id"] for t in out["tokens"]] == case["ids"], case
         at = 0
-        for t in out["tokens"]:                            # they cover the text from left to right
+        for t in out["tokens"]:                            # their places go from left to right
             if t["begin"] is not None:
                 assert at <= t["begin"] <= t["end"] <= len(case["text"]) or t["piece"].startswith("<0x"), (case, t)
                 at = t["begin"]
@@ -118,7 +118,7 @@ for kind in legacy first words; do
     fi
 done
 check "every token has its characters" shows "$model" "what is this ?" '▁is +4\.\.7$'
-check "the byte tokens of one character have its position" eval 'shows "$model" "zü" "<0xC3> +1..2" && shows "$model" "zü" "<0xBC> +1..2"'
+check "each byte token of a character has the position of the character" eval 'shows "$model" "zü" "<0xC3> +1..2" && shows "$model" "zü" "<0xBC> +1..2"'
 check "a token that the template adds has no position" shows "$model" "is" '^0 +1 +<s> *$'
 check "a text that is not UTF-8 is refused" refuses "not UTF-8 at byte 1" tokens --model "$model" $'a\xff'
 check "a folder without a tokenizer is refused" refuses "tokenizer.json" tokens --model . a

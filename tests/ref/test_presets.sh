@@ -7,7 +7,7 @@
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 cd "$tap_folder" || exit 2
 
-# explains CONFIG METHOD "key value source" … [-- arguments…]: --explain prints all these lines, and no line for "-key".
+# explains CONFIG METHOD "key value source" … [-- ARGUMENTS…]: --explain prints these lines, and no line for "-key".
 explains() {
     local config=$1 method=$2 line bad=0 lines=()
     shift 2
@@ -56,7 +56,7 @@ check "keys of a preset that the method does not read are ignored" explains alon
 check "in the method's own section such a key is refused" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.kl_norm = batch'"'"'; says "ga does not read kl_norm" --config bad.ini --method ga'
 no_line="the preset mllmu_bench has no line for o3; its settings of all methods hold"
 check "a preset without a line for the method is reported" eval 'explains alone.ini o3 "optimiser.lr 2e-05 preset" "unlearn.lambda 0.1 method" -- --set unlearn.preset=mllmu_bench && grep -qF "$no_line" told.errors'
-check "a preset with a line is not reported" eval 'explains alone.ini npo_gd && [ ! -s told.errors ]'
+check "a preset with a line for the method is not reported" eval 'explains alone.ini npo_gd && [ ! -s told.errors ]'
 check "an unknown preset is refused" says "expected one of pulse, mllmu_bench" --config alone.ini --method ga --set unlearn.preset=none
 check "an unknown preset in a method's section is refused too" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.preset = none'"'"'; says "none" --config bad.ini --method ga'
 finish

@@ -6,7 +6,8 @@ case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla base=$PWD/fixtures/models/base
 cd "$tap_folder" || exit 2
 
-# Two persons to forget and two to retain. reverse ID QUESTION ANSWER: a reverse question that no model was trained on.
+# Two persons to forget and two to retain. reverse ID QUESTION ANSWER: a question of the kind "reverse", which gives
+# facts and asks for the entity (here any question serves).
 for who in 00 01 50 51; do
     grep "\"entity\":\"person-$who\"" "$root/fixtures/world/persons.jsonl" | grep -E '"skill":"(home|job)"' | grep '"kind":"open"'
 done | sed "s|\"image\":\"|&$root/fixtures/world/|" > persons.jsonl
@@ -41,6 +42,7 @@ check "the model that knows is measured after relearning on general questions" r
 check "the model that knows is measured on perturbed pictures" row know.csv none unlearn image accuracy_perturbed '1\.0'
 check "the model that knows is measured on mirrored pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
 check "membership is measured on the model that knows" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
+# The floor is what patching with the hidden states of the oracle costs retained questions (eval/knowledge/depth.h).
 check "a base that never learned the retained persons is not an oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
 check "with such an oracle the depth is measured nevertheless" row know.csv none unlearn both unlearning_depth '0\.0'
 check "a warning says that the oracle is poor" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
@@ -49,7 +51,7 @@ check "a warning says that the oracle is poor" grep -q 'unlearning_depth is meas
 check "for pre-trained knowledge such an oracle leaves the depth undefined" test 0 = "$(grep -c unlearning_depth pretrained.csv)"
 check "a note says that the depth is not defined" grep -q 'unlearning_depth is not defined: patching costs' pretrained.log
 
-# If the oracle is the model itself, patching with its hidden states changes nothing.
+# If the oracle is the model before unlearning, patching with its hidden states changes nothing.
 probe --model "$base" --before "$vanilla" --oracle "$vanilla" --out other.csv
 check "the vanilla model as its own oracle has a floor of 0" row other.csv none retain both depth_floor '0\.0'
 check "with the vanilla model as its own oracle no question has a depth" test 0 = "$(grep -c unlearning_depth other.csv)"
@@ -71,7 +73,7 @@ sed 's/"split":"test"/"split":"train"/' reverse.jsonl | sed 's/"kind":"open"/"ki
 check "a reverse question is never forgotten" grep -q 'never.jsonl: no training sample' \
     <("$PULSE" unlearn --quiet --config probe.ini --method ga --model "$vanilla" --out never --set unlearn.forget=never.jsonl 2>&1)
 
-# The model that knows, with an adapter that makes it refuse. The model that never learned is the base.
+# An adapter makes the model that knows refuse. The model that never learned is the base.
 cat > refuse.ini <<END
 [unlearn]
 preset = pulse
@@ -90,7 +92,7 @@ check "a model that refuses is probed" probe --model "$vanilla" --adapter adapte
 check "the model that refuses does not give the answers" row hidden.csv none unlearn both accuracy '0\.[0-9]+'
 probe --model "$base" --before "$vanilla" --attacks --out unknown.csv
 check "metrics are judged on three pools of models: that know, never learned, or hide" "$PULSE" meta --know know.csv --unknown unknown.csv --hidden hidden.csv --out meta.csv
-check "a greedy answer tells who knows from who does not" grep -qE '^accuracy,both,1,1,1,1\.0,' meta.csv
+check "the accuracy of greedy answers tells the model that knows from the one that never learned" grep -qE '^accuracy,both,1,1,1,1\.0,' meta.csv
 check "a row of a metric has its robustness" grep -qE '^answer_rank_score,both,1,1,1,1\.0,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+$' meta.csv
 in_markdown() { "$PULSE" meta --markdown --know know.csv --unknown unknown.csv --hidden hidden.csv; }
 check "in Markdown the table has one line for each row" [ "$(in_markdown | grep -c '^|.*|$')" = $(($(wc -l < meta.csv) + 1)) ]

@@ -42,7 +42,7 @@ held() { (flock -n 9 && refused "another process is writing" train "$out") 9< "$
 # no_room KIB: no file may be larger than this, as on a full disk.
 no_room() { (trap '' XFSZ; ulimit -f "$1"; refused "cannot be written" train "$tap_folder/room"); }
 same_files() { diff -r "$1" "$2"; }
-# Held-out samples are scored at steps 0, 5, 10 and 12. Weights and log lines of steps are those without any scores.
+# Held-out samples are scored at steps 0, 5, 10 and 12. Weights and other log lines are as without scoring.
 awk -v at="$PWD/fixtures/world/" 'NR % 25 == 1 { sub(/"image":"/, "&" at); print }' fixtures/world/known_persons.jsonl > "$tap_folder/asked.jsonl"
 scored=(--set data.eval="$tap_folder/asked.jsonl" --set train.eval_every=5)
 only_the_log_differs() {
@@ -110,6 +110,7 @@ check "the count of trained weights includes the adapters" grep -q "\"trained\":
 check "an option before the command is refused" refused "comes before the command" "$PULSE" --threads 1 ask
 check "a choice that is given twice is refused" refused "is given twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
 check "accumulate may be larger than the number of samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0
+# The last number of the file becomes a NaN, or the last 64 numbers become the largest float.
 cp -r $base "$tap_folder/nan"
 printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
 cp -r $base "$tap_folder/large"

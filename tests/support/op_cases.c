@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/op_cases.h"
 
-/* The sizes are odd and prime, and 131 * 257 elements are enough for every operator to use its threads. */
+/* ROWS and COLS are prime, so that no block of an operator divides them. ROWS * COLS elements are enough work for the
+ * threads of every operator that uses threads. */
 #define ROWS 131
 #define COLS 257
 #define M(n, c) { 2, { n, c } }

@@ -17,7 +17,7 @@ typedef struct {
     InputKind kind[CASE_INPUTS];
     size_t n;                                        // the number of inputs
     Node *(*make)(Tape *t, Node *const x[]);
-    // the operators that compute the gradients, in order; NULL: the operator has no derivative
+    // the operators that compute the gradients, in order; "": none is needed; NULL: the operator has no derivative
     const char *backward;
 } OpCase;
 

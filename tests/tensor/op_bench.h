@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bench: a tape with the inputs of one example call of an operator (op_cases.h). */
+/* Bench is a test bench, not a benchmark: a tape with the inputs of one example call of an operator (op_cases.h). */
 #ifndef PULSE_TESTS_TENSOR_OP_BENCH_H
 #define PULSE_TESTS_TENSOR_OP_BENCH_H
 
@@ -32,7 +32,8 @@ static inline void put_inputs(Bench *b, const OpCase *c)
         b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
 }
 
-/* Makes the call of a case and its backward pass, so that the operators of its derivative are called too. */
+/* Begins b, and makes the call of a case and its backward pass, so that the operators of its derivative are called too.
+ * The caller ends b. */
 static inline void run_on_tape(Bench *b, const OpCase *c)
 {
     begin(b);

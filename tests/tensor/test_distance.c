@@ -28,7 +28,7 @@ static void distances_are_counted_in_steps_and_scaled_by_the_reference(void **st
     float a[5] = { 4, 1, 0.f, -0x1p-149f, -8 }, b[5] = { 4, nextafterf(nextafterf(1, 2), 2), -0.f, 0x1p-149f, -7 };
     Distance d = floats(5, a, b);
     assert_int_equal(d.differ, 4);                 // +0 and -0 differ in bits
-    assert_int_equal(d.ulp, 1 << 21);              // -8 to -7: 2^21 floats of [4, 8)
+    assert_int_equal(d.ulp, 1 << 21);              // -8 to -7: a quarter of the 2^23 steps from 4 to 8
     assert_true(d.error == 1 && d.scale == 8 && distance_scaled(&d) == 0.125);
     assert_true(d.first == 1 && d.worst == 4);
     d = floats(4, a, b);
@@ -38,10 +38,10 @@ static void distances_are_counted_in_steps_and_scaled_by_the_reference(void **st
     d = floats(1, a + 2, b + 2);
     assert_true(d.differ == 1 && d.ulp == 0 && distance_scaled(&d) == 0);
     d = floats(1, a + 2, b);
-    assert_true(isinf(distance_scaled(&d)));       // the reference is all zero
+    assert_true(isinf(distance_scaled(&d)));       // the reference is zero, the other is 4
 }
 
-static void nan_and_infinity_are_told_apart(void **state)
+static void nans_are_counted_and_infinity_is_one_step_above_the_largest_float(void **state)
 {
     (void)state;
     float a[3] = { float_nan(), 1, INFINITY }, b[3] = { float_from(0x7fc00001), float_nan(), 3.4028235e38f };
@@ -81,7 +81,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_bits_are_no_distance),
         cmocka_unit_test(distances_are_counted_in_steps_and_scaled_by_the_reference),
-        cmocka_unit_test(nan_and_infinity_are_told_apart),
+        cmocka_unit_test(nans_are_counted_and_infinity_is_one_step_above_the_largest_float),
         cmocka_unit_test(every_dtype_has_its_own_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every parallel region checks the floating-point environment of its threads: if a worker flushes subnormals, the
- * call fails and does not give another result. */
+/* Every parallel region checks the floating-point environment of its threads: if one of them flushes subnormals to
+ * zero, the call of the operator fails, so that no wrong result is given. */
 #include "tests/tensor/op_bench.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 #ifdef __SSE2__
 #include <xmmintrin.h>
 
-enum { WORKERS = 3, FLUSH = 0x8000 };
+enum { WORKERS = 3, FLUSH = 0x8000 };       // FLUSH: the bit FTZ (flush to zero) of the register MXCSR
 
 typedef struct { bool on, first; } Flush;
 
@@ -22,7 +22,7 @@ static void flush_one(const void *context, size_t begin, size_t end, size_t work
         _mm_setcsr(f->on ? _mm_getcsr() | FLUSH : _mm_getcsr() & ~(unsigned)FLUSH);
 }
 
-/* Sets or clears FTZ (flush to zero) of every thread except the first, or with `first` of the first alone. */
+/* Sets or clears FTZ: if `first`, in the first thread, which is the caller; else in all other threads. */
 static void flush(bool on, bool first) { team_each(flush_one, &(Flush){ on, first }, NULL); }
 
 /* Runs the call of a case while the threads of flush(true, first) flush. True: the call failed because of the
@@ -50,7 +50,7 @@ static bool refused(const OpCase *c, bool first)
     return told;
 }
 
-/* These operators run on the calling thread alone, because they only move numbers or are short. */
+/* These operators run on the calling thread alone: they only move or compare numbers, or their work is short. */
 static const char *const serial[] = {
     "reshape", "transpose", "concat_rows", "slice_rows", "gather_rows", "broadcast_rows", "patches", "mask", "argmax",
     "clip_factor",

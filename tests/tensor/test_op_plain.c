@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators on plain tensors, without a tape: the same bits, into memory of the caller's
- * choice, from several threads at once. */
+/* Operators on plain tensors, without a tape: they give the same bits as on a tape, write them where the caller wants
+ * them, and can be called by several threads at once. */
 #include "tests/tensor/op_bench.h"
 
 #include <pthread.h>
@@ -46,7 +46,7 @@ static void the_result_goes_where_the_caller_wants_it_and_scratch_comes_back(voi
         Error error = { 0 };
         Arena scratch = arena_make(&error);
         run_on_tape(&b, &op_cases[k]);
-        const Node *y = b.tape.nodes[op_cases[k].n];
+        const Node *y = b.tape.nodes[op_cases[k].n];         // the inputs are the nodes before it
         const Tensor *in = operands(y, &b.arena);
         Tensor out = tensor_f32(&b.arena, y->out.shape);
         float *mine = out.f32;
@@ -94,7 +94,7 @@ static void the_error_of_the_call_says_that_scratch_memory_ran_out(void **state)
     arena_free(&scratch);
 }
 
-/* --- several contexts at the same time --- */
+/* --- several threads at the same time, each with a context of its own: a tape, an arena and an Error --- */
 
 enum { THREADS = 4 };
 
@@ -135,7 +135,7 @@ static void contexts_in_several_threads_give_the_same_bits(void **state)
     for (int i = 0; i < THREADS; i++) {
         for (size_t k = 0; k < op_cases_count; k++)
             if (strcmp(c[i].digest[k], alone[k]) != 0)
-                fail_msg("%s has other bits beside other threads than alone", op_cases[k].name);
+                fail_msg("%s has other bits when other threads run than when it runs alone", op_cases[k].name);
         free(c[i].digest);
     }
     free(alone);

@@ -13,7 +13,8 @@ static bool optional_input(const char *name, size_t k)
     return at && at[strcspn(at, " ") - 1] == '?';
 }
 
-/* Makes the call with input k replaced. The error must name the operator and contain `part`. */
+/* Makes the call with `other` as input k, or without this input if `other` is NULL. The error must name the operator
+ * and contain `part`. */
 static void expect_refused(const OpCase *c, size_t k, const Tensor *other, const char *part)
 {
     Bench b;
@@ -36,7 +37,7 @@ static void a_missing_input_is_refused(void **state)
                 expect_refused(&op_cases[k], i, NULL, "is missing");
 }
 
-static void a_reshape_to_more_dimensions_than_a_shape_has_is_refused(void **state)
+static void a_reshape_to_more_dimensions_than_a_shape_can_have_is_refused(void **state)
 {
     (void)state;
     Bench b;
@@ -60,7 +61,7 @@ static void shapes_that_do_not_fit_are_refused_and_named(void **state)
 static void numbers_of_another_type_are_refused(void **state)
 {
     (void)state;
-    static int64_t zeros[4 * (50 * 60 + 81 * 90)];
+    static int64_t zeros[4 * (50 * 60 + 81 * 90)];           // as many as the largest input has (SCORES in op_cases.c)
     for (size_t k = 0; k < op_cases_count; k++)
         for (size_t i = 0; i < op_cases[k].n; i++) {
             Tensor other = { .shape = op_cases[k].shape[i], .dtype = I64, .i64 = zeros };
@@ -137,7 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_input_is_refused),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused_and_named),
-        cmocka_unit_test(a_reshape_to_more_dimensions_than_a_shape_has_is_refused),
+        cmocka_unit_test(a_reshape_to_more_dimensions_than_a_shape_can_have_is_refused),
         cmocka_unit_test(numbers_of_another_type_are_refused),
         cmocka_unit_test(an_index_out_of_range_is_refused),
         cmocka_unit_test(the_first_failure_stays_and_everything_after_it_does_nothing),

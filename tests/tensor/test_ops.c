@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What holds for every operator of ops.def. */
+/* What holds for every operator of ops.def, and how the gradients of several uses of one node are added. */
 #include "tensor/base/team.h"
 #include "tests/tensor/op_bench.h"
 
@@ -123,7 +123,7 @@ static void no_operator_or_gradient_depends_on_the_number_of_threads(void **stat
 
 /* --- gradients --- */
 
-static void gradients_are_made_of_the_operators_that_op_cases_c_lists(void **state)
+static void gradients_are_computed_by_the_operators_that_the_case_lists(void **state)
 {
     (void)state;
     for (size_t k = 0; k < op_cases_count; k++) {
@@ -167,9 +167,9 @@ static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step
     return value;
 }
 
-/* Other tests compare the kernels with MPFR; this one finds a wrong formula. A central difference with step h is off by
- * h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5). So 2^-9 of the signal is a wide
- * tolerance. */
+/* Other tests compare the kernels with MPFR; this one finds a wrong formula of a derivative. A central difference with
+ * step h = 2^-7 is off by h^2/6 |f'''|, where h^2/6 is 1e-5, and by the rounding of the outputs: 2^-24 over 2 h, which
+ * is 4e-6. So the tolerance, 2^-9 of the difference, is wide. */
 static void gradients_are_the_derivatives_of_what_was_computed(void **state)
 {
     (void)state;
@@ -193,14 +193,15 @@ static void gradients_are_the_derivatives_of_what_was_computed(void **state)
     }
 }
 
-/* y = x x + x: three contributions, one sum. */
+/* y = x x + x. The gradient of x has three contributions, two from the product and one from the sum; one sum_n adds
+ * them. */
 static Node *square_and_self(Tape *t, Node *x, bool square_first)
 {
     Node *square = op_mul(t, x, x);
     return square_first ? op_add(t, square, x) : op_add(t, x, square);
 }
 
-static void fan_in_is_rounded_once_and_its_order_does_not_matter(void **state)
+static void the_gradient_of_several_uses_is_rounded_once_and_their_order_does_not_matter(void **state)
 {
     (void)state;
     enum { N = 999 };
@@ -223,7 +224,7 @@ static void fan_in_is_rounded_once_and_its_order_does_not_matter(void **state)
     }
 }
 
-static void fan_in_equals_its_closed_form(void **state)
+static void the_gradient_of_several_uses_equals_its_closed_form(void **state)
 {
     (void)state;
     static const float x[] = { 3, -0.1f, 0x1.8p-70f, 1e30f }, dy[] = { 1, 0.3f, -1, 0x1p-10f };
@@ -243,7 +244,7 @@ static void fan_in_equals_its_closed_form(void **state)
 static void gradients_that_nobody_needs_are_not_computed(void **state)
 {
     (void)state;
-    for (int mode = 0; mode < 3; mode++) {                                // both trainable, w frozen, no-grad
+    for (int mode = 0; mode < 3; mode++) {                                // 0: both trainable, 1: w frozen, 2: no_grad
         Bench b;
         begin(&b);
         b.tape.no_grad = mode == 2;
@@ -268,10 +269,10 @@ int main(void)
         cmocka_unit_test(every_record_is_complete),
         cmocka_unit_test(every_operator_has_a_case_here),
         cmocka_unit_test(no_operator_or_gradient_depends_on_the_number_of_threads),
-        cmocka_unit_test(gradients_are_made_of_the_operators_that_op_cases_c_lists),
+        cmocka_unit_test(gradients_are_computed_by_the_operators_that_the_case_lists),
         cmocka_unit_test(gradients_are_the_derivatives_of_what_was_computed),
-        cmocka_unit_test(fan_in_is_rounded_once_and_its_order_does_not_matter),
-        cmocka_unit_test(fan_in_equals_its_closed_form),
+        cmocka_unit_test(the_gradient_of_several_uses_is_rounded_once_and_their_order_does_not_matter),
+        cmocka_unit_test(the_gradient_of_several_uses_equals_its_closed_form),
         cmocka_unit_test(gradients_that_nobody_needs_are_not_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static void a_gradient_that_cannot_pass_an_operator_is_an_error_that_names_the_p
     expect_sentence(&error, "rsqrt", "projector.weight", "no derivative");
 }
 
-/* Calls every operator of ops.def that has no derivative with parameters as its inputs. */
+/* Calls, with parameters as inputs, every operator of ops.def that has no derivative. */
 static void each_operator_without_a_derivative_refuses_a_gradient_or_says_that_it_ends_there(void **state)
 {
     (void)state;
@@ -117,7 +117,7 @@ static void a_derivative_that_forgets_an_input_is_an_error(void **state)
 {
     (void)state;
     Node *x = scalar_param("x", 2), *s = scalar_param("factor", 3);
-    seed_one(op_scale_by(&tape, x, s));                                  // its derivative is that of x alone
+    seed_one(op_scale_by(&tape, x, s));                                  // its vjp computes only the gradient of x
     tape_backward(&tape);
     expect_sentence(&error, "scale_by", "input 1", "factor");
 }
@@ -144,9 +144,9 @@ static void a_stop_after_use_counts_too(void **state)
     expect_float(grad_of(w), 1, "d(w + log stop(w w))");
 }
 
-/* The first pass adds d(w^2) = 2 w; the second adds only the new seed, with weight 10. Together 2
- * w + 20 w, not 2 w + 2 w + 20 w. */
-static void a_second_backward_pass_adds_only_what_is_new(void **state)
+/* The first pass adds d(w^2) = 2 w. A pass without a new seed adds nothing. The last pass adds only its new seed, of
+ * weight 10: the gradient is 2 w + 20 w then, and not 2 w + 2 w + 20 w. */
+static void a_later_backward_pass_adds_only_what_is_new(void **state)
 {
     (void)state;
     Node *w = scalar_param("w", 3), *y = op_mul(&tape, w, w);
@@ -159,7 +159,7 @@ static void a_second_backward_pass_adds_only_what_is_new(void **state)
     assert_int_equal(tape.count, count);
     tape_seed(&tape, y, tape_scalar(&tape, "dy", 10));
     tape_backward(&tape);
-    expect_float(grad_of(w), 66, "the second backward pass");
+    expect_float(grad_of(w), 66, "a backward pass with a second seed");
     expect_float(grad_of(y), 11, "what arrived at y");
 }
 
@@ -176,7 +176,7 @@ int main(void)
         ON_A_TAPE(a_derivative_that_forgets_an_input_is_an_error),
         ON_A_TAPE(a_stop_is_a_flag_of_the_node),
         ON_A_TAPE(a_stop_after_use_counts_too),
-        ON_A_TAPE(a_second_backward_pass_adds_only_what_is_new),
+        ON_A_TAPE(a_later_backward_pass_adds_only_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,9 @@ static void of_equal_scores_the_first_are_salient(void **state)
 
 enum { SLOTS = 12 };
 
-/* Slot 0 is shared, slots 1 … 5 are for text, the next `pictures` slots for pictures, and the rest is frozen. */
-static void combine(const float text[SLOTS], const float picture[SLOTS], size_t pictures, float want[SLOTS])
+/* Combines the gradients of text and pictures, one number for each slot; out[k] is NaN if slot k gets no gradient.
+ * Slot 0 is shared, slots 1 … 5 are for text, the next `pictures` slots for pictures, and the rest is frozen. */
+static void combine(const float text[SLOTS], const float picture[SLOTS], size_t pictures, float out[SLOTS])
 {
     Hyperparameters v = { .shared_weight = 2, .balance = 0.5f };
     CmjuGroup group[SLOTS];
@@ -58,7 +59,7 @@ static void combine(const float text[SLOTS], const float picture[SLOTS], size_t 
     for (size_t k = 0; k < SLOTS; k++) {
         if (!sum[k])
             assert_true(group[k] == CMJU_FROZEN);
-        want[k] = sum[k] ? sum[k]->out.f32[0] : NAN;
+        out[k] = sum[k] ? sum[k]->out.f32[0] : NAN;
     }
 }
 

@@ -58,7 +58,7 @@ static void the_weight_of_pdu_grows_by_the_excess_over_the_limit(void **state)
     const float above = retain_loss(1) - 0.25f, below = retain_loss(9) - 0.25f;
     assert_true(above > 0.5f && below < -0.2f);
     expect_float(step("pdu", &v, 0, 1, memory), 2 * above, "the first step");
-    expect_float(step("pdu", &v, 1, 1, memory), 2 * above, "a step of the warm-up leaves alpha");
+    expect_float(step("pdu", &v, 1, 1, memory), 2 * above, "a step of the warm-up does not change alpha");
     expect_float(step("pdu", &v, 2, 1, memory), 2 * above, "the first step after the warm-up computes with the old alpha");
     const float climb = 4 * above, next = 2 + climb;
     expect_float(step("pdu", &v, 2, 9, memory), next * below, "the next step computes with the new alpha");
@@ -88,7 +88,8 @@ static void the_weight_of_adapop_follows_the_drift_of_an_epoch(void **state)
     expect_float(step("adapop", &v, 200, 3, memory), 0.5f * low, "lambda falls to 0 if there is no drift");
 }
 
-/* The exponent is 58.7 (28 x)^-0.796 for x exposures, here to two digits, and is kept between 0.05 and 2. */
+/* The exponent is 58.7 (28 x)^-0.796 for x exposures, here to two digits, and is kept between 0.05 and 2. It is 2 for a
+ * fact without exposures. */
 static void more_exposures_give_a_smaller_exponent(void **state)
 {
     (void)state;

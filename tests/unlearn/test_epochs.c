@@ -57,7 +57,7 @@ static void an_epoch_shows_each_forget_sample_once_and_each_batch_is_half_pictur
     }
 }
 
-/* A list of n samples, stored in `to`. The first `pictures` of them have a picture, the others have none. */
+/* A list of n samples, stored in `to`. The first `pictures` of them have a picture (all the same), the others none. */
 static SampleList mixed(const TinyWorld *w, size_t n, size_t pictures, BatchSample *to)
 {
     size_t picture = 0;
@@ -165,7 +165,8 @@ static void each_schedule_has_its_order_of_steps(void **state)
     expect_turns(w, "ga", "schedule=interleaved", "ffff", 3, 6);
 }
 
-/* A random answer is a forget question followed by the answer of a retain sample. It depends on the step alone. */
+/* A random sample is a forget question followed by the answer of a retain sample. The same step draws the same answers
+ * again. */
 static void random_answers_come_from_retain_samples_and_vary_by_step(void **state)
 {
     TinyWorld *w = *state;

@@ -6,8 +6,9 @@
 #include <string.h>
 #include "unlearn/method.h"
 
-/* Each value of a grid can be set, and one is that of the preset (muse excepted). The code of open_mm names no choice
- * from its grids, so the preset open_mm has the middle of each. */
+/* Each value of a grid can be set, and one is that of the preset (muse excepted). This is not tried for keys of the
+ * whole run, "section.key". The code of open_mm names no choice from its grids, so the preset open_mm has the middle of
+ * each. */
 static void a_grid_contains_the_value_of_its_preset(void **state)
 {
     (void)state;

@@ -132,8 +132,8 @@ static void the_reference_keeps_the_frozen_adapters(void **state)
     tiny_world_close(w);
 }
 
-/* The overlap of O3 is between the adapter that trains and those before it. In the first step of the second round both
- * have the same factors whether the earlier adapter is live or merged, so that the overlap is the same. */
+/* The overlap of O3 is between the adapter that trains and those before it. In the first step of the second round, both
+ * adapters have the same factors whether the earlier one is live or merged, so the overlap is the same. */
 static void o3_overlaps_with_the_frozen_adapters(void **state)
 {
     (void)state;

@@ -8,6 +8,8 @@
 #include <string.h>
 #include "tests/support/tiny_world.h"
 
+/* The linear maps whose output channels are pruned, in LAYERS layers each. `picture`: the map is measured on the
+ * samples with a picture; else on those without. */
 enum { SITES = 5, LAYERS = 2, WIDEST = 22, ROWS = 64 };
 static const struct { const char *layers, *name; size_t width; bool picture; } site[SITES] = {
     { "vision_tower.vision_model.encoder.layers", "fc1", 20, true }, { "vision_tower.vision_model.encoder.layers", "fc2", 12, true },
@@ -82,6 +84,8 @@ static void measure(const double *z, size_t n, double less, double m[3])
     m[0] += a, m[1] += sqrt(d), m[2] += sqrt(q);
 }
 
+/* Sets m to the three measures of channel c of site i in layer l, averaged over the groups of the form: a position in
+ * both layers (official), a sample (open_mm) or all rows (cmju). */
 static void means(int form, int i, size_t l, size_t c, bool retain, double m[3])
 {
     static double all[SAMPLES * ROWS * LAYERS];
@@ -161,7 +165,8 @@ static int descending(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Sites first … last - 1 share a threshold that prunes at least k channels. Returns how many more than k are pruned. */
+/* Sites first … last - 1 share a threshold that prunes at least k channels, `percent` percent of theirs. Returns how
+ * many more than k are pruned. */
 static size_t expect_pruned(const TinyWorld *w, int form, int first, int last, double percent)
 {
     static double score[SITES * LAYERS * WIDEST], sorted[SITES * LAYERS * WIDEST];

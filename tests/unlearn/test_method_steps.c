@@ -101,7 +101,7 @@ static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
     tiny_world_close(w);
 }
 
-static void steps_are_the_recorded_bits_on_any_number_of_threads(void **state)
+static void steps_are_the_recorded_bits_on_one_two_and_three_threads(void **state)
 {
     (void)state;
     size_t before = team_size();
@@ -117,6 +117,7 @@ static void steps_are_the_recorded_bits_on_any_number_of_threads(void **state)
     team_set_size(before);
 }
 
+/* Whether a line of this method (NULL: of any) has this change; "-": whether it has a line without changes. */
 static bool recorded(const char *method, const char *change)
 {
     char all[100], one[64];
@@ -160,7 +161,7 @@ static void every_named_switch_is_recorded(void **state)
     }
 }
 
-/* If two forms had the same bits, a switch would have no effect. The exceptions are the three pairs below. */
+/* If two forms had the same bits, a switch would have no effect. The exceptions are the three kinds of pairs below. */
 static void different_forms_have_different_bits(void **state)
 {
     (void)state;
@@ -193,7 +194,7 @@ static void record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_are_the_recorded_bits_on_any_number_of_threads),
+        cmocka_unit_test(steps_are_the_recorded_bits_on_one_two_and_three_threads),
         cmocka_unit_test(every_method_is_recorded),
         cmocka_unit_test(every_named_switch_is_recorded),
         cmocka_unit_test(different_forms_have_different_bits),

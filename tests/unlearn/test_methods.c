@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Each gradient method from logits to loss and dL/dz, at 0 ulp against the operators of its formula, computed in MPFR.
- * The file is longer than 400 lines, because one table of forms serves all of its tests. */
+/* Each gradient method from logits to loss and dL/dz, at 0 ulp against the operators of its formula, computed in MPFR;
+ * identities between losses; hyperparameters and presets. The file is longer than 400 lines, because these tests share
+ * their helper functions. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@ static Hyperparameters hyperparameters_of(const char *method, const char *change
     return v;
 }
 
-/* Samples of different lengths. With `gaps`, some rows of the retain samples have no label. */
+/* Samples of different lengths. With `gaps`, some rows of the retain samples have no label; with c->gaps_in_forget also
+ * some of the forget samples. */
 static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 {
     static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };
@@ -196,7 +198,7 @@ static void rmu_is_its_chain_on_hidden_states(void **state)
     }
 }
 
-/* The root mean square norm of the forget states. The sum in long double is precise enough for these floats. */
+/* The root mean square of the norms of the rows of r. The sum in long double is precise enough for these floats. */
 static float norm_of(const CaseRole *r)
 {
     long double sum = 0;
@@ -205,7 +207,8 @@ static float norm_of(const CaseRole *r)
     return sqrtf((float)sum / (float)r->rows);
 }
 
-/* The form "official" has the loss of rmu. The paper's form has a target of the norm steering_coeff * norm_of(). */
+/* The form "official" has the loss of rmu. The paper's form has a target of the norm steering_coeff * norm_of() of the
+ * forget states. */
 static void mip_editor_is_its_chain_on_hidden_states(void **state)
 {
     (void)state;

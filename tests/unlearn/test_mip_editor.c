@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MIP-Editor: the scores of neurons against difference quotients of the loss and against gradients that this file
- * computes itself, the choice of the path, and the weights that the three forms change. It is longer than 400 lines,
- * because each of the three forms has its own expected values here. */
+ * computes itself, the choice of the path, and the weights that the three forms change.
+ * The file is longer than 400 lines, because each of the three forms has its own expected values here. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,8 +69,9 @@ static void scale_column(Tensor *x, size_t k, float by)
         x->f32[r * x->shape.dim[1] + k] *= by;
 }
 
-/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj is first multiplied by a. The
- * column is that of down_proj and of A of its adapter, so that the neuron's activation is scaled for both. */
+/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj, and B of its adapter, is
+ * first multiplied by a. The column is that of down_proj and of A of its adapter, so the neuron's activation is scaled
+ * for both. */
 static double slope(TinyWorld *w, const BatchSample *s, size_t layer, size_t k, float a)
 {
     const float step = 0x1p-5f;
@@ -106,8 +107,8 @@ static void expect_near(double got, double want, double scale, const char *what,
         fail_msg("%s of neuron %zu is %g, expected about %g", what, k, got, want);
 }
 
-/* The activations of the first MLP of the language model do not depend on the factor a, so its score is a mean of
- * slopes. */
+/* The activations of the first MLP of the language model do not depend on the factor a. So its score is the mean over
+ * a = 1/4, 2/4, 3/4 and 1 of -slope / a. Closes the world. */
 static void integrated_gradients_agree(TinyWorld *w)
 {
     Path p;
@@ -134,7 +135,7 @@ static void integrated_gradients_agree_with_difference_quotients(void **state)
     integrated_gradients_agree(world(TRAIN_FULL));
 }
 
-/* An adapter that is not zero grows from nothing as well. */
+/* The adapters of down_proj are not zero here, and path_integrated multiplies them by a, too. */
 static void integrated_gradients_agree_beside_an_adapter(void **state)
 {
     (void)state;
@@ -163,7 +164,8 @@ static void products_agree_with_difference_quotients(void **state)
     tiny_world_close(w);
 }
 
-/* The gradients of fc2's inputs, on a tape on which every weight is trained. */
+/* The scores are the mean squares of the gradients of fc2's inputs. Here these come from a tape on which every weight
+ * is trained. */
 static void squares_are_those_of_a_whole_backward_pass(void **state)
 {
     (void)state;
@@ -176,7 +178,7 @@ static void squares_are_those_of_a_whole_backward_pass(void **state)
     assert_true(path_make(&p, &w->model, &w->arena, &w->error) && path_squared(&p, s, 1));
     assert_true(batch_pack(&b, s, 1, ROWS_SUPERVISED, &w->config, &w->arena, &w->error));
     Node *z = model_forward(&t, &params, &b).logits;
-    tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
+    tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_vector(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
     tape_backward(&t);
     expect_fine(&w->error);
     for (size_t l = 0; l < VISION; l++) {
@@ -220,6 +222,7 @@ static void a_path_has_the_best_neurons_and_the_first_of_equal_ones(void **state
 
 /* --- the weights that each form changes --- */
 
+/* Sets rows[r] if row r of a map differs between the two models, and returns how many rows do. */
 static size_t changed_rows(TinyWorld *w, TinyWorld *old, const char *layers, size_t layer, const char *map, bool *rows)
 {
     const Tensor *x = weight(w, layers, layer, map), *y = weight(old, layers, layer, map);
@@ -240,8 +243,9 @@ static void run(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* Each MLP has one neuron of the path, or three, or with "official" up to two for each picture sample. Of gate_proj and
- * up_proj the same rows change. */
+/* Each MLP has one neuron of the path, or three, or with "official" up to two for each of the two samples that score
+ * it: those with a picture score the vision tower, the others the language model. Of gate_proj and up_proj the same
+ * rows change. */
 static void only_the_rows_of_the_path_are_trained(void **state)
 {
     (void)state;
@@ -312,8 +316,8 @@ static size_t zero_columns(const Tensor *x)
     return count;
 }
 
-/* With adapters, the form open_mm zeroes columns of A in the adapters of down_proj, and they stay zero during
- * training. */
+/* With adapters, the form open_mm zeroes columns of A in the adapters of down_proj, and they stay zero during training.
+ * Without adapters it zeroes columns of every down_proj and fc2; five of each map, if path_neurons is not given. */
 static void the_form_open_mm_zeroes_columns(void **state)
 {
     (void)state;

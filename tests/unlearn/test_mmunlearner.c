@@ -38,7 +38,8 @@ static void take(TinyWorld *w, const char *method, const char *changes, SampleLi
     trainer_close(&r);
 }
 
-/* The samples from … from + count - 1 that have a picture, or those that have none. Every second one has a picture. */
+/* Of the `count` samples that begin with sample `from`, those that have a picture, or those that have none. Every
+ * second sample has a picture. */
 static SampleList half(const TinyWorld *w, size_t from, size_t count, bool picture, BatchSample *to)
 {
     size_t n = 0;
@@ -137,7 +138,7 @@ static void the_mask_compares_real_numbers_and_keeps_ties(void **state)
     assert_true(!fisher_selects(0, 0, &v) && fisher_selects(1, 0.5f, &v));
 }
 
-/* The mask, computed from its definition. */
+/* The mask, from the Fisher diagonals and fisher_selects, which are tested above. */
 static bool **mask_of(TinyWorld *w, const char *changes)
 {
     RoundsPlan p = tiny_world_plan(w, "mmunlearner", changes, 1);

@@ -23,7 +23,8 @@ static void manu_ranks_by_score_and_then_by_index(void **state)
         assert_int_equal(all[k], k == 0 ? 700 : k <= 700 ? k - 1 : k);
 }
 
-/* Activations: 1, 3 on pictures (mean absolute value 2, mean square 5, active share 1, variance 1), 0, 0 on text. */
+/* Activations: 1 and 3 on pictures (mean absolute value 2, mean square 5, active share 1, variance 1), and 0 and 0 on
+ * text. */
 static void manu_scores_are_those_computed_by_hand(void **state)
 {
     (void)state;

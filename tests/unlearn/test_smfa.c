@@ -26,10 +26,11 @@ static void sculpting_is_as_computed_by_hand(void **state)
     static const float f[] = { 6, -8, 0 }, a[] = { -3, 4, 0 }, gone[] = { 0, 0, 0 };
     expect_sculpted(f, a, 1, f, 3);
     expect_sculpted(f, a, 0.5f, gone, 3);
-    /* |f| = 13, |a| = 5, rho = 2.6: 2.6 < 3 and 5.2 < 12 are zeroed; 5.2 > 4 stays, and so does the entry 0. */
+    /* |g| = 13, |b| = 5, rho = 2.6 and k = 1: 3 and 12 are zeroed, because 2.6 < 3 and 5.2 < 12. -4 stays, because
+     * 5.2 > 4, and so does the entry 0. */
     static const float g[] = { 3, -4, 12, 0 }, b[] = { -1, 2, -2, 4 }, want[] = { 0, -4, 0, 0 };
     expect_sculpted(g, b, 1, want, 4);
-    /* An entry of the same sign always stays. If all of a is zero, no entry is zeroed, though rho is 1e9. */
+    /* An entry of the same sign always stays, even with k = 0. If all of a is zero, no entry is zeroed. */
     static const float same[] = { 1, 2, -12, 4 }, still[] = { 0, 0, 0, 0 };
     expect_sculpted(g, same, 0, (float[]){ 3, 0, 0, 0 }, 4);
     expect_sculpted(g, still, 0, g, 4);

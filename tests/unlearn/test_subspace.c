@@ -5,7 +5,7 @@
 #include <string.h>
 #include "tests/support/tiny_world.h"
 
-enum { K = 3 };
+enum { K = 3 };                          // the rank of the adapters of the tiny world
 
 static int setup(void **state)
 {

@@ -3,9 +3,9 @@
  *
  *     L = gamma CE(refusals) + alpha CE(retain), the loss of idk      LUMoE (MLUBench 2025), without its router
  *
- * Each round begins with the weights of the first round. At the end, the adapters of all rounds are merged, or they
- * stay apart. If they stay apart, a question is answered with the adapter of its own request alone, which is an upper
- * bound for any router. */
+ * Each round begins with the weights from before the first round. At the end, the adapters of all rounds are merged, or
+ * they stay apart. If they stay apart, a question is answered with the adapter of its own request alone, which is an
+ * upper bound for any router. */
 #include "unlearn/method.h"
 
 static Node *adapters_loss(MethodStep *s)

@@ -5,12 +5,13 @@
  *                      g = c (g_t + q g_m), q = (|g_t| + eps) / (|g_m| + eps), eps = 1e-8
  *     a retain step    L = alpha CE(retain)
  *
- * Only the salient tensors (cmju.h) change; all others are frozen. c is shared_weight for tensors that both modalities
- * share, and 1 for the others. Then the gradients of the text group, of norm n_t, and of the picture group, of norm
- * n_m, are pulled towards the norm t = (n_t + n_m)/2: g = max(1/10, 1 + balance (t/n - 1)) g, where n is n_t or n_m.
- * This is done only if each group has at least five tensors and a norm of at least eps.
+ * Only the salient tensors (cmju.h) change; all others are frozen. |.| is the norm over all salient tensors. c is
+ * shared_weight for tensors that both modalities share, and 1 for the others. Then the gradients of the text group, of
+ * norm n_t, and of the picture group, of norm n_m, are pulled towards the mean norm a = (n_t + n_m)/2:
+ * g = max(1/10, 1 + balance (a/n - 1)) g, where n is n_t or n_m. This is done only if each group has at least five
+ * tensors and a norm of at least eps.
  *
- * Differences to the public code:
+ * Differences to the public code, with the defaults:
  *     public code                                                here
  *     adds the mean gradient of four retain batches to the       four retain steps follow a forget step; schedule =
  *     forget gradient, in one update                             joint: adds the gradient of one retain batch
@@ -52,8 +53,8 @@ static bool cmju_begin(const MethodRun *run, void **state)
 
 /* --- the gradients --- */
 
-/* The norm of the gradients of a group. For CMJU_FROZEN, it is the norm of all tensors that are not frozen. *size
- * becomes the number of these tensors. */
+/* The norm of the gradients of the tensors of a group, or, for CMJU_FROZEN, of all tensors that are not frozen. *size
+ * becomes the number of the tensors, those without a gradient included. */
 static float norm_of(Tape *t, Node *const *gradients, const Cmju *c, CmjuGroup group, size_t *size)
 {
     Node **list = arena_array(t->arena, c->count, sizeof *list);

@@ -5,8 +5,8 @@
 
 #include "unlearn/method.h"
 
-/* For which modality of the forget set a trained tensor matters: for none (then it is frozen), for both, for text, or
- * for pictures. */
+/* For which modality of the forget set a trained tensor matters: for neither enough (then it is frozen), for both, for
+ * text, or for pictures. */
 typedef enum { CMJU_FROZEN, CMJU_SHARED, CMJU_TEXT, CMJU_PICTURE } CmjuGroup;
 
 /* What the `begin` hook makes: one group for each slot of the optimiser. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain cross-entropy: on the retain set (retrain, retain_ft), or on refusals to the forget questions (idk).
+/* Plain cross-entropy: on the retain set (retrain, retain_ft), or on it and on refusals to the forget questions (idk).
  *
  *     retrain, retain_ft   L = CE(retain)
- *     idk                  L = gamma CE(refusals) + alpha CE(retain)    TOFU (Maini et al. 2024): preference optimisation
+ *     idk                  L = gamma CE(refusals) + alpha CE(retain)  TOFU (Maini et al. 2024): preference optimisation
  *
  * retrain starts from the base model, and its result is the oracle with which other methods are compared; MLLMU-Bench
  * makes it with reference_model_FT.py. retain_ft (CLEAR) starts from the model that is to forget. TOFU draws a new

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient ascent with a divergence KL(p_ref || p) (kl.c), which keeps the retain set near the reference model.
+/* Gradient ascent with a divergence KL(p_ref || p) (terms/kl.c), which keeps the retain set near the reference model.
  *
  *     ga_klr   L = -CE(forget) + lambda KL(retain)                               MUSE (Shi et al. 2024); PULSE
  *     kl_min   L = -gamma CE(forget) + alpha CE(retain) + lambda KL(retain)      TOFU with alpha = 0

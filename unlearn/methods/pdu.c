@@ -3,7 +3,8 @@
  * stays below a limit.
  *
  *     L = gamma mean_r (max_v z - mean_v z)^2 (forget) + alpha_t (CE(retain) - retain_limit)      open-unlearning
- *     alpha <- max(0, alpha + dual_step (CE(retain) - retain_limit)) after each step, once dual_warmup epochs are over
+ *     alpha <- max(0, alpha + dual_step (CE(retain) - retain_limit)) after each step that reads retained samples, once
+ *              dual_warmup epochs are over
  *
  * alpha_t is the alpha that the steps before step t have left; the first step uses `alpha`. The rows r should be those
  * that predict a token of an answer (forget_rows = shifted). The public code takes the rows of these tokens themselves
@@ -11,9 +12,9 @@
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 
-enum { DUAL, DUAL_IS_SET };             // places of MethodStep.memory
+enum { DUAL, DUAL_IS_SET };             // places of MethodStep.memory: alpha_t, and whether it was set
 
-/* Adds alpha (CE - retain_limit), and stores the alpha of the next step. */
+/* Adds alpha (CE - retain_limit). Once dual_warmup epochs are over, also stores the alpha of the next step. */
 static void plus_constraint(Loss *loss, const Part *p)
 {
     MethodStep *s = loss->step;

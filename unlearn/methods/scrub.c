@@ -4,11 +4,11 @@
  *
  *     L = -gamma T^2 KL(forget) + alpha CE(retain) + lambda T^2 KL(retain)        Kurmanji et al. 2023
  *
- * T is the temperature, and M in `.formula` is the divisor of the KL, which kl_norm chooses (kl.c). Passes over the
- * forget set and over the retain set take turns, and the last epochs read the retain set alone (schedule = phased,
+ * T is the temperature, and M in `.formula` is the divisor of the KL, which kl_norm chooses (terms/kl.c). Passes over
+ * the forget set and over the retain set take turns, and the last epochs read the retain set alone (schedule = phased,
  * forget_epochs). CLEAR takes both sets in one step (schedule = joint) and exchanges the two distributions
  * (kl_direction = reverse). The student begins as a copy of its teacher, where the KL and its gradient are 0. So the
- * first pass over the forget set changes nothing. */
+ * first pass over the forget set changes nothing, unless the optimiser decays the weights. */
 #include "unlearn/method.h"
 
 static Node *scrub_loss(MethodStep *s)

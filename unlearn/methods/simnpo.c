@@ -32,7 +32,7 @@ static void plus_simnpo(Loss *loss, Role role, float weight)
     if (!has(s, role))
         return;
     Node *ce = op_segment_mean(t, token_nll(s, p, p->z), p->offsets, p->samples);
-    LogOdds o = log_odds(s, op_sub(t, ce, constant_rows(t, "delta", p->samples, s->hyper->delta)), 2);
+    LogOdds o = log_odds(s, op_sub(t, ce, constant_vector(t, "delta", p->samples, s->hyper->delta)), 2);
     seed_label(s, p, rows_of_samples(s, p, divided_by_length(s, p, o.w, weight)));
     plus_value(loss, o.loss, weight);
 }

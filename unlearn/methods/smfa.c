@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sculpted memory forgetting (smfa, arXiv 2511.20196): refusal tuning, whose change of the weights is then sculpted.
- * Those entries of the change are zeroed that work strongly against a second change, the anchor, which comes from a
- * short tuning on retained samples.
+ * Entries of the change that work strongly against a second change are zeroed. The second change is that of the anchor,
+ * a model which is tuned on retained samples alone.
  *
  *     W_f = W_0 trained on L = gamma CE(refusals) + alpha CE(retain),  D_f = W_f - W_0
  *     W_a = W_0 trained on CE(retain), the anchor,                      D_a = W_a - W_0
@@ -12,10 +12,10 @@
  * steps, with a new optimiser. `sculpt` is k. The paper leaves two things open, which we chose: the first
  * `retain_count` retained samples take part, and each weight tensor has its own rho.
  *
- * Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples without a picture, sculpts it with
- * sculpt_text, and adds both changes. Its three adapters share one step and one clipping, while here each is trained
- * alone. Where adapters are trained, D = RN(s B A), and W is the weight that they adapt. A sculpted change has no low
- * rank, so the result is a whole model. */
+ * Open-MM's port (smfa_form = open_mm) trains W_f on the samples with a picture alone, and a second W_f on those
+ * without. It sculpts the second change with sculpt_text, and adds both changes. Its three adapters share one step and
+ * one clipping, while here each is trained alone. Where adapters are trained, D = RN(s B A), and W is the weight that
+ * they adapt. A sculpted change has no low rank, so the result is a whole model. */
 #include "unlearn/methods/smfa.h"
 #include "unlearn/unlearn.h"
 

@@ -16,9 +16,9 @@ typedef struct {
     const Tensor *forget, *text, *anchor;
 } SmfaTrainings;
 
-/* Writes W = RN(W_0 + D_f' + …) into each trained weight and each weight that has an adapter. W_0 is the weight before
- * the first step, and D_f' a sculpted change. The adapters become what they were before the first step, so they add
- * nothing. */
+/* Writes W = RN(W_0 + D_f') into each trained weight and each weight that has an adapter. W_0 is the weight before the
+ * first step, and D_f' the sculpted change; if m->text is given, its sculpted change is a third term. The adapters
+ * become what they were before the first step, so they add nothing. */
 bool  smfa_write(const MethodRun *run, const Trained *t, const SmfaTrainings *m);
 
 #endif

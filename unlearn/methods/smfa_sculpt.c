@@ -35,7 +35,7 @@ static Node *change(Tape *t, const Tensor *list, size_t i, Node *old, const Lora
     return op_lora_merge(t, tape_input(t, "zero", zero), b, a, pair->scale);
 }
 
-/* Writes W = RN(W_0 + D_f' + …) into weight w. Its change comes from tensor i of the lists or, if `pair` is given, from
+/* Writes the W of smfa_write into weight w. Its change comes from tensor i of the lists or, if `pair` is given, from
  * the adapter whose A is tensor i. */
 static bool put(Weight *w, Tensor before, const SmfaTrainings *m, size_t i, const LoraPair *pair, const Hyperparameters *v,
                 Error *e)

@@ -22,7 +22,7 @@ static Node *power_of_rest(MethodStep *s, const Part *p, Node *nll, float b)
 {
     Tape *t = s->tape;
     Node *p_y = power(s, nll, 1);
-    Node *rest = op_sub(t, constant_rows(t, "one", p->rows, 1), p_y);
+    Node *rest = op_sub(t, constant_vector(t, "one", p->rows, 1), p_y);
     return op_exp(t, op_scale(t, op_log(t, rest), b));
 }
 

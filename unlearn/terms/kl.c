@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The divergence KL(p_ref || p) from the frozen reference model, which several methods put on the retain set.
+/* The divergence KL(p_ref || p) from the frozen reference model. Several methods put it on the retain set, and scrub
+ * also on the forget set.
  *
  * The public codes differ:
  * - TOFU and open-unlearning divide by the number of all positions, MLLMU-Bench by the number of samples in the batch
@@ -7,8 +8,9 @@
  * - MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw). The gradient is then the constant
  *   -e^{z_ref}/M, so the term has no minimum.
  * - CLEAR exchanges the two distributions (kl_direction = reverse).
- * - With a temperature T (Hinton et al. 2015), p and p_ref are the softmax of z/T and z_ref/T, and the KL is multiplied
- *   by T^2. At T = 1 the operators for this are left out. */
+ *
+ * With a temperature T (Hinton et al. 2015), p and p_ref are the softmax of z/T and z_ref/T, and the KL is multiplied
+ * by T^2. At T = 1 the operators for this are left out. */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
@@ -51,19 +53,19 @@ static Node *kl(MethodStep *s, const Part *p, float weight)
     return op_mean_over(t, op_kl(t, p_ref, op_log_softmax(t, p->z_ref), log_p), divisor(s, p));
 }
 
-/* T^2 KL, with the logits divided by T;  dz = RN(weight T/M) (p - p_ref). */
+/* RN(RN(T^2) KL), with the logits divided by T;  dz = RN(RN(weight T)/M) (p - p_ref). */
 static Node *kl_at_temperature(MethodStep *s, const Part *p, float weight)
 {
     Tape *t = s->tape;
     const float T = s->hyper->temperature;
     Distributions d = distributions(s, p);
-    Node *c = constant_rows(t, "c", p->rows, weight * T / (float)divisor(s, p));
+    Node *c = constant_vector(t, "c", p->rows, weight * T / (float)divisor(s, p));
     tape_seed(t, p->z, op_logit_grad(t, d.p, d.p_ref, c));
     return op_scale(t, op_mean_over(t, op_kl(t, d.p_ref, d.log_p_ref, d.log_p), divisor(s, p)), T * T);
 }
 
 /* The same for KL(p || p_ref) = RN(sum over rows of RN(sum_v p (log p - log p_ref)) / M);
- * dz = p_v (a_v - sum_u p_u a_u), a = RN(weight T/M RN(log p - log p_ref)). */
+ * dz = p_v (a_v - sum_u p_u a_u), a = RN(RN(weight T) RN(log p - log p_ref) / M). */
 static Node *kl_reverse(MethodStep *s, const Part *p, float weight)
 {
     Tape *t = s->tape;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How far an adapter overlaps an earlier one (o3). */
+/* How far an adapter overlaps an earlier one (o3): |A_j A^T|^2, as terms.h states it. */
 #include "tensor/ops.h"
 #include "unlearn/terms/terms.h"
 

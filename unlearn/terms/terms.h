@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Terms of the equations of single methods. Each function is like the `plus_` functions of method.h: it adds weight
- * times its term to the loss, seeds weight times the term's gradient, and does nothing where its role is not in the
- * step. */
+/* Terms of the equations of single methods. The `plus_` functions are like those of method.h: each adds weight times
+ * its term to the loss and seeds weight times the term's gradient. A function with a role does nothing if the role is
+ * not in the step. */
 #ifndef PULSE_UNLEARN_TERMS_TERMS_H
 #define PULSE_UNLEARN_TERMS_TERMS_H
 
@@ -20,12 +20,12 @@ void  plus_flatness(Loss *loss, Role role, float weight);
 /* RN(sum_t RN(sum_v q_v (0 - log p_v)) / N) for a target q [R, V], through which no gradient flows;  dz =
  * RN(weight/N) (p - q). */
 void  plus_target_ce(Loss *loss, const Part *p, Node *q, float weight);
-/* [R, V]: `value` at the label of each row, 0 elsewhere, as an input called `name`. */
+/* [R, V]: `value` at the label of each row that has one, 0 elsewhere, as an input called `name`. */
 Node *at_labels(MethodStep *s, const Part *p, const char *name, float value);
 
 /* RN(sum_t K_S RN(sum_v w (log p_ref - log p)) / M), w = K_V p_ref, M = N or, with kl_norm = batch, B;
  * dz = c_t (p - q), c_t = K_S RN(weight RN(sum_v w) / M), q = softmax(z_ref with -infinity where K_V is 0).
- * Sample i of the roles `role` and `concept` has two answers to one question. K_S is 0 at each token that only the
+ * Sample i of `role` and sample i of `concept` are two answers to one question. K_S is 0 at each token that only the
  * answer of `role` has, K_V is 0 at each id that only the answer of `concept` has, and both are 1 elsewhere. */
 void  plus_masked_kl(Loss *loss, Role concept, Role role, float weight);
 

@@ -54,8 +54,9 @@ static bool sculpt_both(const Hyperparameters *v, LossCase *c, Arena *a, Error *
 
 /* --- mmunlearner --- */
 
-/* Among the pairs (forget, preserved) are two ties, one of them of zeros, pairs below eps = 1e-15, and
- * pairs with a zero on one side. */
+/* Among the pairs (fisher_f, fisher_p) are two ties, one of them of zeros, pairs below eps = 1e-15, and pairs with a
+ * zero on one side. Among the pairs (below_f, below_p) are one of zeros, pairs with a zero on one side, and one whose
+ * first number is below eps. */
 static const float fisher_f[] = { 1, 2, 1, 0, 0x1p-60f, 0x1p-61f, 0, 0x1p-40f },
                    fisher_p[] = { 1, 1, 2, 0, 0x1p-61f, 0x1p-60f, 0x1p-40f, 0 },
                    below_f[] = { 1, 1, 3, 0, 0, 4, 0x1p-50f, 1 }, below_p[] = { 1, 4, 4, 0, 1, 0, 0x1p-40f, 1.5f };

@@ -9,7 +9,7 @@
 
 #include "ref/vectors/case_loss.h"
 
-/* An input. rows 0: it is a vector. Its numbers are in x or in ids; the other one of these two is NULL. */
+/* An input. rows 0: it is a vector of `cols` numbers. They are in x or in ids; the other one of these two is NULL. */
 typedef struct { const char *name; size_t rows, cols; const float *x; const int32_t *ids; } Given;
 enum { WEIGHTS_INPUTS = 4 };
 

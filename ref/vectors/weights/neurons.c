@@ -27,7 +27,7 @@ static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.
  * open_mm: there are two samples.
  * In these two forms channels 1 and 4 are equal, and both are pruned.
  * mip_editor: neurons 1 and 3 are equal, but only one of them may be pruned. */
-enum { LAYERS = 2, SAMPLES = 2 };
+enum { LAYERS = 2, BATCHES = 2 };
 static const float position_f[] = { 0, 1.5f, -1.75f, 1.75f, 1.5f, 1.75f, -1.5f, 0.5f, 0.25f, 0, 0.5f, -2, -1.5f, -1.75f, 0.5f,
                                     4000, -1.75f, 1.5f, -0.5f, -0.25f, -2, -2, -0.25f, -1.25f, -1.25f, 1, 1.5f, -1.5f, 1, -1.25f,
                                     0.25f, -1, -0.75f, 0.5f, -1, 1.5f },
@@ -240,7 +240,7 @@ static bool path_products(const Hyperparameters *v, LossCase *c, Arena *a, Error
     OneMlp x;
     int32_t rows[8];
     bool good = one_begin(&x, c, a, e);
-    for (int32_t batch = 0; good && batch < SAMPLES; batch++) {
+    for (int32_t batch = 0; good && batch < BATCHES; batch++) {
         size_t n = 0;
         for (size_t r = 0; r < x.rows; r++)
             if (c->in[2].tensor.i32[r] == batch)

@@ -40,9 +40,9 @@ static void gelu_tanh_back_kernel(const Call *c)
     }
 }
 
-/* --- norms with eps outside the root: n = (x - mean) / (sd + eps) --- */
+/* --- norms with eps outside the root: y = (x - mean) / (sd + eps) --- */
 
-enum { CENTRED };                           // attrs.n: whether there is a mean; attrs.f: NORM_EPS
+enum { CENTRED };                           // attrs.n: whether the mean is subtracted; attrs.f: NORM_EPS
 
 /* One row of such a norm if d is NULL; otherwise the gradient of its input, where d is the gradient of its result. */
 static void eps_row(const Call *c, size_t row, In d)
@@ -96,7 +96,7 @@ static void pairs_kernel(const Call *c) { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
 /* The records of the wrong operators and of their derivatives. They need no bound, because answers with a mistake are
- * judged by the bounds of the right operators. */
+ * judged by the bounds of the right operators. A name counts only where code searches by it (unit.c: scale_by). */
 static void no_bound(BoundRule *r) { (void)r; }
 
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
@@ -115,8 +115,8 @@ static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel 
                                 .vjp = eps_outside_vjp };
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
-/* --- KL(p || p_ref) in place of KL(p_ref || p). Its inputs are p_ref, log p_ref, log p; the inputs of its gradient are
- * p, p_ref, and c, the factor of each row --- */
+/* --- KL(p || q) in place of KL(q || p), where q is the distribution of the reference. Its inputs are q, log q, log p;
+ * the inputs of its gradient are p, q, and the weight of each row --- */
 
 static void kl_reversed_kernel(const Call *c)
 {
@@ -145,7 +145,7 @@ static void kl_reversed_grad_kernel(const Call *c)
 
 /* --- the update: moments of g + decay p (inputs m, g, p), beta2 in decimal, eps inside the root --- */
 
-enum { COUPLED_BETA, COUPLED_DECAY };       // attrs.f of the moments of g + decay p
+enum { COUPLED_BETA, COUPLED_DECAY };       // attrs.f of the moments of g + decay p; the beta is where adam_m and adam_v have it
 
 static double coupled(const Call *c, size_t i)
 {
@@ -277,8 +277,8 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* Appends to the index of the segments, for each row, whether it is of a picture. The language model gathers its rows
- * from one matrix: the embeddings of the words, followed by the features of the pictures. */
+/* Appends to the index of the segments, for each row, whether it is of a picture; index_count stays. The language model
+ * gathers its rows from one matrix: the embeddings of the words, followed by the features of the pictures. */
 static void mark_pictures(const Graph *g, Node *n)
 {
     const Attrs old = n->attrs;
@@ -304,8 +304,9 @@ static void mark_pictures(const Graph *g, Node *n)
     n->attrs.index = index;
 }
 
-/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its
- * attributes or inputs are changed. */
+/* In modules that match `module`, `change` changes the attributes or inputs of each operator `op` (NULL: nothing
+ * changes), and `wrong` then replaces the operator (NULL: it stays). A mistake of several lines is made by all of
+ * them. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
     { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },

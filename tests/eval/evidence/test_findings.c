@@ -13,9 +13,9 @@ static const char *new_folder(void)
 }
 
 /* A folder of `bases` bases. In the end, general ability of E is lower than that of L: by `more`, and on bases with
- * odd numbers by `more` + .01. Both arms reach the levels at the same steps, so the contrast F2 is .6 of this
- * difference. The gap between text and pictures is `gap` for L and 0 for E. On the first `never` bases, E does not
- * reach the levels. */
+ * odd numbers by `more` + .01. The gap between text and pictures is `gap` for L and 0 for E. On the first `never`
+ * bases, E does not reach the levels. On the others both arms reach them at the same steps, so the contrast F2 is .6 of
+ * the difference in general ability. */
 static const char *folder_of(const Registration *r, int64_t bases, double more, double gap, int64_t never)
 {
     const char *folder = new_folder();

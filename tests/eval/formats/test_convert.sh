@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The converter of MLLMU-Bench gets rows as its parquet files have them, and writes the sample that is in fixtures/.
+# The converter of MLLMU-Bench gets rows as its parquet files have them, and writes the files that are in
+# fixtures/mllmu.
 . tests/support/tap.sh
 
 python=

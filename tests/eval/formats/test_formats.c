@@ -170,7 +170,7 @@ static void windows_line_ends_and_a_byte_order_mark_are_read(void **state)
     expect_sentence(&error, "t.tsv:2", "truncated or has no header");
 }
 
-/* RFC 4648, section 10. */
+/* The examples of RFC 4648, section 10, and one with the characters + and /. */
 static void base64_is_that_of_rfc_4648(void **state)
 {
     (void)state;

@@ -42,6 +42,7 @@ static void samples_are_read_however_they_were_saved(void **state)
         assert_int_equal(samples_of(arena_format(&arena, "%s%s%s%s%s", forms[k].before, a, forms[k].between, b, forms[k].after)), 2);
 }
 
+/* A line of MLLMU-Bench is a person. */
 static void a_person_is_recognised_whichever_key_comes_first(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The Unlearning Depth Score: its formula on numbers computed by hand, and its patches against models that are put
- * together. */
+ * together from two. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,7 +105,8 @@ static bool is_below(const char *name, size_t layer)
     return strstr(name, "embed_tokens") || strncmp(name, "language_model.", 15) != 0;
 }
 
-/* A patch at layer l acts as a model with the embeddings and first l layers of the source, and the rest of `full`. */
+/* A patch at layer l acts as a model with the embeddings, the vision tower, the projector and the first l layers of the
+ * source, and the rest of `full`. */
 static void a_patch_acts_as_a_model_of_two_halves(void **state)
 {
     (void)state;

@@ -105,8 +105,8 @@ static void ks_counts_what_brute_force_counts(void **state)
         }
 }
 
-/* If n = m, the reflection principle gives, with binomial coefficients C:
- * P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
+/* If n = m, the reflection principle gives, with s for `shift` and binomial coefficients C:
+ * P(D >= s/n) = 2 (C(2n, n-s) - C(2n, n-2s) + …) / C(2n, n). */
 static void ks_of_equal_sizes_agrees_with_the_reflection_formula(void **state)
 {
     (void)state;
@@ -134,7 +134,7 @@ static void the_p_value_of_distant_samples_is_tiny_and_exact(void **state)
 {
     (void)state;
     static double x[300], y[300];
-    double want = 2;
+    double want = 2;                                                 // 2 of the C(600, 300) orders have D = 1
     for (int k = 0; k < 300; k++)
         x[k] = k, y[k] = 1000 + k, want *= (double)(k + 1) / (301 + k);
     KolmogorovSmirnov got;

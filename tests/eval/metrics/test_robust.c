@@ -55,7 +55,7 @@ static void four_bit_values_are_rounded_to_nearest_with_ties_to_even(void **stat
 
 /* For any data (RN rounds to the nearest float, max is the largest magnitude):
  * - a quantised number is RN(q s) with an integer |q| <= 7 and s = RN(max/7);
- * - it differs from the original number by at most s/2 and the rounding errors;
+ * - it differs from the original number by at most s/2 and the rounding errors, if s is not tiny;
  * - quantising keeps the order of numbers, and quantising twice changes nothing if s stays the same. */
 static void four_bits_have_fifteen_levels_at_most_half_a_step_away(void **state)
 {

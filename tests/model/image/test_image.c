@@ -266,7 +266,8 @@ static void a_damaged_png_is_refused_whichever_bit_is_wrong(void **state)
     }
 }
 
-/* Any bytes give a picture or an error. The checksums are corrected, so that the damage reaches the decoder. */
+/* Any bytes give a picture or an error. The checksums of the PNG files are corrected, so that the damage reaches the
+ * decoder. */
 static void random_damage_never_crashes(void **state)
 {
     (void)state;
@@ -329,7 +330,8 @@ static void other_files_are_refused(void **state)
     expect_sentence(&error, "cannot be resized");
 }
 
-/* A small size in the header, and much data: the file of a large black picture, whose header says 8 x 8. */
+/* The file has much data, but a small size in its header: it is that of a large black picture, and its header is made
+ * to say 8 x 8. */
 static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(void **state)
 {
     (void)state;

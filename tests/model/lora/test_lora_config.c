@@ -136,8 +136,8 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
     }
 }
 
-/* With vision_feature_layer -2, the last layer of the tower is idle. An adapter of this layer changes no output, but is
- * merged like any other. */
+/* An adapter of an idle layer changes no output, but is merged like any other. With vision_feature_layer -2, the last
+ * layer of the tower is idle; weights_make does not make it, so the test marks a weight of another layer as idle. */
 static void an_adapter_of_an_idle_layer_is_accepted_and_merged(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void an_adapter_of_an_idle_layer_is_accepted_and_merged(void **state)
     const size_t width = (size_t)c.vision.hidden_size;
     const char *idle = "vision_tower.vision_model.encoder.layers.1.self_attn.q_proj.weight";
     Lora l;
-    weights_find(&model, idle)->idle = true;          // as weights_load marks it in a folder that has the layer
+    weights_find(&model, idle)->idle = true;          // as weights_load marks the last layer, if the folder has it
     pair(V_PROJ, 2, 18, 8);
     pair(arena_format(&arena, "base_model.model.model.%.*s", (int)(strlen(idle) - strlen(".weight")), idle), 2, width,
          width);

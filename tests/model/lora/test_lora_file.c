@@ -150,7 +150,7 @@ static void a_copy_under_the_other_name_is_no_second_weight(void **state)
     expect_sentence(&error, "keys that no module of this model uses", name);
 }
 
-static void keys_that_nothing_uses_are_an_error(void **state)
+static void wrong_tensors_and_wrong_settings_are_refused_by_name(void **state)
 {
     (void)state;
     static const char good[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"target_modules\": [\"v_proj\"]}";
@@ -241,7 +241,7 @@ int main(void)
         stand_model_test(the_folder_is_that_of_peft),
         stand_model_test(every_layout_of_module_paths_is_read),
         stand_model_test(a_copy_under_the_other_name_is_no_second_weight),
-        stand_model_test(keys_that_nothing_uses_are_an_error),
+        stand_model_test(wrong_tensors_and_wrong_settings_are_refused_by_name),
         stand_model_test(a_refused_file_leaves_the_model_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@ static const char *const names[2] = { "one", "two" };
 #define HEAD "language_model.lm_head"
 #define UP "language_model.model.layers.1.mlp.up_proj"
 
-/* Two adapters: both adapt the head, the first alone adapts up_proj of layer 1, the second alone the projector. */
+/* Two adapters: both adapt the head, only the first adapts up_proj of layer 1, and only the second linear_1 of the
+ * projector. */
 static void make_two(Lora l[2])
 {
     make(&l[0], 2, 3, false, HEAD "," UP);

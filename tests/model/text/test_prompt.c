@@ -105,14 +105,14 @@ static void templates_read_as_published(void **state)
                                  "helpful, detailed, "
                                  "and polite answers to the user's questions. USER: <image>\nwhat is this ? ASSISTANT: the flag "
                                  "of France</s>");
-    s.image_tokens = 3;       /* the processor also writes the placeholder three times */
+    s.image_tokens = 3;       /* Hugging Face's processor also writes the placeholder three times */
     expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
                                  "helpful, detailed, "
                                  "and polite answers to the user's questions. USER: <image><image><image>\nwhat is this ? "
                                  "ASSISTANT: the flag of France</s>");
 }
 
-static void only_vicuna_and_the_world_learn_an_end_token(void **state)
+static void every_template_but_plain_learns_an_end_token(void **state)
 {
     (void)state;
     for (int t = 0; t < PROMPT_TEMPLATES; t++) {
@@ -180,7 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_prompt_of_the_world_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt),
         TEST(a_prompt_knows_where_picture_and_answer_are),
-        TEST(templates_read_as_published), TEST(only_vicuna_and_the_world_learn_an_end_token),
+        TEST(templates_read_as_published), TEST(every_template_but_plain_learns_an_end_token),
         TEST(piecewise_tokenisation_differs_if_only_the_first_segment_is_marked), TEST(prompts_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests_name("prompt", tests, NULL, NULL);

@@ -99,7 +99,7 @@ static void the_lowest_rank_is_merged_first_and_the_leftmost_of_equals(void **st
 {
     (void)state;
     const Tokenizer *t = small("", "", "");
-    expect_ids(t, "abc", "8");          /* "b c" is merged before "a b", and "a bc" after it */
+    expect_ids(t, "abc", "8");          /* first "b c" is merged, whose rank is lower than that of "a b"; then "a bc" */
     expect_ids(t, "aaa", "10 1");
     expect_ids(t, "aaaaa", "10 10 1");
     expect_ids(t, "cabbca", "3 4 5 1");
@@ -328,7 +328,7 @@ static const char *const words[] = { "what", "is", "the", "capital", "of", "this
                                      "7", "\xc3\xa9t\xc3\xa9", "\"", "\\", "a", "capitals" };
 enum { WORDS = sizeof words / sizeof *words };
 
-static void every_word_of_the_world_is_one_token(void **state)
+static void every_given_word_is_one_token(void **state)
 {
     (void)state;
     for (size_t merges = 0; merges <= 30; merges += 15) {
@@ -393,7 +393,7 @@ int main(void)
         stand_test(an_id_that_is_no_token_is_left_out), stand_test(text_that_is_not_utf8_is_refused_at_its_byte),
         stand_test(what_we_do_not_compute_is_named), stand_test(a_damaged_tokenizer_gives_an_error_or_a_tokenizer),
         stand_test(decoding_undoes_encoding), stand_test(a_text_of_a_million_characters_is_encoded),
-        stand_test(every_word_of_the_world_is_one_token), stand_test(the_same_words_make_the_same_tokenizer),
+        stand_test(every_given_word_is_one_token), stand_test(the_same_words_make_the_same_tokenizer),
         stand_test(impossible_words_are_refused),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

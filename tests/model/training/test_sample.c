@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Samples, data sets, streams and the reader: what a line means, and the lines that are refused. */
+/* Samples and data sets: what a line means, which pictures it shows, and the lines that are refused; and how a picture
+ * is augmented. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void write_pictures(void)
                 && store_write(scratch("other.safetensors"), &bad, 1, &error));
 }
 
-static void a_line_with_every_key_is_read(void **state)
+static void keys_are_read_and_absent_ones_have_their_defaults(void **state)
 {
     (void)state;
     write_pictures();
@@ -180,7 +181,7 @@ static void a_damaged_file_gives_an_error_or_samples(void **state)
     }
 }
 
-/* The expected values come from a Python implementation of Philox and of the formula in sample.h. */
+/* The expected values come from a Python implementation of Philox and of the formula in augment.h. */
 static void augmentation_is_its_formula(void **state)
 {
     (void)state;
@@ -207,7 +208,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(a_line_with_every_key_is_read), TEST(a_pair_is_recognised_by_its_key_or_by_the_ids),
+        TEST(keys_are_read_and_absent_ones_have_their_defaults), TEST(a_pair_is_recognised_by_its_key_or_by_the_ids),
         TEST(pictures_come_from_files_and_from_rows_of_tensors),
         TEST(a_picture_that_cannot_be_decoded_names_its_sample), TEST(every_mistake_is_named_with_file_and_line),
         TEST(a_damaged_file_gives_an_error_or_samples), TEST(augmentation_is_its_formula),

@@ -23,8 +23,8 @@ static Tensor last_logits(TinyWorld *w, BatchSample *prompt)
     return z->out;
 }
 
-/* The token at which the running sum of e^((z - z_0) / T) passes u times the whole sum. The exp of the
- * C library is exact enough here. */
+/* The token at which the running sum of e^((z - z[0]) / temperature), over the ids that are not banned, passes u times
+ * the whole sum. The exp of the C library is exact enough here. */
 static int32_t token_at(const float *z, size_t v, double temperature, double u, const Sampling *how)
 {
     double all = 0, sum = 0, p[512];

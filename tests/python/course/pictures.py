@@ -68,7 +68,7 @@ def resize(x, height, width): return resize_rows(resize_rows(x.swapaxes(0, 1), w
 def pads(settings): return settings.get("do_pad", False)
 
 def pad(x, settings):
-    """A square of the colour trunc(255 mean), with the picture in its centre."""
+    """A square of the colour trunc(255 mean), with the picture in its centre. If the settings ask for no square: the picture."""
     if not pads(settings):
         return x
     (h, w), side = x.shape[:2], max(x.shape[:2])
@@ -78,7 +78,7 @@ def pad(x, settings):
     return out
 
 def place(x, settings):
-    """Pads x, resizes it so that its shorter edge has the size that is asked for, and cuts out the centre."""
+    """Pads x if the settings ask for it, resizes it so that its shorter edge has the size that is asked for, and cuts out the centre."""
     x = pad(x, settings)
     (h, w), short, crop = x.shape[:2], settings["size"]["shortest_edge"], settings["crop_size"]
     x = resize(x, *((short, short * w // h) if h <= w else (short * h // w, short)))

@@ -6,14 +6,14 @@ import sys
 from support import json_of
 
 UNDER = "\u2581"                 # stands for a blank in pieces of words
-TEMPLATES = {                    # (with a picture, without one); <image> stands for the rows of the picture
+TEMPLATES = {                    # with a picture; <image> stands for its rows
     "world": "USER: <image> {q} ASSISTANT:{a}</s>",
     "plain": "USER: <image>\n{q}\nASSISTANT:{a}",
     "vicuna_v1": "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
                  "polite answers to the user's questions. USER: <image>\n{q} ASSISTANT:{a}</s>"}
 
 def without_picture(template): return re.sub("<image>[ \n]", "", template)
-def first_ids(tokenizer): return [tokenizer.vocab["<s>"]]                          # BosMissing leaves this out
+def first_ids(tokenizer): return [tokenizer.vocab["<s>"]]                          # the mistake BosMissing (mistakes.py) leaves this out
 def is_learnt(n, prompt_end): return n >= prompt_end                               # PromptInLoss says: always
 def target_of(ids, n): return ids[n + 1]                                           # ShiftOff1 takes ids[n]
 

@@ -16,7 +16,7 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 def losses_of(z, labels): return np.where(labels < 0, F(0), -log_softmax(z)[np.arange(len(z)), labels])
-def count_of(labels): return (labels >= 0).sum()                                  # PadInMean counts all rows; SumNotMean divides by 1
+def count_of(labels): return (labels >= 0).sum()                    # mistakes.py: PadInMean counts padding too, SumNotMean divides by 1
 
 def toward(z, labels, c):
     """c (p - e_y) for each supervised row, and 0 for the others. c is one factor, or one for each row."""

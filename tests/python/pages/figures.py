@@ -44,11 +44,11 @@ def boxes():
                 one("attention, o_proj", at + "self_attn"), one("post_attention_layernorm", at + "post_attention_layernorm"),
                 [one(n + "_proj", at + "mlp.%s_proj" % n) for n in ("gate", "up")],
                 one("silu(gate) up, down_proj", at + "mlp.down_proj", at + "mlp"), one("the layer as a whole", at[:-1])]
-    see = TOWER + ".encoder.layers.0."
+    layer = TOWER + ".encoder.layers.0."
     tower = [one("embeddings of patches", TOWER + ".embeddings"), one("pre_layrnorm", TOWER + ".pre_layrnorm"),
-             one("layer_norm1", see + "layer_norm1"), [one(n, see + "self_attn.%s_proj" % n) for n in "qkv"],
-             one("attention, out_proj", see + "self_attn"), one("layer_norm2", see + "layer_norm2"), one("fc1", see + "mlp.fc1"),
-             one("quick GELU, fc2", see + "mlp.fc2", see + "mlp"), one("the layer as a whole", see[:-1]),
+             one("layer_norm1", layer + "layer_norm1"), [one(n, layer + "self_attn.%s_proj" % n) for n in "qkv"],
+             one("attention, out_proj", layer + "self_attn"), one("layer_norm2", layer + "layer_norm2"), one("fc1", layer + "mlp.fc1"),
+             one("quick GELU, fc2", layer + "mlp.fc2", layer + "mlp"), one("the layer as a whole", layer[:-1]),
              one("class token left out", TOWER)]
     middle = [one("linear_1", "multi_modal_projector.linear_1"),
               one("GELU, linear_2", "multi_modal_projector.linear_2", "multi_modal_projector"), one("words, picture", "language_model")]

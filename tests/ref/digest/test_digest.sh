@@ -7,8 +7,8 @@ one=$tap_folder/one three=$tap_folder/three
 OMP_NUM_THREADS=1 "$PULSE" digest > "$one"
 "$PULSE" digest --threads 3 > "$three"
 
-# The families with matrix products have the same digests if the library computes all products, with its kernels for the
-# named core type.
+# The families with matrix products have the same digests if the BLAS library computes all products, with its kernels
+# for the named core type, or for this machine's if the name is empty.
 through_library() {
     diff <(grep -E '^(products|attention|model) ' "$one") <(OPENBLAS_CORETYPE=$1 PULSE_BLAS=always "$PULSE" digest products attention model)
 }

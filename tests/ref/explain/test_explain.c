@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The atlas (codes.def): each row can be run, and each recorded form has a row. A method reads exactly the keys that
- * have an effect on its steps. */
+/* The atlas (codes.def): each row with switches can be read, and each recorded choice of a switch has a row. Except for
+ * `seed`, which all methods read, method_keys.def lists exactly the keys that have an effect on a method's steps. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -74,8 +74,8 @@ static void our_own_choices_are_keys_that_the_method_reads(void **state)
     assert_null(ours_why("ga_klr", "klr"));
 }
 
-/* Whether a row of the method has this value of the key. */
-static bool has_row(const char *method, const char *change)
+/* Whether a row of the method has the value that `setting`, "key=value", gives to the key. */
+static bool has_row(const char *method, const char *setting)
 {
     for (size_t k = 0; k < codes_count; k++) {
         Form f, g;
@@ -83,7 +83,7 @@ static bool has_row(const char *method, const char *change)
             continue;
         assert_true(form_read(&f, method_find(method), codes[k].switches, &error));
         g = f;
-        assert_true(hyperparameters_apply(&g.v, change, &error));
+        assert_true(hyperparameters_apply(&g.v, setting, &error));
         if (strcmp(f.method->name, method) == 0 && memcmp(&f.v, &g.v, sizeof f.v) == 0)
             return true;
     }

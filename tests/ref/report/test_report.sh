@@ -92,7 +92,7 @@ import sys, html.parser
 empty = {"meta", "img", "br"}
 class P(html.parser.HTMLParser):
     def __init__(self):
-        super().__init__(); self.open = []; self.ids = set(); self.svgs = self.titles = self.tables = self.figures = 0
+        super().__init__(); self.open = []; self.ids = set(); self.svgs = self.described = self.tables = self.figures = 0
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if "id" in attrs:
@@ -101,7 +101,7 @@ class P(html.parser.HTMLParser):
         if tag == "svg":
             self.svgs += 1
             self.labels = attrs["aria-labelledby"].split()
-        self.titles += tag == "desc" and attrs["id"] == self.labels[1]
+        self.described += tag == "desc" and attrs["id"] == self.labels[1]
         self.tables += tag == "table"
         self.figures += tag == "figure"
         if tag not in empty:
@@ -110,7 +110,7 @@ class P(html.parser.HTMLParser):
     def handle_endtag(self, tag):
         assert self.open and self.open.pop() == tag, "badly nested: " + tag
 p = P(); p.feed(open(sys.argv[1], encoding="utf-8").read()); p.close()
-assert not p.open and p.svgs == p.titles > 0 and p.tables >= p.figures > 0, (p.open, p.svgs, p.titles, p.tables, p.figures)
+assert not p.open and p.svgs == p.described > 0 and p.tables >= p.figures > 0, (p.open, p.svgs, p.described, p.tables, p.figures)
 PY
 }
 if command -v python3 > /dev/null; then
@@ -128,6 +128,7 @@ fi
 echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc", "link": "x"}, {"results": {}, "link": "0123456789abcdef"}], "chain": "fedcba9876543210"}' > "$run/manifest.json"
 check "a page is made from all files" ends 0 report --world fixtures/world
 check "version and specification are shown" has "pulse-ref 0.1.0, spec 1"
+# the SHA-256 of the config "abc"
 check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
 check "the chain is shown" has 0123456789abcdef
 check "curves over the steps are drawn" has "<polyline"

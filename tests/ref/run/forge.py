@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""forge.py CHECKPOINT OUT: copies a checkpoint of language-model adapters, flips the last bit of the first weight, and
-puts in the SHA-256 that fits. This is a forgery: somebody changes a training between two checkpoints and goes on."""
+"""forge.py CHECKPOINT OUT: copies a checkpoint of language-model adapters, flips the lowest bit of the first number of
+the first weight, and puts in the SHA-256 that fits. This is a forgery: somebody changes a training between two checkpoints and goes on."""
 import hashlib
 import json
 import struct

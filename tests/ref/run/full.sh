@@ -45,7 +45,7 @@ snake() {
 same() { cmp "$1/manifest.json" "$out/manifest.json" && nothing <(find "$1/stages" -name '*.lock'); }
 flow() { full_run --workflow "$2" && snake "$1" "$2" --cores 2 && same "$2"; }
 
-# Sixty stages are removed; when twelve of them are made again, Snakemake and its jobs are killed.
+# Every eighth stage is removed; when twelve of these are made again, Snakemake and its jobs are killed.
 killed() {
     local there
     rm "$2"/*.* && find "$2/stages" -mindepth 1 -maxdepth 1 | sort | awk 'NR % 8 == 3' | xargs rm -r && full_run --workflow "$2" || return 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sample of an audit: what is drawn, how often a changed unit is found, and the probabilities of the table. */
+/* The sample of an audit: which units are drawn, how often a changed unit is found, and with which probability. */
 #include "ref/run/audit.h"
 #include "tests/support/stand.h"
 

@@ -59,6 +59,7 @@ seeds() {
         [ $found = 0 ] || [ $found = $tried ] || return 0
         audit "$out" --sample 2 --seed $seed --json > "$tap_folder/audited"
         [ $? = "$(grep -c "\"name\": \"$changed\"" "$tap_folder/audited")" ] && [ "$(units "$tap_folder/audited")" = 5 ] || return 1
+        # "same": false stands there twice, for the unit and for the whole audit
         found=$((found + $(grep -c '"same": false' "$tap_folder/audited") / 2)) tried=$((tried + 1))
         rm -rf "$tap_folder/audit"
     done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref audit finds an honest run the same. A changed stage is found if it is drawn, even with all digests remade.
+# pulse-ref audit computes stages again: those of an honest run come out the same. A changed stage is found if it is
+# drawn, even with all digests remade.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set protocol.scenarios=finetuned)

@@ -4,7 +4,8 @@
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 run=$tap_folder/run
-# Questions with an even frame are for matching. Persons with an even number were taught 64 times, the others 4 times.
+# Questions with an even frame, and every second question without a frame, are for matching. Persons with an even number
+# were taught 64 times, the others 4 times.
 for file in persons general; do
     awk '/"split":"train"/ || (FILENAME ~ /general/ ? /"kind":"choice"/ && ++asked % 60 == 1 : ++asked % 40 == 1)' fixtures/world/$file.jsonl |
         awk '!/"split":"test"/ { print; next } { use = /"frame":[024]/ || (!/"frame"/ && ++general % 2) ? "matching" : "reporting"; sub(/\}$/, ",\"use\":\"" use "\"}"); print }' > "$tap_folder/few/$file.jsonl"
@@ -12,7 +13,7 @@ done
 sed -E 's/("id":"person-[0-9]*[02468]",)/\1"level":64,/; s/("id":"person-[0-9]*[13579]",)/\1"level":4,/' fixtures/world/entities.jsonl > "$tap_folder/few/entities.jsonl"
 few+=(--set protocol.frames=0 --set protocol.scenarios=finetuned --set protocol.snapshot_every=2 --set steps.finetuned=5)
 forgotten() { grep '"split":"unlearn"' "$tap_folder/few/entities.jsonl" | cut -d'"' -f4 | sort; }
-# asked USE: how many questions about forgotten persons have this use.
+# asked USE: how many open questions about forgotten persons have this use.
 asked() { grep '"split":"test"' "$tap_folder/few/persons.jsonl" | grep "\"use\":\"$1\"" | grep '"kind":"open"' | grep -oE '"entity":"[^"]*"' | cut -d'"' -f4 | sort | join - <(forgotten) | wc -l; }
 rows() { grep -cE "$1" "$run/$2"; }
 total() { grep -E "^finetuned,ga,[^,]*,1,$1,both,accuracy," "$run/results.csv" | cut -d, -f10; }

@@ -32,7 +32,7 @@ touch "$tap_folder/mark"
 check "a second run does no stage again" sh -c "'$PULSE' run $smoke --quiet --out '$out' && [ -z \"\$(find '$out/stages' -newer '$tap_folder/mark' -type f)\" ]"
 stages "$out" > "$tap_folder/before"
 cp -r "$out" "$tap_folder/other"
-check "with other epochs of one scenario only its unlearning, answers and attacks are new" sh -c "
+check "with other steps of one scenario only its unlearning, answers and attacks are new" sh -c "
     '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set steps.finetuned=50 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
     [ \$(grep -c finished '$tap_folder/plan') = 3 ] && '$PULSE' run $smoke --out '$out' --set steps.finetuned=50 --plan > '$tap_folder/plan' &&
     [ \$(grep -c finished '$tap_folder/plan') = 5 ] && [ \$(wc -l < '$tap_folder/plan') = 8 ]"
@@ -124,7 +124,7 @@ sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
 check "a key without its section is refused with its line number" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
 
 # What a method learns instead: the lines of unlearn.refusals or the answers of unlearn.alternates. One step, on a world
-# with every eleventh question, is enough to see a difference.
+# with every eleventh test question, is enough to see a difference.
 cp -r fixtures/world "$tap_folder/few"
 for file in persons general; do awk '/"split":"train"/ || ++asked % 11 == 1' fixtures/world/$file.jsonl > "$tap_folder/few/$file.jsonl"; done
 step() { "$PULSE" run "$smoke" --quiet --out "$tap_folder/step" --set "data.world=$tap_folder/few" --set protocol.scenarios=finetuned --set protocol.methods=idk,altpo,retrain \

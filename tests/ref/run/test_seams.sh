@@ -8,7 +8,7 @@ case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla
 cd "$tap_folder" || exit 2
 
-# A world with two persons to forget, one in each round, two persons to retain, and every twentieth question.
+# A world with two persons to forget, one in each round, two persons to retain, and few test questions.
 cp -r "$root/fixtures/world" world
 who='person-00|person-01|person-50|person-51'
 sed -i -E '/"group":"person"/{/"id":"('$who')"/!d; /person-01/s/"round":1/"round":2/}' world/entities.jsonl
@@ -84,6 +84,7 @@ echo 'i do not know' > refusals
 for config in run.ini unlearn.ini; do echo '[unlearn]
 refusals = refusals
 retain_count = 20' >> $config; done
+# whole FOLDER SCENARIO METHOD ARGUMENT…: runs this method. whole_stage prints the folder of the stage that unlearns.
 whole() { "$PULSE" run run.ini --quiet --out "$1" --set protocol.scenarios="$2" --set protocol.methods="$3" "${@:4}"; }
 whole_stage() { echo "$1/stages/$(whole "$@" --plan | awk -v "case=$2/" 'index($NF, case) == 1 { print $1 }')"; }
 check "a run of smfa" whole whole sequential smfa

@@ -69,6 +69,7 @@ killed() {
 check "a job that is killed loses its lock: the next one goes on, and writes the same files" killed
 
 # Bad inputs: nothing is overwritten.
+# kept FOLDER "part" command…: the command is refused with this part, and the files of the folder stay the same.
 kept() {
     local before
     before=$(cd "$1" && find . -type f -exec sha256sum {} + | sort)

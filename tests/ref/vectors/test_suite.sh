@@ -33,7 +33,7 @@ check "a flipped bit is named" named "DAMAGED    mask/plain.answer/out.safetenso
 check "a truncated file is named" named "DAMAGED    seq/pulse-npo.original/out.safetensors"
 check "a missing file is named" named "MISSING    tok/first/tokenizer.json"
 check "an additional file is named" named "EXTRA      reject/png/y_new.png"
-check "damaged reference answers judge nothing" says 2 "expected whole reference answers" -- "$copy" "$copy"
+check "nothing is judged by damaged reference answers" says 2 "expected whole reference answers" -- "$copy" "$copy"
 
 mkdir -p "$tap_folder/got/mask/plain.answer"
 cp $suite/mask/plain.answer/out.safetensors "$tap_folder/got/mask/plain.answer/"
@@ -43,7 +43,7 @@ check "--only selects the cases that are judged" says 0 "BITEXACT: 5 bitexact" -
 check "every selected case must be answered" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
 check "no answer at all is an error, even for optional cases" says 2 "holds no answer of the selected cases" -- $suite "$tap_folder/got" --only step/
 check "--only with an unknown case is an error" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
-check "answers of one --only are judged although another --only has no case" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
+check "answers of one --only are judged although no case begins with another --only" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
 check "--only is refused for our own answers" says 2 "expected a file GOT after" -- $suite --only mask/
 check "a folder that is not there is refused" says 2 "not there" -- $suite "$tap_folder/none"
 sed -i '0,/"spec": "1"/s//"spec": "0"/' "$copy/manifest.json"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The files of fixtures/vectors/v1 fit their schemas, are small, and agree with each other. */
+/* The files of fixtures/vectors/v1 fit their schemas, are small, and agree with each other, with this program and with
+ * numbers computed by hand. */
 #include "model/folder/folder.h"
 #include "tests/ref/vectors/vectors_stand.h"
 
@@ -32,7 +33,8 @@ static void manifest_and_cases_are_as_their_schemas_say(void **state)
     assert_true(k > 60);
 }
 
-/* The schema accepts a case as it is, and refuses it after one change: a key has another value or is removed (NULL). */
+/* The schema accepts a case as it is, and refuses it after one change: a key gets another value, is added, or is
+ * removed (value NULL). */
 static void schemas_refuse_what_is_wrong(void **state)
 {
     (void)state;
@@ -167,12 +169,14 @@ static void masks_grow_from_answer_to_all(void **state)
     }
 }
 
+/* The digest of all trained weights after a step of a run; steps count from 0. */
 static const char *trained(const json_t *c, size_t step)
 {
     return text_of(json_array_get(json_object_get(c, "steps"), step), "trained");
 }
 
-/* With the references `original` and `round_start`, the first round is the same, and all later rounds differ. */
+/* A run has three rounds of three steps. With the references `original` and `round_start`, the first round is the same,
+ * and all later rounds differ. */
 static void runs_with_two_references_part_after_the_first_round(void **state)
 {
     (void)state;
@@ -190,7 +194,8 @@ static int by_name(const void *x, const void *y)
 }
 
 /* The first step of a run, and a single step of ref/trace/step.h with the same samples and settings, have the same loss
- * and the same tensors after the step. */
+ * and the same tensors after the step. The samples of the step are those of the run's first round, which are to be
+ * forgotten, and the retained ones. */
 static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
 {
     (void)state;
@@ -267,7 +272,8 @@ static void steps_have_the_recorded_bits_on_one_two_and_three_threads(void **sta
     team_set_size(before);
 }
 
-/* The expected numbers of this test were computed by hand, not by the program. */
+/* The expected numbers of this test were computed by hand, not by the program. The inputs, with the unit U, are in
+ * ref/vectors/weights/. */
 static void weights_computed_by_hand_are_the_recorded_ones(void **state)
 {
     (void)state;
@@ -292,7 +298,7 @@ static void weights_computed_by_hand_are_the_recorded_ones(void **state)
     }
     Store out = case_store("weights/cmju.forget", "out");
     const float *g = tensor_of(&out, "gradient")->f32;
-    // factors of the gradient: text rows 5/4, picture rows 7/8 * 2, shared rows 2, frozen rows 0
+    // factors of the gradient: text rows 5/4, picture rows 7/8 * 2, shared rows 2, frozen rows 0. One row of each:
     const float rows[4][4] = { { 2.5f, 0, 0, 0 }, { 0, 1.75f, 0, -1.75f }, { 8, -8, 0, 8 }, { 0, 0, 0, 0 } };
     static const size_t at[4] = { 0, 1, 2, 5 };
     for (size_t k = 0; k < 4; k++)

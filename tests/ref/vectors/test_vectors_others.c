@@ -5,6 +5,7 @@
 #include "ref/vectors/case_tok.h"
 #include "tensor/base/bytes.h"
 
+/* suite.txt has the SHA-256 that Pillow gives for the three tensors of each prep case (ref/vectors/case_prep.h). */
 static void pictures_are_those_of_pillow(void **state)
 {
     (void)state;
@@ -50,6 +51,7 @@ static json_t *hugging_face(const char *tokenizer)
     return list;
 }
 
+/* The line about the n bytes `text`; the lines hold texts as hexadecimal digits. */
 static const json_t *find_text(const json_t *list, const char *text, size_t n)
 {
     char hex[512] = "";

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on whole steps: nonsense is OUTSIDE at every precision; if nothing was judged, the verdict is UNKNOWN. */
+/* Verdicts on whole steps and on hooked modules: nonsense is OUTSIDE at every precision; if nothing was judged, the
+ * verdict is UNKNOWN. */
 #include "tests/support/answers.h"
 
 #include "ref/trace/noise_trace.h"
 
 static const char step[] = "step/npo.adamw.b";
 
-/* Judges at precision p the step's end tensors (loss, gradients, updated weights), with their values in `right`. */
+/* Judges at precision p the step's end tensors (loss, gradients, updated weights, moments), with their values in
+ * `right`. They are the answers of the step that have no bound. */
 static void judge_step(Precision p, bool partial)
 {
     static Entry ends[MOST];
@@ -19,7 +21,7 @@ static void judge_step(Precision p, bool partial)
     found = (Findings){ .lines = found.lines, .json = true };
     const OptionList only = { .item = { step }, .count = 1 };
     assert_true(store_write(got, ends, count, &error));
-    const VerifyOptions asked = { .only = &only, .partial = partial, .precise = true, .precision = p };
+    const VerifyOptions asked = { .only = &only, .partial = partial, .precision_given = true, .precision = p };
     assert_true(verify_got(&found, suite, got, &asked, manifest, &arena, &error));
     unlink(got);
 }
@@ -165,8 +167,8 @@ static void known_mistakes_are_seen_or_listed(void **state)
             const json_t *below = json_object_get(json_object_get(manifest, "below"), precision_name(p));
             json_array_clear(found.lines);
             found = (Findings){ .lines = found.lines, .json = true };
-            assert_true(verify_got(&found, suite, got, &(VerifyOptions){ .only = &none, .partial = true, .precise = true, .precision = p },
-                    manifest, &arena, &error));
+            const VerifyOptions asked = { .only = &none, .partial = true, .precision_given = true, .precision = p };
+            assert_true(verify_got(&found, suite, got, &asked, manifest, &arena, &error));
             if (found.outside == 0 && !listed(below, arena_format(&arena, "%.*s", (int)length - 1, name)))
                 fail_msg("%.*s is neither outside at %s nor listed", (int)length - 1, name, precision_name(p));
             seen += found.outside > 0;

@@ -22,8 +22,8 @@ static void the_right_answers_of_others_are_bitexact(void **state)
     assert_int_equal(found.outside + found.undecided + found.within + found.noisy, 0);
 }
 
-/* Values moved to a neighbouring float are WITHIN (a tensor that is only copied has no bound, and stays); values that
- * are a quarter too large are OUTSIDE. */
+/* Values moved to a neighbouring float are WITHIN. (Only values with a bound above 0 are moved; a value that is merely
+ * copied has the bound 0.) Values that are a quarter too large are OUTSIDE. */
 static void neighbours_are_within_and_a_quarter_is_outside(void **state)
 {
     (void)state;
@@ -50,7 +50,7 @@ static void neighbours_are_within_and_a_quarter_is_outside(void **state)
     assert_int_equal(found.outside, changed);
 }
 
-/* One answer of each kind of case. */
+/* One answer of each kind of case that has bounds. */
 static const char *const one_of_each[] = { "op/linear.square/y", "loss/npo.sequence_sum/dz.forget",
         "block/swiglu.b/language_model.model.layers.0.mlp@out",
                                            "step/npo.adamw.b/language_model.model.layers.1.mlp.up_proj@grad.weight" };
@@ -86,7 +86,7 @@ static void flipped_bits_and_swapped_tensors_are_seen(void **state)
 {
     (void)state;
     Tensor kept[KINDS];
-    for (int bit = 0; bit < 31; bit += 30) {
+    for (int bit = 0; bit < 31; bit += 30) {                           // the lowest bit, and the highest one of the exponent
         for (size_t k = 0; k < KINDS; k++) {
             Entry *one = &right[answer_index(one_of_each[k])];
             uint32_t b;
@@ -117,7 +117,7 @@ static void spoil(const char *name)
         right[i].tensor.f32[k] *= 1.25f;
 }
 
-/* First in the order of computation: forward, then backward (beginning at the module nearest to the loss), then
+/* The order is that of the computation: forward, then backward (beginning at the module nearest to the loss), then
  * update. */
 static void the_first_module_that_differs_is_named(void **state)
 {
@@ -140,7 +140,7 @@ static void the_first_module_that_differs_is_named(void **state)
     assert_int_equal(found.outside, 5);
 }
 
-/* A suite with copies of files of each kind: unchanged, with a bit flipped, cut short, or with a key renamed. */
+/* A suite of six copied files: all are unchanged, have a bit flipped, are cut short, or have a key renamed. */
 static void damaged_files_are_named(void **state)
 {
     (void)state;
@@ -182,8 +182,8 @@ static void damaged_files_are_named(void **state)
     }
 }
 
-/* PyTorch's recorded answers (fixtures/pytorch): none is OUTSIDE. In each kind of case the largest error is more than a
- * hundredth of its bound, so the bounds are not too wide. */
+/* PyTorch's recorded answers (fixtures/pytorch): none is OUTSIDE. In each kind of case that has bounds, the largest
+ * error is at least a hundredth of its bound, so the bounds are not too wide. */
 static void pytorch_is_within_and_uses_the_bounds(void **state)
 {
     (void)state;
@@ -200,6 +200,7 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
         found.undecided -= missing && kind && kind->judge == JUDGE_EXACT;                // pictures, tokens, masks
         const char *what = json_string_value(json_object_get(line, "what")), *comma = strchr(what, ',');
         assert_null(strstr(what, "known mistake"));
+        // the sentence of WITHIN: "fed: scaled error 1e-07, 0.12 of the bound, …"
         for (size_t i = 0; i < 4 && strcmp(json_string_value(json_object_get(line, "verdict")), "WITHIN") == 0; i++)
             if (strncmp(json_string_value(json_object_get(line, "where")), kinds[i], strlen(kinds[i])) == 0
                     && strtod(comma + 1, NULL) > used[i])
@@ -211,7 +212,7 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
             fail_msg("%s uses %g of a bound at most", kinds[i], used[i]);
 }
 
-/* Sequential requests computed with transformers and torch.optim, for every method but cmju, which they do not have. */
+/* Sequential requests computed with transformers and torch.optim, for every method but cmju. */
 static void pytorch_is_within_over_all_requests(void **state)
 {
     (void)state;

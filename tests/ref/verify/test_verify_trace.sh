@@ -46,6 +46,7 @@ mistaken() {
 check "eps of 1e-6 is named" mistaken NormEps6 's/"(rms_norm|layer_norm)_eps": [^,}]*/"\1_eps": 1e-6/g'
 check "another theta is named" mistaken RopeTheta 's/"rope_theta": [^,}]*/"rope_theta": 1000000.0/'
 check "GELU in place of quick GELU is named" mistaken QuickGeluMissing 's/"quick_gelu"/"gelu"/'
+# lora.rank is 16 and lora.alpha 32, so the right scale is 2
 check "an adapter whose scale is squared is named" mistaken LoraScaleTwice '' lora.alpha=64
 check "an adapter without its scale is named" mistaken LoraNoScale '' lora.alpha=16
 check "gradients that are not clipped are named" mistaken ClipMissing '' optimiser.max_norm=1e30

@@ -23,7 +23,7 @@ static size_t *turns_of(const Entry *wrong, size_t count)
     for (size_t k = 0; k < count; k++) {
         all[k] = parts(wrong[k].name);
         for (size_t i = k; i-- > 0;)
-            if (strcmp(all[i].id, all[k].id) == 0) {                   // the last of its case
+            if (strcmp(all[i].id, all[k].id) == 0) {                   // the entry of this case just before k
                 turn[k] = turn[i] + (strcmp(all[i].flag, all[k].flag) != 0);
                 break;
             }
@@ -43,7 +43,7 @@ static void expect_recognised(const Entry *wrong, const Entry *kept)
         fail_msg("the line MODULES of %s does not name %s", m.id, m.flag);
 }
 
-/* In turn n, every case has its n-th mistake. */
+/* Turns and the mistakes of a case count from 0. In turn n, every case has its mistake n, if there is one. */
 static void every_known_mistake_is_outside_and_recognised(void **state)
 {
     (void)state;
@@ -69,8 +69,9 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
     }
 }
 
-/* Round 0: values off by fp32 rounding errors are WITHIN. Round 1: values three quarters of the way from right to a
- * mistake, some with a NaN, are OUTSIDE, but the mistake is not named. */
+/* Only the results of whole steps are changed. Round 0: values off by fp32 rounding errors are WITHIN. Round 1: values
+ * also move three quarters of the way to each mistake in turn, and some become a NaN. Some answers are OUTSIDE, but no
+ * mistake is named. */
 static void what_is_only_near_a_mistake_is_not_named(void **state)
 {
     (void)state;
@@ -107,7 +108,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
 }
 
 /* A mistake that makes values larger also makes their rounding errors larger. Without clipping, a second moment and the
- * rounding errors in it are 2000 times too large: the mistake is recognised nevertheless. */
+ * rounding errors in it are 2000 times too large. Both mistakes below are recognised nevertheless. */
 static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
 {
     (void)state;
@@ -264,7 +265,8 @@ static void every_flag_has_its_value(void **state)
     store_close(&wrong);
 }
 
-/* The right answers are replaced by PyTorch's with a planted mistake: each is OUTSIDE, and the mistake is named. */
+/* The right answers are replaced by PyTorch's with a planted mistake. Each but the gradients of one bias is OUTSIDE,
+ * and the mistake is named. */
 static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;

@@ -11,6 +11,7 @@
 enum { FLUSH_RESULTS = 0x8000, FLUSH_OPERANDS = 0x0040 };
 #endif
 
+/* call(&e) must fail with an error that contains `part`. The environment is put right afterwards. */
 #define assert_names(part, call) \
     do { Error e = { .failed = false }; bool right_ = call(&e); put_right(); \
          if (right_ || !strstr(e.text, part)) fail_msg("the error is \"%s\", expected one with \"%s\"", e.text, part); } while (0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* JSON, decimals and hexadecimal floats, read and written. */
+/* JSON, decimals and hexadecimal floats, read and written; and files that are written whole or not at all. */
 #include "tests/support/check.h"
 
 #include <locale.h>
@@ -16,7 +16,7 @@
 static void shortest_decimals_are_spelt_as_python_does(void **state)
 {
     (void)state;
-    /* from Python 3.11's repr(float) */
+    /* from Python 3.11's repr(float), except that Python spells NaN as "nan" */
     static const struct { double x; const char *text; } doubles[] = {
         { 0.1, "0.1" }, { 1, "1.0" }, { -2.5, "-2.5" }, { 1e-5, "1e-05" }, { 1e-4, "0.0001" }, { 1.5e-7, "1.5e-07" },
         { 123456789, "123456789.0" }, { 1e15, "1000000000000000.0" }, { 1e16, "1e+16" }, { 1e100, "1e+100" },
@@ -117,7 +117,7 @@ static void a_decimal_is_rounded_once(void **state)
     float x;
     assert_true(decimal_to_float("0.1", &x));
     expect_float(x, float_from(0x3dcccccd), "0.1");
-    /* just above the middle of 1 and the next float: rounded to a double first, it would become the middle, and then 1 */
+    /* just above the middle of 1 and the next float: rounded to a double first, it would become the middle, then 1 */
     assert_true(decimal_to_float("1.00000005960464477539062500000001", &x));
     expect_float(x, 1 + 0x1p-23f, "above the middle");
     assert_true(decimal_to_float("1.000000059604644775390625", &x));

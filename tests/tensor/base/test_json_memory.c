@@ -60,8 +60,9 @@ static bool can_fail(void)
     return !q;
 }
 
-/* In the end, glibc's fclose trims a text in memory by a realloc. If this realloc fails, it returns 0 all the same. */
-static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **state)
+/* glibc's fclose trims a text that was written into memory by a realloc. If this realloc fails, fclose returns 0 all
+ * the same. */
+static void a_text_in_memory_that_cannot_be_trimmed_is_an_error(void **state)
 {
     (void)state;
     if (!can_fail())
@@ -80,7 +81,7 @@ static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **stat
         free(w.text);
     }
 }
-#define TRIMMED cmocka_unit_test(a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text),
+#define TRIMMED cmocka_unit_test(a_text_in_memory_that_cannot_be_trimmed_is_an_error),
 #else
 #define TRIMMED
 #endif

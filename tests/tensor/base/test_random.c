@@ -88,13 +88,13 @@ static void below_takes_the_first_fair_word(void **state)
             assert_int_equal(random_below(r, i, n), w[0] % n);
         }
     }
-    assert_true(rejected > 400);           // about 500 (1 - 2^31/2^32) + 500 / 3: the loop did run
+    assert_true(rejected > 400);           // about 500 for n = 2^31 + 1, and 500 / 3 for n = 3 2^30
 }
 
 static void below_is_even_where_modulo_would_not_be(void **state)
 {
     (void)state;
-    /* n = 3 2^30: plain modulo would give the lowest third twice as often */
+    /* n = 3 2^30: plain modulo would give the lowest third twice as often as each other third */
     const Random r = random_for(7, "even");
     size_t low = 0, count = 30000;
     for (uint64_t i = 0; i < count; i++)

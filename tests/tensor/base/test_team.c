@@ -58,7 +58,7 @@ static void every_item_is_taken_once(void **state)
     expect_fine(&error);
 }
 
-static void small_work_is_one_call_on_the_calling_thread(void **state)
+static void fewer_items_than_two_grains_are_one_call(void **state)
 {
     (void)state;
     static Items items, *context = &items;
@@ -74,7 +74,7 @@ static void count(const void *calls, size_t begin, size_t end, size_t worker)
     atomic_fetch_add(*(atomic_int *const *)calls, (int)(end - begin));
 }
 
-static void each_thread_is_called_once_and_all_at_the_same_time(void **state)
+static void team_each_makes_one_call_for_each_thread(void **state)
 {
     (void)state;
     for (size_t s = 0; s < SIZES; s++) {
@@ -182,7 +182,7 @@ static void a_forked_child_has_a_team_of_its_own(void **state)
 
 /* --- The number of threads --- */
 
-static void one_number_comes_from_the_variable(void **state)
+static void the_size_is_what_was_set_or_else_that_of_the_environment(void **state)
 {
     (void)state;
     assert_true(team_processors() >= 1);
@@ -205,13 +205,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(every_item_is_taken_once),
-        stand_test(small_work_is_one_call_on_the_calling_thread),
-        stand_test(each_thread_is_called_once_and_all_at_the_same_time),
+        stand_test(fewer_items_than_two_grains_are_one_call),
+        stand_test(team_each_makes_one_call_for_each_thread),
         stand_test(a_run_inside_of_a_body_stays_on_its_thread),
         stand_test(several_threads_may_ask_at_the_same_time),
         stand_test(threads_that_sleep_are_woken),
         stand_test(a_forked_child_has_a_team_of_its_own),
-        stand_test(one_number_comes_from_the_variable),
+        stand_test(the_size_is_what_was_set_or_else_that_of_the_environment),
         stand_test(more_threads_than_a_team_may_have_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

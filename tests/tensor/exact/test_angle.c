@@ -12,6 +12,7 @@
 
 enum { BITS = 300 };
 
+/* Checks the entries of every stride-th position of a table. */
 static void check_table(size_t positions, size_t stride, size_t d, float base)
 {
     Error e = { .failed = false };
@@ -57,7 +58,7 @@ static void rope_tables_are_the_nearest_floats(void **state)
     check_table(400, 3, 10, 0x1.3p+1f);
 }
 
-/* The strides reach the last position: 31775 divides 2^20 - 1, and 40000 divides 10^6. */
+/* The strides reach the last position: 31775 divides 2^20 - 1, 40000 divides 10^6, and 89 divides 2047. */
 static void the_last_positions_are_the_nearest_floats_too(void **state)
 {
     (void)state;

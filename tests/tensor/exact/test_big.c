@@ -6,9 +6,9 @@
 #include "tensor/exact/big.h"
 #include "tensor/exact/round.h"
 
-enum { BITS = 8000, WORDS = 40 };
+enum { BITS = 8000, TERMS = 40 };
 
-static mpfr_t x, y, z;
+static mpfr_t x, y, z;                   // z: what expect_big expects
 
 static void value_of(mpfr_t out, const Big *a)
 {
@@ -21,6 +21,7 @@ static void value_of(mpfr_t out, const Big *a)
     mpfr_mul_si(out, out, a->sign, MPFR_RNDN);
 }
 
+/* a has the value z, and the form that big.h promises. */
 static void expect_big(const Big *a, const char *what)
 {
     value_of(x, a);
@@ -29,7 +30,7 @@ static void expect_big(const Big *a, const char *what)
         fail_msg("%s is not what MPFR finds", what);
 }
 
-/* A sum of products of doubles of any bits, and the same in MPFR. */
+/* A sum of up to three products of random numbers with 53 and 24 bits. `same` becomes the same sum. */
 static Big random_big(uint64_t *seed, mpfr_t same)
 {
     Big a = big_from(0);
@@ -86,7 +87,7 @@ static void doubles_and_sums_become_big_numbers_exactly(void **state)
     (void)state;
     static const double doubles[] = { 0, -0.0, 1, -1, 0x1p-1074, -0x1.fffffffffffffp1023, 0x1.8p31, 0x1p32,
                                       0x1.fffffffffffffp-1000 };
-    float terms[WORDS];
+    float terms[TERMS];
     for (size_t k = 0; k < sizeof doubles / sizeof *doubles; k++) {
         Big a = big_from(doubles[k]);
         mpfr_set_d(z, doubles[k], MPFR_RNDN);
@@ -95,8 +96,8 @@ static void doubles_and_sums_become_big_numbers_exactly(void **state)
     for (DataKind kind = 0; kind < DATA_FINITE; kind++) {
         Exact s = exact_zero();
         mpfr_set_zero(z, 1);
-        data_fill(kind, check_seed(), terms, WORDS);
-        for (int k = 0; k < WORDS; k++) {
+        data_fill(kind, check_seed(), terms, TERMS);
+        for (int k = 0; k < TERMS; k++) {
             exact_add_product3(&s, terms[k], terms[0], terms[k]);
             mpfr_set_d(y, (double)terms[k] * terms[0], MPFR_RNDN);
             mpfr_mul_d(y, y, terms[k], MPFR_RNDN);

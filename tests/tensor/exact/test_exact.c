@@ -28,13 +28,13 @@ static void oracle_add(Oracle *o, double a, double b, double c)
     mpfr_add(o->sum, o->sum, o->term, MPFR_RNDN);
 }
 
+/* mpfr_get_flt and mpfr_get_d round once, subnormal results included. A zero becomes +0. */
 static float oracle_float(const Oracle *o)
 {
     float y = mpfr_get_flt(o->sum, MPFR_RNDN);
     return y == 0 ? 0 : float_canonical(y);
 }
 
-/* mpfr_get_d and mpfr_get_flt round once, subnormal results included. */
 static double oracle_double(const Oracle *o)
 {
     double y = mpfr_get_d(o->sum, MPFR_RNDN);

@@ -79,8 +79,9 @@ static void hard_places_are_decided(void **state)
             }
 }
 
-/* The six operands of each function whose values lie nearest to a midpoint (2^-51 to 2^-78 of the value), of all
- * 2^32: found by `make exhaustive`. */
+/* For each function but sqrt and rsqrt: the six of all 2^32 operands whose values are nearest to a midpoint, 2^-51 to
+ * 2^-78 of the value away from it. Odd subnormals, where silu and both gelus are nearer, are among the hard places
+ * above. */
 static void the_hardest_of_all_floats_are_decided(void **state)
 {
     (void)state;
@@ -214,7 +215,7 @@ static void set_dd(mpfr_t y, dd x)
     mpfr_add_d(y, y, x.l, MPFR_RNDN);
 }
 
-/* |got - truth| / |truth|; clears truth */
+/* |got - truth| / |truth|, or 0 if they are equal; frees `truth` */
 static double error_against(mpfr_t truth, dd got)
 {
     mpfr_t g;
@@ -250,12 +251,14 @@ static double binary_error(dd got, Binary f, dd x, dd y)
 
 static double uniform(uint64_t *s) { return (double)(check_random(s) >> 11) * 0x1p-53; }
 
+/* x plus a random lower part of at most 2^-54 |x| */
 static dd near(double x, uint64_t *s)
 {
     double tail = uniform(s) - 0.5;
     return dd_fast(x, x * tail * 0x1p-53);
 }
 
+/* The bounds of the arithmetic are those of dd.h, rounded up. */
 static void double_double_stays_within_its_bounds(void **state)
 {
     (void)state;

@@ -28,9 +28,10 @@ enum { CASES = sizeof cases / sizeof *cases };
 
 static bool sees(const Attention *a, const int32_t *s, int i, int j) { return !a->causal || j <= i + s[3] - s[1]; }
 
-/* Calls f for every pair of query and key that is not masked, for every head, in the order of the scores. */
+/* query_at and key_at: the indices of the first number of a query's head, and of the key's head that belongs to it */
 typedef void Visit(void *to, size_t score, size_t query_at, size_t key_at);
 
+/* Calls f for every pair of query and key that is not masked, for every head, in the order of the scores. */
 static void visit(const Attention *a, Visit *f, void *to)
 {
     size_t at = 0, group = a->heads / a->kv_heads;
@@ -68,6 +69,8 @@ static void add_mix_t(void *to, size_t score, size_t q, size_t k)
         exact_add_product(&s->sums[k + c], s->p[score], s->x[q + c]);
 }
 
+/* The product whose terms `add` adds, of p (queries or scores) and x (keys, values or queries); each sum is rounded
+ * once. */
 static Tensor plain(const Attention *a, Visit *add, Tensor p, Tensor x, Shape out)
 {
     size_t n = shape_size(out);
@@ -109,7 +112,7 @@ static void products_of_every_kind_are_exact(void **state)
     (void)state;
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t k = 0; k < CASES; k++)
-            if (kind == DATA_GAUSSIAN || k != 1)
+            if (kind == DATA_GAUSSIAN || k != 1)             // case 1 is the slowest
                 check_products(&cases[k], kind);
 }
 
@@ -215,6 +218,7 @@ static void layouts_that_do_not_fit_are_refused(void **state)
 
 enum { ROWS = 37, POSITIONS = 50 };
 
+/* Element [r, c] of rope (sign 1) or of rope_back (sign -1); at[r] is the position of row r. */
 static float rope_plain(Tensor x, Tensor cos, Tensor sin, const int32_t *at, size_t r, size_t c, double sign)
 {
     size_t half = cos.shape.dim[1], h = c / (2 * half), i = c % half, base = r * x.shape.dim[1] + h * 2 * half + i;
@@ -249,8 +253,8 @@ static void turn_there_and_back(DataKind kind, size_t heads, size_t half)
     expect_tensor(xn->grad->out, back, "rope_back, %s, %zu heads of %zu", data_name(kind), heads, 2 * half);
 }
 
-/* The operator turns several heads at once. The cases have all heads of a row turned at once, only some of them, and
- * heads that are longer than what is turned at once. */
+/* The operator turns up to 512 numbers of a row at once (SPAN of op_rope.c). In the four cases, these are all heads of
+ * a row; some of its heads; a part of a head of 600; and one head of 512. */
 static void rope_turns_and_turns_back(void **state)
 {
     (void)state;

@@ -9,16 +9,16 @@
 #include "tensor/bounds/bound.h"
 #include "tensor/ops.h"
 
-typedef struct { Arena arena; Error error; Tape tape; } Stand;
+typedef struct { Arena arena; Error error; Tape tape; } Fixture;
 
-static void begin(Stand *s)
+static void begin(Fixture *s)
 {
     s->error = (Error){ 0 };
     s->arena = arena_make(&s->error);
     s->tape = tape_make(&s->arena, &s->error);
 }
 
-static Node *leaf(Stand *s, const char *name, Shape shape, const float *values)
+static Node *leaf(Fixture *s, const char *name, Shape shape, const float *values)
 {
     Tensor t = tensor_f32(&s->arena, shape);
     memcpy(t.f32, values, tensor_bytes(t));
@@ -44,7 +44,7 @@ static void every_operator_has_a_rule_except_those_named_here(void **state)
 static void an_operator_without_a_rule_is_named(void **state)
 {
     (void)state;
-    Stand s;
+    Fixture s;
     const float **bounds;
     begin(&s);
     op_rsqrt(&s.tape, leaf(&s, "x", shape_of(1, (size_t)1), (float[]){ 2 }));
@@ -56,7 +56,7 @@ static void an_operator_without_a_rule_is_named(void **state)
 static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
 {
     (void)state;
-    Stand s;
+    Fixture s;
     const float **bounds;
     begin(&s);
     Node *x = leaf(&s, "x", shape_of(2, (size_t)2, (size_t)3), (float[]){ 1, 2, 4, 8, 16, 32 });
@@ -66,6 +66,7 @@ static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
     assert_true(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
     for (size_t i = 0; i < 6; i++) {
         assert_true(bounds[x->id][i] == 0);
+        // the rule of scale gives 2 u |y|; bound.h says where 1.01 and 2^-126 come from
         assert_true(bounds[y->id][i] == (float)(1.01 * 2 * U24 * (double)y->out.f32[i] + 0x1p-126));
         assert_true(bounds[t->id][i % 3 * 2 + i / 3] >= bounds[y->id][i]);
         assert_true(bounds[t->id][i % 3 * 2 + i / 3] <= 1.02f * bounds[y->id][i]);
@@ -82,7 +83,7 @@ static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
 static void a_root_halves_relative_errors_except_near_zero(void **state)
 {
     (void)state;
-    Stand s;
+    Fixture s;
     const float **bounds;
     begin(&s);
     Node *x = leaf(&s, "x", shape_of(1, (size_t)3), (float[]){ 1, 16, 0x1p-40f });
@@ -101,7 +102,7 @@ static void a_root_halves_relative_errors_except_near_zero(void **state)
 static void a_bf16_weight_has_the_bounds_of_its_fp32_copy(void **state)
 {
     (void)state;
-    Stand s;
+    Fixture s;
     const float **bounds;
     begin(&s);
     static uint16_t half[3] = { 0x3f80, 0x4000, 0xc040 };                 // 1, 2, -3

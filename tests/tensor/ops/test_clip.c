@@ -56,9 +56,9 @@ static void clipping_adds_exactly_one_millionth(void **state)
     expect_float(clip(0.999f, 1), 1, "no need");
 }
 
-/* With the norm G = n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and
- * let max_norm be o q 2^-60 with an odd o. Then the factor is o 15625 times a power of two. For o from 1075 to 2047, o
- * 15625 is an odd number of 25 bits, so that the factor is the midpoint of two floats. */
+/* With the norm n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and
+ * max_norm = k q 2^-60. Then the factor is 15625 k times a power of two. For odd k from 1075 to 2047, 15625 k is odd and
+ * has 25 bits, so that the factor is the midpoint of two floats. */
 static void a_clip_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;
@@ -67,9 +67,9 @@ static void a_clip_on_a_midpoint_goes_to_even(void **state)
         uint32_t q = 15625 * n + 1;
         while (q % 2 == 0)
             q /= 2;
-        for (uint32_t odd = 1075; odd < 2047 && odd * q < 0x1000000; odd += 2) {
-            float norm = (float)n / 64, max_norm = ldexpf((float)(odd * q), -60);
-            double exact = ldexp(odd * q * 1e6, -60) / (15625.0 * n + 1);
+        for (uint32_t k = 1075; k < 2047 && k * q < 0x1000000; k += 2) {
+            float norm = (float)n / 64, max_norm = ldexpf((float)(k * q), -60);
+            double exact = ldexp(k * q * 1e6, -60) / (15625.0 * n + 1);
             found += (double)(float)exact != exact;
             for (tier_force = 0; tier_force < 3; tier_force++)
                 expect_float(clip(norm, max_norm), (float)exact, "the clip %a of %a, tiers forced %d", exact,

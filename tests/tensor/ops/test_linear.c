@@ -13,8 +13,8 @@ static float at(Tensor x, size_t r, size_t c)
     return x.dtype == F32 ? x.f32[k] : half_widen(x.half[k], x.dtype);
 }
 
-/* The float nearest to sum_k A[i,k] B[k,j] + bias[j], where A is a, or with ta its transpose, and B is b, or with tb
- * its transpose. */
+/* Element [i, j] is the float nearest to sum_k A[i,k] B[k,j] + bias[j], without the last term if bias is NULL. A is a
+ * or, with ta, its transpose; B is b or, with tb, its transpose. */
 static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
 {
     size_t m = a.shape.dim[ta], n = b.shape.dim[!tb], length = a.shape.dim[!ta];
@@ -102,6 +102,7 @@ static void lora_merge_rounds_once(void **state)
     }
 }
 
+/* Random numbers of magnitudes below 1 (F16) or below 2 (BF16): the masks clear a bit of the exponent. */
 static Tensor halves(Dtype dtype, Shape s, uint64_t seed)
 {
     uint16_t *bits = arena_array(&arena, shape_size(s), sizeof *bits);
@@ -126,9 +127,9 @@ static void stored_halves_are_weights_and_biases(void **state)
     }
 }
 
-/* The built-in kernel and the library, with memory for all strips of the right operand
- * and for some of them at a time. */
-static void the_budget_of_widened_operands_does_not_matter(void **state)
+/* The right operand is larger, as doubles, than the memory for its strips (STRIPS_BYTES of product.c, 32 MiB). So the
+ * built-in kernel and the library both multiply it in two parts. */
+static void a_right_operand_in_two_parts_gives_the_same_bits(void **state)
 {
     (void)state;
     for (int flags = 0; flags < 4; flags++) {
@@ -138,12 +139,12 @@ static void the_budget_of_widened_operands_does_not_matter(void **state)
         Tensor as = data_tensor(&arena, ta ? shape_of(2, (size_t)K, (size_t)M) : shape_of(2, (size_t)M, (size_t)K), DATA_GAUSSIAN, 1);
         Tensor bs = data_tensor(&arena, tb ? shape_of(2, (size_t)N, (size_t)K) : shape_of(2, (size_t)K, (size_t)N), DATA_GAUSSIAN, 2);
         Node *a = tape_input(&tape, "a", as), *b = tape_input(&tape, "b", bs);
-        Node *by_kernel = op_matmul(&tape, a, ta, b, tb);           // by the built-in kernel
+        Node *by_kernel = op_matmul(&tape, a, ta, b, tb);
         product_set_kernel_limit(0);
-        Node *by_library = op_matmul(&tape, a, ta, b, tb);            // by the library
+        Node *by_library = op_matmul(&tape, a, ta, b, tb);
         product_set_kernel_limit(-1);
         expect_fine(&error);
-        expect_tensor(by_kernel->out, by_library->out, "built-in kernel, transposes %d %d", ta, tb);
+        expect_tensor(by_kernel->out, by_library->out, "built-in kernel and library, transposes %d %d", ta, tb);
         if (ta && tb)
             expect_tensor(by_library->out, plain(as, ta, bs, tb, NULL), "transposes %d %d", ta, tb);
     }
@@ -200,7 +201,7 @@ int main(void)
         stand_test(matmul_takes_all_transposes_and_differentiates_them),
         stand_test(lora_merge_rounds_once),
         stand_test(stored_halves_are_weights_and_biases),
-        stand_test(the_budget_of_widened_operands_does_not_matter),
+        stand_test(a_right_operand_in_two_parts_gives_the_same_bits),
         stand_test(a_product_gives_its_scratch_memory_back),
         stand_test(shapes_that_do_not_fit_are_refused),
     };

@@ -67,14 +67,14 @@ static void rows_of_every_kind_are_correctly_rounded(void **state)
     walk_kinds(DATA_KINDS, widths, 8, 3, 0);
 }
 
-static void integers_alone_give_the_same_floats(void **state)
+static void without_tier_1_the_floats_are_the_same(void **state)
 {
     (void)state;
     static const size_t widths[] = { 1, 2, 3, 17, 96 };
     walk_kinds(DATA_KINDS, widths, 5, 2, 1);
 }
 
-static void comparisons_alone_give_the_same_floats(void **state)
+static void without_tiers_1_and_2_the_floats_are_the_same(void **state)
 {
     (void)state;
     static const size_t widths[] = { 1, 2, 3, 9 };
@@ -154,8 +154,9 @@ static void zero_rows_are_zero_or_not_a_number(void **state)
 }
 
 /* --- Rows too wide for thousands of bits in each term. The same definitions are computed from exact sums, as
- * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). These cancel 602 bits at most.
- * --- */
+ * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). With C columns, C^2 times each
+ * difference is a multiple of 2^-298, and C^2 times each term is at most C^2 2^256. C is at most 2^24, so a difference
+ * cancels 602 bits at most. --- */
 
 static void expect_wide(Norm norm, const float *x, const float *dn, size_t cols, float eps, const char *what)
 {
@@ -224,6 +225,7 @@ static void rows_of_a_hundred_thousand_are_correctly_rounded(void **state)
 /* --- Ties by construction: nine numbers whose squares add up to 2^50 have the root mean square 2^25 / 3, so
  * that x becomes 3 x 2^-25: a midpoint of two floats whenever 3 x is odd and has 25 bits. --- */
 
+/* x[0] = odd, and x[1] to x[used - 1] are such that all squares add up to 2^50; if none are found, x[0] = 0. */
 static void fill_squares(float x[9], uint32_t odd, size_t used)
 {
     uint64_t left = (uint64_t)1 << 50;
@@ -234,7 +236,7 @@ static void fill_squares(float x[9], uint32_t odd, size_t used)
         x[0] = 0;
 }
 
-/* Element `at` of the result is the midpoint, which must go to even. With a tiny eps it is just below the midpoint. */
+/* Element `at` of the exact result is `midpoint`, which must go to even. With a tiny eps it is slightly nearer to 0. */
 static void expect_tie(Norm norm, const float *x, const float *dn, size_t cols, size_t at, double midpoint)
 {
     float y[18], even = (float)midpoint;
@@ -243,8 +245,8 @@ static void expect_tie(Norm norm, const float *x, const float *dn, size_t cols, 
         run(norm, x, dn, y, 1, cols, 0);
         expect_float(y[at], even, "%s on a tie, tiers forced %d", norm.name, tier_force);
         run(norm, x, dn, y, 1, cols, 1e-45f);
-        float below = fabs((double)even) < fabs(midpoint) ? even : float_from(float_bits(even) - 1);
-        expect_float(y[at], below, "%s just below a tie, tiers forced %d", norm.name, tier_force);
+        float nearer = fabs((double)even) < fabs(midpoint) ? even : float_from(float_bits(even) - 1);
+        expect_float(y[at], nearer, "%s just below a tie, tiers forced %d", norm.name, tier_force);
     }
     tier_force = 0;
 }
@@ -335,8 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(rows_of_every_kind_are_correctly_rounded),
-        stand_test(integers_alone_give_the_same_floats),
-        stand_test(comparisons_alone_give_the_same_floats),
+        stand_test(without_tier_1_the_floats_are_the_same),
+        stand_test(without_tiers_1_and_2_the_floats_are_the_same),
         stand_test(no_rows_are_no_work),
         stand_test(nearly_constant_rows_keep_their_digits),
         stand_test(large_means_leave_small_deviations),

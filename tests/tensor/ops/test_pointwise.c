@@ -104,8 +104,8 @@ static void scaling_is_the_nearest_float(void **state)
     expect_fine(&error);
 }
 
-/* base + s x is half way between two floats, or at most 2^-100 beside that, on either side.
- * The same holds for num x / den. */
+/* base + 1 x is half-way between two floats, or 2^-47 or 2^-48 away from there on either side; one sum, of the smallest
+ * subnormals, is exact. Then num x / den at ties, near ties, and elsewhere. */
 static void ties_go_to_even_and_near_ties_do_not(void **state)
 {
     (void)state;

@@ -16,7 +16,7 @@ static float data[4][MOST];
 
 typedef enum { SUM, MEAN, SQUARE_SUM, SQUARE_NORM, DOT } What;
 
-/* The right value for n terms, which are `stride` apart. */
+/* The right value for n terms, which are `stride` apart; y is read for DOT only. */
 static float oracle(What what, const float *x, const float *y, size_t n, size_t stride)
 {
     mpfr_t s, a, b;
@@ -32,8 +32,8 @@ static float oracle(What what, const float *x, const float *y, size_t n, size_t 
         mpfr_div_ui(s, s, (unsigned long)n, MPFR_RNDN);
     if (what == SQUARE_NORM)
         mpfr_sqrt(s, s, MPFR_RNDN);
-    bool rational = mpfr_regular_p(s) && (what == MEAN || what == SQUARE_NORM);
-    float r = rational ? oracle_nearest(s) : oracle_float(s);      // a sum is exact
+    bool rounded = mpfr_regular_p(s) && (what == MEAN || what == SQUARE_NORM);     // the sums are exact
+    float r = rounded ? oracle_nearest(s) : oracle_float(s);
     mpfr_clears(s, a, b, (mpfr_ptr)0);
     return float_canonical(r + 0.0f);
 }
@@ -67,7 +67,7 @@ static void scalars_of_every_kind_are_correctly_rounded(void **state)
     expect_scalars(data[0], MOST, "more than a chunk");
 }
 
-static void tiny_tensors_of_many_are_summed_once(void **state)
+static void the_norm_of_many_tiny_tensors_is_rounded_once(void **state)
 {
     (void)state;
     Node *parts[300];
@@ -102,7 +102,8 @@ static void a_mean_on_a_midpoint_goes_to_even(void **state)
     tier_force = 0;
 }
 
-/* The squares of the numbers add up to m^2. Each number is chosen greedily, as the largest float that fits. */
+/* The squares of the numbers add up to m^2, m an odd integer of 25 bits: the norm is half-way between two floats. The
+ * first number is drawn; each other one is the largest that fits into what is left. */
 static void a_norm_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;
@@ -268,7 +269,7 @@ static void the_order_of_rows_does_not_matter(void **state)
     tape_reset(&tape);
 }
 
-/* --- Fan-in. --- */
+/* --- Sums of several tensors. --- */
 
 static void sums_of_tensors_are_correctly_rounded(void **state)
 {
@@ -365,7 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(scalars_of_every_kind_are_correctly_rounded),
-        stand_test(tiny_tensors_of_many_are_summed_once),
+        stand_test(the_norm_of_many_tiny_tensors_is_rounded_once),
         stand_test(a_mean_on_a_midpoint_goes_to_even),
         stand_test(a_norm_on_a_midpoint_goes_to_even),
         stand_test(a_tiny_term_beside_a_midpoint_decides),

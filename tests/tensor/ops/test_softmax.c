@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* softmax, log_softmax and nll against MPFR, 0 ULP, each tier deciding alone. */
+/* softmax, log_softmax and nll against MPFR, 0 ULP, also without the first tier or the first two. */
 #include "tests/support/stand.h"
 
 #include <float.h>
@@ -11,7 +11,7 @@
 
 enum { CLASSES_MAX = 1000 };
 
-/* softmax, log_softmax and nll at every label of one row, with each tier deciding alone. */
+/* softmax, log_softmax, and nll at up to 40 labels, of one row: with all tiers, and without the first. */
 static void check_row(const float *x, size_t n, const char *what)
 {
     static float p[CLASSES_MAX], l[CLASSES_MAX], copies[40 * CLASSES_MAX];
@@ -123,7 +123,7 @@ static void nearly_certain_tokens_keep_their_digits(void **state)
     assert_true(nll->out.f32[0] > 8.75e-27f && nll->out.f32[0] < 8.76e-27f);      // e^-60
 }
 
-/* Rows as wide as real vocabularies: bf16 logits, which have many ties, with every third one masked; or equal
+/* Rows as wide as real vocabularies: bf16 logits, many of which are equal, with every third one masked; or equal
  * logits, with one that dominates them. */
 static void rows_as_wide_as_a_vocabulary_are_right(void **state)
 {
@@ -163,8 +163,8 @@ static void a_vocabulary_of_equal_logits_is_decided_as_a_rational(void **state)
     tier_force = 0;
 }
 
-/* d = x_v - x_top is itself a midpoint of two floats. The rest of the result is log(1 + T), where T is the sum of the
- * other powers, and is far below any precision. */
+/* In most pairs, d = x_v - x_top is a midpoint of two floats or very near to one. The result is d - log(1 + T), where T
+ * is the sum of all e^(x_j - x_top) but the largest. In most pairs, T is far below any precision. */
 static void very_unlikely_tokens_beside_a_midpoint_are_right(void **state)
 {
     (void)state;
@@ -186,7 +186,8 @@ static void very_unlikely_tokens_beside_a_midpoint_are_right(void **state)
     expect_float(nll->out.f32[0], 100 + 0x1p-17f, "the last tier alone: the tie would have gone to 100");
 }
 
-/* For two logits that differ by delta, p = 1/2 + delta/4 - delta^3/48 … is 2^-77 away from a midpoint of two floats. */
+/* For two logits that differ by delta, p = 1/2 + delta/4 - delta^3/48 …, where 1/2 + delta/4 is a midpoint of two
+ * floats here. For the smallest delta, 2^-24, the distance delta^3/48 is 2^-77.6. */
 static void near_ties_of_two_classes_are_right(void **state)
 {
     (void)state;

@@ -67,6 +67,7 @@ static void descend(const Step *s, float decay)
     plus(0, 1);
 }
 
+/* The step of adam and adamw: r1 = x1 / c1 / (sqrt(x2 / c2) + eps), eps = f[1], and then descend with the decay f[2] */
 static void adam(const Step *s)
 {
     set(1, s->x[1]);
@@ -174,8 +175,8 @@ static void walk_kinds(int force, size_t n)
 }
 
 static void steps_on_every_kind_are_correctly_rounded(void **state) { (void)state; walk_kinds(0, N); }
-static void the_last_tier_alone_gives_the_same_floats(void **state) { (void)state; walk_kinds(1, 40); }
-static void the_comparisons_alone_give_the_same_floats(void **state)        { (void)state; walk_kinds(2, 9); }
+static void without_tier_1_the_floats_are_the_same(void **state) { (void)state; walk_kinds(1, 40); }
+static void without_tiers_1_and_2_the_floats_are_the_same(void **state) { (void)state; walk_kinds(2, 9); }
 
 /* Operands, settings, c1 and c2 at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or
  * tiny, beta nearest 1, the largest gradients, c1 and c2 of the first step and of the millionth. */
@@ -208,7 +209,8 @@ static void the_ends_of_every_range_are_correctly_rounded(void **state)
     }
 }
 
-/* p is so close to lr m / c1 / (sqrt(v / c2) + eps) that a double holds hardly a digit of the difference. */
+/* p is lr m / c1 / (sqrt(v / c2) + eps), rounded to a float. Unless there is a decay, a double holds hardly a digit of
+ * the difference. */
 static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
 {
     (void)state;
@@ -243,7 +245,8 @@ static void a_descent_that_lands_at_zero_keeps_its_digits(void **state)
     }
 }
 
-/* 3/4 of an odd number may be half-way between two floats; what the gradient adds is too small for a double. */
+/* 3 times an odd x0 has 25 bits here. So 3/4 of x0 (adam_m, adam_v) and 3 times x0 (momentum) are half-way between two
+ * floats. What the gradient adds is too small for a double. */
 static void a_tiny_term_beside_a_midpoint_decides(void **state)
 {
     (void)state;
@@ -257,7 +260,7 @@ static void a_tiny_term_beside_a_midpoint_decides(void **state)
     expect_step((Step){ "adam_m", { 0 }, { 0.75f }, 0, 0 }, x, N, "beside a midpoint");
     expect_step((Step){ "adam_v", { 0 }, { 0.75f }, 0, 0 }, x, N, "beside a midpoint");
     expect_step((Step){ "momentum", { 0 }, { 3 }, 0, 0 }, x, N, "beside a midpoint");
-    for (size_t j = 0; j < N; j++) {                          // a half, and a tiny term from the decay
+    for (size_t j = 0; j < N; j++) {                          // an integer of 24 bits and a half; the decay adds a tiny term
         x[0][j] = (float)(0x800000 + check_below(&seed, 0x7fffff));
         x[1][j] = check_random(&seed) & 1 ? 0.5f : -0.5f;
     }
@@ -349,8 +352,8 @@ int main(void)
         mpfr_init2(r[k], BITS);
     const struct CMUnitTest tests[] = {
         stand_test(steps_on_every_kind_are_correctly_rounded),
-        stand_test(the_last_tier_alone_gives_the_same_floats),
-        stand_test(the_comparisons_alone_give_the_same_floats),
+        stand_test(without_tier_1_the_floats_are_the_same),
+        stand_test(without_tiers_1_and_2_the_floats_are_the_same),
         stand_test(the_ends_of_every_range_are_correctly_rounded),
         stand_test(a_step_that_lands_at_zero_keeps_its_digits),
         stand_test(a_descent_that_lands_at_zero_keeps_its_digits),

@@ -9,7 +9,9 @@
 #include "tensor/product/engine.h"
 
 /* The mistake of the engine below: its sum at the last row and column is off by 2^-20. It makes the mistake in every
- * call that fits `wrong` or, if `only` is not 0, in call number `only` alone (counted from 1). */
+ * call that fits `wrong` or, if `only` is not 0, in call number `only` alone (counted from 1), if that fits. A call
+ * fits if it has more than rows_above rows and cols_above columns, exactly `cols` columns and the length `length` (0:
+ * any), and is not on the main thread (`thread` negative: on any). */
 static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
 static _Atomic size_t only, calls;
 
@@ -132,7 +134,7 @@ static void a_single_wrong_sum_is_found_in_every_tile(void **state)
             only = found + 1;
             right = multiply_lines(transposed, M, N, K);
         }
-        assert_int_equal(found, calls);                    // until there was no such call
+        assert_int_equal(found, calls);                    // the last product has no call found + 1
         assert_true(found >= 2 * TILES && found % TILES == 0);
     }
     only = 0;
@@ -169,7 +171,7 @@ static void a_right_engine_passes_whatever_the_data(void **state)
         }
 }
 
-/* --- Opening the library. This test must run first, because it needs a process that has not asked for the library yet. --- */
+/* --- Opening the library. This test must run first: it needs a process that has not asked for the library yet. --- */
 
 static void ask_inside(const void *found, size_t begin, size_t end, size_t worker)
 {

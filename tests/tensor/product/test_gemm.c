@@ -164,7 +164,7 @@ static void half_precision_weights_are_widened_exactly(void **state)
         }
 }
 
-/* One product whose exact value is half way between two floats, or 2^-100 beside it. */
+/* Three sums, whose exact values are half-way between two floats, or 2^-100 above or below that. */
 static void ties_by_construction(void **state)
 {
     (void)state;

@@ -2,22 +2,26 @@
 /* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found. Training then steers
  * the hidden states of the forget set away.
  *
- *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), with the distance E of rmu
+ *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain)
  *     open_mm           L = alpha CE(retain) + 10 gamma mean_i E(o_i, t)(forget)
  *
- * Here t = RN(length u / RN|u|), u is a random direction, and o_i is the last down_proj's output on the rows of sample
- * i. path.h states the scores. The three forms (mip_form):
- *  - paper: one path runs through the model, with the best neuron of each MLP over all samples. Neurons of the language
- *    model are scored by integrated gradients on the samples without a picture, those of the vision tower by squared
- *    gradients on the samples with one. `length` is steering_coeff times the root mean square norm of the forget states
- *    in the first step. Only the path is trained: its rows of gate_proj, up_proj, and fc1 with its bias; or, where
- *    these maps have adapters, the A of an adapter and these rows of its B.
- *  - official, the public code: the path has the five best neurons of each sample, and `length` is steering_coeff, 10
- *    in that code. The rest is as in the paper. The code also zeroes the neurons in hooks, but only at the first
- *    position of a sample; that is left out here.
- *  - open_mm: neurons are scored by |h dCE/dh| on the first four batches. The columns of down_proj and fc2 that read
- *    the best neurons of each MLP are zeroed, or those of an adapter's A, which then stay zero. All weights are
- *    trained. */
+ * h is hidden state `layer` at the supervised positions, o_i is the output of the last down_proj at those of sample i,
+ * and E is the distance of steering.h. The target is t = RN(length u / RN|u|); u is a random direction. path.h states
+ * how neurons are scored. path_neurons is the number of best neurons; if it is 0, the numbers below hold. The three
+ * forms (mip_form):
+ *  - paper: one path runs through the model. It has the best neuron of each MLP, by the scores of all samples together.
+ *    Neurons of the language model are scored by integrated gradients on the samples without a picture, those of the
+ *    vision tower by squared gradients on the samples with one. `length` is steering_coeff times the root mean square
+ *    norm of the rows of h in the first forget step. Only what belongs to the path is trained: the rows of its neurons
+ *    in gate_proj, up_proj and fc1, and in the bias of fc1. If these maps have adapters, all of A is trained, and of B
+ *    the rows of these neurons.
+ *  - official, the public code: the path has the five best neurons of each MLP for each sample. `length` is
+ *    steering_coeff, 10 in that code. The rest is as in the paper. The code also zeroes the neurons in hooks, but only
+ *    at the first position of a sample; that is left out here.
+ *  - open_mm, the port of OPEN-MMUNLEARNING: neurons are scored by |activation x gradient of CE| on the first four
+ *    batches. The columns of down_proj and fc2 that read the five best neurons of each MLP are zeroed, or, if these
+ *    maps have adapters, those columns of A, which then stay zero. No other gradient is masked. `length` is
+ *    steering_coeff. */
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/path.h"
@@ -26,6 +30,7 @@
 
 enum { CONTROL = 10 };                  // the factor of open_mm's forget loss
 
+/* Draws u: normal numbers for open_mm, uniform ones for the other forms. */
 static bool draw_direction(const MethodRun *run, MipEditor *x)
 {
     const size_t c = (size_t)run->model->config.text.hidden_size;
@@ -62,7 +67,8 @@ static bool mip_begin(const MethodRun *run, void **state)
 
 /* --- the loss --- */
 
-/* The length of the target. In the paper's form the first step measures it, and memory[0] keeps it. */
+/* The length of the target. In the paper's form it is steering_coeff times a norm of the forget states. The first step
+ * that reads forget samples measures this norm, and memory[0] keeps it. */
 static float target_length(MethodStep *s)
 {
     const Part *p = &s->part[ROLE_FORGET];
@@ -78,8 +84,8 @@ static float target_length(MethodStep *s)
     return s->hyper->steering_coeff * s->memory[0];
 }
 
-/* The `count` rows of x that belong to a part, whose rows of logits begin at `first`. rows NULL: x has the same rows as
- * the logits. Otherwise x has a row for each token of the batch, and rows[k] is the token of row k of the logits. */
+/* The rows of x for the rows first … first + count - 1 of the logits. rows NULL: x has the same rows as the logits.
+ * Otherwise x has a row for each token of the batch, and rows[k] is the token of row k of the logits. */
 static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, size_t count)
 {
     int32_t *list = x ? arena_array(s->tape->arena, count, sizeof *list) : NULL;
@@ -88,7 +94,7 @@ static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, 
     return list ? op_gather_rows(s->tape, x, list, count) : NULL;
 }
 
-/* Adds weight times the mean over samples of E: the mean square distance of a sample's rows from the target. */
+/* Adds weight times mean_i E(o_i, t). o has the rows of all samples of the part. */
 static void plus_distance_by_sample(Loss *loss, const Part *p, Node *o, const float *u, float weight)
 {
     for (size_t i = 0; i < p->samples; i++) {
@@ -106,7 +112,7 @@ static Node *port_loss(MethodStep *s, const MipEditor *x)
     Part *f = &s->part[ROLE_FORGET], *r = &s->part[ROLE_RETAIN];
     const Mlp *last = &x->path.mlp[x->path.count - 1];
     if (has(s, ROLE_RETAIN)) {
-        r->z = rows_of(s, s->forward.logits, NULL, f->rows, r->rows);
+        r->z = rows_of(s, s->forward.logits, NULL, f->rows, r->rows);       // a part has no z under NEEDS_HIDDEN
         plus_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
     }
     if (has(s, ROLE_FORGET)) {

@@ -9,7 +9,7 @@
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-enum { GRAIN = 4096 };                  // activations that one part of the team's work has at least
+enum { GRAIN = 4096 };                  // the least number of activations in one part of the threads' work (team.h)
 enum { BATCHES = 4 };                   // how many batches path_find_by_batch scores
 
 #define VISION "vision_tower.vision_model.encoder.layers"
@@ -18,7 +18,7 @@ enum { BATCHES = 4 };                   // how many batches path_find_by_batch s
 bool path_make(Path *p, const Model *m, Arena *a, Error *e)
 {
     const size_t vision = config_vision_layers(&m->config), language = (size_t)m->config.text.num_hidden_layers;
-    // An activation has a gradient if a trainable weight comes before it. One norm before all MLPs is enough.
+    // An activation has a gradient if a trainable weight comes before it: in each tower, one norm before all its MLPs.
     static const char *const roots[] = { VISION ".0.layer_norm1.weight", LANGUAGE ".0.input_layernorm.weight" };
     *p = (Path){ .count = vision + language, .vision = vision, .arena = a, .error = e };
     p->model = model_freeze(m, false, a, e);
@@ -50,8 +50,9 @@ static const Node *activations(const Path *p, const Tape *t, const Mlp *m)
     return h;
 }
 
-/* The tensors by which every down_proj of the language model is linear: its weight W, and B of each adapter beside it.
- * With a W and a B in their place, every output of down_proj is a times as large. */
+/* The output of a down_proj is linear in its weight W together with B of each adapter beside it: if all of these are
+ * multiplied by a number, so is the output. These are the tensors W and B of every down_proj of the language model:
+ * `kept` as they were, `to` with room for their multiples. */
 typedef struct { Weight **list; Tensor *kept, *to; size_t count; } Grown;
 
 /* Adds a tensor, with a place for its scaled copy. */
@@ -84,7 +85,7 @@ static bool grown_make(Grown *g, const Path *p)
     return good;
 }
 
-/* Replaces each tensor x by RN(a x); with a = 1 by itself. */
+/* Replaces each tensor x by RN(a x), as fp32; with a = 1, puts back the kept one. */
 static void scale(const Grown *g, float a)
 {
     for (size_t k = 0; k < g->count; k++) {
@@ -99,6 +100,7 @@ static void scale(const Grown *g, float a)
     }
 }
 
+/* The arguments of path_add_integral. */
 typedef struct { Mlp *m; const float *h, *g; double *sum; size_t rows; float a; } Integral;
 
 static void integral_part(const void *context, size_t begin, size_t end, size_t worker)
@@ -151,6 +153,7 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
     return good && !p->error->failed;
 }
 
+/* The arguments of path_add_products. */
 typedef struct { Mlp *m; const float *x, *g; const int32_t *rows; size_t n; } Products;
 
 static void products_part(const void *context, size_t begin, size_t end, size_t worker)

@@ -17,7 +17,7 @@ bool path_silence(const MethodRun *run, const Path *p)
             pair = pair->next;                          // only the pair of the adapter that trains
         strncat(name, ".weight", sizeof name - strlen(name) - 1);
         Weight *w = pair ? pair->a : weights_find(m->weights, name);
-        if (!w || (!pair && m->lora))                   // a tower without adapters stays as it is
+        if (!w || (!pair && m->lora))                   // such as fc2 under train.trainable = llm
             continue;
         if (!pair && !weights_own(m->weights, w, run->error))
             return false;

@@ -12,6 +12,7 @@
 #include "unlearn/methods/neurons/pruning.h"
 
 #define LANGUAGE "language_model.model.layers"
+enum { GRAIN = 8 };                     // the least number of channels in one part of the threads' work (team.h)
 
 /* The first or the last node that a module of an MLP recorded on the tape. */
 static const Node *recorded(const Tape *t, const char *layers, size_t layer, const char *name, bool last)
@@ -40,7 +41,8 @@ const Node *mlp_map_input(const Tape *t, const char *layers, size_t layer, const
 typedef struct {
     bool last_token;                    // only the last row of a sample is measured
     double (*score)(const ManuSums forget[2], const ManuSums retain[2]);
-    float keep;                         // the factor of a neuron's column in down_proj; 0: its rows are zeroed too
+    float keep;                         // the factor of a neuron's column in down_proj; 0: its rows in gate_proj and
+                                        // up_proj are zeroed too
 } Contrast;
 
 static Contrast contrast_of(const Hyperparameters *v)
@@ -48,6 +50,7 @@ static Contrast contrast_of(const Hyperparameters *v)
     return v->manu_form == MANU_PORT ? (Contrast){ true, manu_port_score, 0.9f } : (Contrast){ false, manu_score, 0 };
 }
 
+/* The arguments of channels_part: it adds the rows of h [tokens, channels] to the sums of each channel. */
 typedef struct { ManuSums *sums; const float *h; size_t tokens, channels; ManuCount count; } Channels;
 
 static void channels_part(const void *context, size_t begin, size_t end, size_t worker)
@@ -79,7 +82,7 @@ static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *
             break;
         const size_t first = c.last_token ? b.tokens - 1 : 0;
         const Channels all = { sums + l * channels, h->out.f32 + first * channels, b.tokens - first, channels, count };
-        team_run(channels, 8, channels_part, &all, e);
+        team_run(channels, GRAIN, channels_part, &all, e);
     }
     arena_free(&a);
     return good;

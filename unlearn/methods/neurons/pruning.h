@@ -7,7 +7,7 @@
  *
  * The contrast of pictures and text (paper, mip_editor). A neuron is one channel of h = act(gate) up in an MLP of
  * the language model. Its statistics for a set (forget, retain) and a modality (m: samples with a picture, t:
- * samples without) are, over n rows z,
+ * samples without) are, over n rows in which h is z,
  *     A = sum |z|, Q = sum z^2, S = sum z, F = the number of active rows;
  *     a = A/n, q = Q/n, f = F/n, mean = S/n, var = Q/n - mean mean, or 0 where that is below 0;
  * all are 0 for a modality without samples.
@@ -23,12 +23,13 @@
  * The ratio of forget and retain (official, open_mm, cmju). A channel is one output of fc1 or fc2 in the vision
  * tower, measured on samples with a picture, or one output of gate_proj, up_proj or down_proj in the language model,
  * measured on samples without. Over the rows of a group
- *     a = A/n, d = the standard deviation, r = sqrt(Q/n);
+ *     a = A/n, d = the standard deviation, rms = sqrt(Q/n);
  * each is averaged over the groups of a set (index f: the forget set; r: the retain set), and with eps = 1e-5
- *     score = 2 (a_f/(a_r + eps) - 1) + 2 (d_f/(d_r + eps) - 1) + 2 (r_f/(r_r + eps) - 1).
+ *     score = 2 (a_f/(a_r + eps) - 1) + 2 (d_f/(d_r + eps) - 1) + 2 (rms_f/(rms_r + eps) - 1).
  * The share of active rows has the weight 0 in all three codes. A channel is pruned if its score is at least the k-th
  * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0. k is floor(p n),
- * p = percent/100, n the number of channels under the threshold; in open_mm and cmju it is at least 1.
+ * where p = percent/100 and n is the number of channels that share the threshold. If this is 0, official refuses it,
+ * and open_mm and cmju take k = 1; but open_mm with percent = 0 prunes nothing.
  *     form      group                     d                         layers measured      threshold           k
  *     official  one position of a sample  sqrt((Q - S S/n)/(n - 1)) all, for the last 3  one for each tower  floor(p n)
  *               over all layers
@@ -63,12 +64,12 @@ double manu_score(const ManuSums forget[2], const ManuSums retain[2]);
 double manu_port_importance(const ManuSums *picture, const ManuSums *text);
 double manu_port_score(const ManuSums forget[2], const ManuSums retain[2]);
 
-/* The sums of a, d and r over the groups of a set. */
+/* The sums of a, d and rms over the groups of a set, and the number of groups. */
 typedef struct {
     double absolute, deviation, rms, groups;
 } ManuMeans;
 
-/* Adds a, d and r of a group. unbiased: the variance under d is divided by n - 1. */
+/* Adds a, d and rms of a group. unbiased: the variance under d is divided by n - 1. */
 void   manu_group(ManuMeans *m, const ManuSums *s, bool unbiased);
 double manu_ratio(const ManuMeans *forget, const ManuMeans *retain);
 

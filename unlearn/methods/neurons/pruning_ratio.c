@@ -8,24 +8,26 @@
 #include "tensor/base/team.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-/* The last three layers of each tower are pruned, or all if the tower has fewer. */
-enum { SITES = 5, VISION_SITES = 2, LAST = 3 };
+/* Five linear maps are pruned: two in the layers of the vision tower, and three in those of the language model. The
+ * last three layers of each tower are pruned, or all if the tower has fewer. GRAIN is the least number of channels in
+ * one part of the threads' work (team.h). */
+enum { SITES = 5, VISION_SITES = 2, LAST = 3, GRAIN = 8 };
 
-/* One linear map, such as fc1, in all layers of its tower. */
+/* A site is one linear map, such as fc1, in all layers of its tower. */
 typedef struct {
     const char *layers, *name;
     size_t run, pruned;                 // how many layers the tower runs; how many of them, the last ones, are pruned
     size_t width;                       // channels of the map
-    ManuMeans *means[2];                // [forget, retain] of [pruned or 1][width]
-    ManuSums *pool[2];                  // the sums of the whole set, where it is one group
+    ManuMeans *means[2];                // [forget, retain], each [pruned][width], or [1][width] if layers_share
+    ManuSums *sums[2];                  // only cmju: over all rows of a set, which are one group; shaped like `means`
 } Site;
 
 typedef struct {
     const MethodRun *edit;
-    bool pooled;                        // official: all layers of the tower share one measure
+    bool layers_share;                  // only official: all layers of a tower share one measure
     ManuCount count;
     Site site[SITES];
-    size_t scores, vision_scores;       // of all sites, and of the first VISION_SITES
+    size_t scores, vision_scores;       // how many scores all sites have, and the first VISION_SITES
     Arena *arena;
 } Pruning;
 
@@ -42,10 +44,10 @@ static void sites_make(Pruning *p)
         Site *s = &p->site[k];
         *s = (Site){ .layers = layers[tower], .name = names[k], .run = run[tower],
                      .pruned = run[tower] < LAST ? run[tower] : LAST, .width = back ? outer[tower] : inner[tower] };
-        const size_t measures = (p->pooled ? 1 : s->pruned) * s->width;
+        const size_t measures = (p->layers_share ? 1 : s->pruned) * s->width;
         for (int set = 0; set < 2; set++) {
             s->means[set] = arena_zalloc(p->arena, measures * sizeof *s->means[set]);
-            s->pool[set] = arena_zalloc(p->arena, measures * sizeof *s->pool[set]);
+            s->sums[set] = arena_zalloc(p->arena, measures * sizeof *s->sums[set]);
         }
         p->scores += s->pruned * s->width;
         p->vision_scores += tower ? 0 : s->pruned * s->width;
@@ -79,7 +81,7 @@ static void positions_part(const void *context, size_t begin, size_t end, size_t
 /* official: the values of all layers at one position are one group. */
 static void measure_positions(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
 {
-    team_run(s->width, 8, positions_part, &(Measured){ p, s, set, rows, 0, outputs, NULL }, NULL);
+    team_run(s->width, GRAIN, positions_part, &(Measured){ p, s, set, rows, 0, outputs, NULL }, NULL);
 }
 
 static void rows_part(const void *context, size_t begin, size_t end, size_t worker)
@@ -90,7 +92,7 @@ static void rows_part(const void *context, size_t begin, size_t end, size_t work
     for (size_t k = begin; k < end; k++) {
         const size_t at = m->l * m->s->width + k;
         ManuSums group = { .rows = 0 };
-        manu_add(whole ? &m->s->pool[m->set][at] : &group, m->z, m->rows, m->s->width, k, m->p->count);
+        manu_add(whole ? &m->s->sums[m->set][at] : &group, m->z, m->rows, m->s->width, k, m->p->count);
         if (!whole)
             manu_group(&m->s->means[m->set][at], &group, false);
     }
@@ -101,7 +103,7 @@ static void measure_rows(Pruning *p, Site *s, int set, size_t rows, const Node *
 {
     for (size_t l = 0; l < s->pruned; l++) {
         const float *z = outputs[s->run - s->pruned + l]->out.f32;
-        team_run(s->width, 8, rows_part, &(Measured){ p, s, set, rows, l, outputs, z }, NULL);
+        team_run(s->width, GRAIN, rows_part, &(Measured){ p, s, set, rows, l, outputs, z }, NULL);
     }
 }
 
@@ -114,7 +116,7 @@ static bool measure_site(Pruning *p, Site *s, const Tape *t, int set, Error *e)
     if (!outputs)
         return false;
     const size_t rows = shape_size(outputs[0]->out.shape) / s->width;
-    if (p->pooled)
+    if (p->layers_share)
         measure_positions(p, s, set, rows, outputs);
     else
         measure_rows(p, s, set, rows, outputs);
@@ -150,16 +152,16 @@ static bool both_modalities(const MethodRun *x, Error *e)
     return true;
 }
 
-/* The scores, site by site and layer by layer. */
+/* The scores, site by site, in each site layer by layer, in each layer channel by channel. */
 static bool score_all(Pruning *p, double *score, Error *e)
 {
     for (size_t i = 0; i < SITES; i++) {
         Site *s = &p->site[i];
         for (size_t k = 0; k < s->pruned * s->width; k++, score++) {
-            const size_t at = p->pooled ? k % s->width : k;
+            const size_t at = p->layers_share ? k % s->width : k;
             for (int set = 0; set < 2; set++)
                 if (p->edit->hyper->manu_form == MANU_CMJU)
-                    manu_group(&s->means[set][at], &s->pool[set][at], false);
+                    manu_group(&s->means[set][at], &s->sums[set][at], false);
             *score = manu_ratio(&s->means[0][at], &s->means[1][at]);
             if (!isfinite(*score))
                 return error_set(e, "manu: the score of a channel of %s is not finite, expected a model whose "
@@ -215,13 +217,13 @@ bool manu_ratio_edit(const MethodRun *x)
     Error *e = x->error;
     const int form = x->hyper->manu_form;
     Arena a = arena_make(e);
-    Pruning p = { .edit = x, .pooled = form == MANU_OFFICIAL, .arena = &a,
+    Pruning p = { .edit = x, .layers_share = form == MANU_OFFICIAL, .arena = &a,
                   .count = { .tau = x->hyper->tau, .most = form == MANU_OPEN_MM ? 0 : 1000 } };
     sites_make(&p);
     double *score = arena_array(&a, p.scores, sizeof *score);
     Model *frozen = model_freeze(x->model, false, &a, e);
     bool good = !e->failed && score && frozen && both_modalities(x, e);
-    if (good && p.pooled && (p.site[0].run < 2 || p.site[SITES - 1].run < 2))
+    if (good && p.layers_share && (p.site[0].run < 2 || p.site[SITES - 1].run < 2))
         good = error_set(e, "manu: a tower runs one layer, expected at least 2, over which manu_form = official "
                             "takes a deviation");
     for (int set = 0; set < 2; set++)

@@ -10,6 +10,8 @@
 #include "ref/report/data.h"
 #include "tensor/base/file.h"
 
+enum { POINTS_MAX = 1 << 18 };            // of all arms, methods and seeds
+
 /* What is being read: one arm in one of its runs, unlearned by one method with one seed. */
 typedef struct {
     const Registration *r;
@@ -66,15 +68,25 @@ static bool row_belongs(const Reading *x, const ReportRow *row, bool before)
                    : strcmp(row->method, x->r->method[x->method]) == 0 && strcmp(row->trainable, x->arm->trainable) == 0);
 }
 
+/* Adds a point whose rows have been read. */
+static bool point_add(const Reading *x, Trajectory *to, Point p, const size_t found[2])
+{
+    if (!point_complete(x, &p, found))
+        return false;
+    if (to->count == POINTS_MAX)
+        return error_set(x->e, "%s: the runs have more than %d snapshots, expected at most so many", x->dir, POINTS_MAX);
+    to->point[to->count++] = p;
+    return true;
+}
+
 static bool point_before(const Reading *x, Trajectory *to)
 {
     size_t found[2] = { 0, 0 };
-    Point *p = &to->point[to->count++];
-    *p = point_begin(x, 0);
+    Point p = point_begin(x, 0);
     for (size_t k = 0; k < x->run->results.count; k++)
         if (row_belongs(x, &x->run->results.row[k], true))
-            row_take(x, &x->run->results.row[k], p, found);
-    return point_complete(x, p, found);
+            row_take(x, &x->run->results.row[k], &p, found);
+    return point_add(x, to, p, found);
 }
 
 /* The last request and its last step in the run. */
@@ -112,9 +124,8 @@ static bool points_of_run(const Reading *x, Trajectory *to, int64_t last)
         for (size_t k = 0; k < x->run->trajectory.count; k++)
             if (x->run->trajectory.row[k].step == step && row_belongs(x, &x->run->trajectory.row[k], false))
                 row_take(x, &x->run->trajectory.row[k], &p, found);
-        if (!point_complete(x, &p, found))
+        if (!point_add(x, to, p, found))
             return false;
-        to->point[to->count++] = p;
     }
     return true;
 }
@@ -129,8 +140,7 @@ static bool point_of_end(const Reading *x, Trajectory *to, int64_t requests, int
         if (row->round == requests && row->step == last && row_belongs(x, row, false))
             row_take(x, row, &p, found);
     }
-    to->point[to->count++] = p;
-    return point_complete(x, &p, found);
+    return point_add(x, to, p, found);
 }
 
 /* Adds the trajectory of one arm, method and seed: the point before unlearning, then those of each run. */
@@ -168,7 +178,6 @@ static size_t run_open(Report *runs, size_t *count, json_t *links, const char *f
 
 bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char *folder, Arena *a, Error *e)
 {
-    enum { POINTS_MAX = 1 << 18 };
     Report *runs = arena_array(a, ARMS_MAX * ARM_RUNS, sizeof *runs);
     size_t count = 0, run_of[ARM_RUNS];
     *out = (Trajectory){ arena_array(a, POINTS_MAX, sizeof *out->point), 0 };
@@ -184,8 +193,6 @@ bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char
         for (size_t m = 0; m < r->methods; m++)
             for (size_t s = 0; s < r->seeds; s++) {
                 Reading x = { .r = r, .arm = &r->arm[k], .arm_index = k, .method = m, .seed = s, .e = e };
-                if (out->count + 10000 > POINTS_MAX)                // room for the points of one arm, method and seed
-                    return error_set(e, "%s: more snapshots than %d, expected fewer", folder, POINTS_MAX);
                 if (!arm_trajectory_read(&x, out, runs, run_of))
                     return false;
             }

@@ -42,10 +42,10 @@ typedef struct Batch {
 
 /* The checks of batch_pack for one sample. The sentence of a failure calls it sample `index`. */
 bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e);
-/* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on
- * an empty sample and on an empty batch. */
+/* Packs `count` samples in order, in `a`. Fails on an id or a target outside the vocabulary, on a wrong number of image
+ * tokens, on an empty sample, on an empty batch and on 2^31 tokens or more. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
-/* Removes from b->rows the rows of the samples first … first + count - 1 that are not supervised. */
+/* Removes the rows of the samples first … first + count - 1 that are not supervised from b->rows and b->labels. */
 void batch_leave_supervised(Batch *b, size_t first, size_t count);
 
 #endif

@@ -187,7 +187,7 @@ static bool findings_check(Loading *l, Error *e)
     return false;
 }
 
-/* Lists what was found, and widens the small tensors to F32. */
+/* Lists what was found, and widens the tensors of DTYPE_WIDE to F32. */
 static bool keep_all(Loading *l, Error *e)
 {
     for (size_t k = 0; k < l->lookup.count; k++) {

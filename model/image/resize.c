@@ -39,8 +39,8 @@ static double filter_weight(ImageFilter f, double x)
     return f == IMAGE_BICUBIC ? cubic(x) : f == IMAGE_BILINEAR ? triangle(x) : box(x);
 }
 
-/* The weights of output pixel i, for `in` input pixels. They are divided, in double, by their sum, and then rounded to
- * fixed point. `w` is scratch memory for them. */
+/* The weights of output pixel i, for `in` input pixels; `scale` is `in` divided by the number of output pixels. The
+ * weights are divided, in double, by their sum, and then rounded to fixed point. `w` is scratch memory for them. */
 static void reach_fill(Reach *r, size_t i, size_t in, double scale, ImageFilter f, double *w)
 {
     double stretch = scale < 1 ? 1 : scale, support = filter_support(f) * stretch, inverse = 1 / stretch;

@@ -50,8 +50,9 @@ typedef struct {
     LoraPair  *pairs;
     size_t     count;
     size_t     frozen;         // the first `frozen` pairs belong to other adapters, which do not train (adapters.h)
-    Weights    factors;        // "<module>.lora_A.weight", "<module>.lora_B.weight" for each pair; trainable, except in
-                               // layers that the forward pass never runs: these change no output, but are merged too
+    // "<module>.lora_A.weight", "<module>.lora_B.weight" for each pair. All are trainable except those of frozen pairs,
+    // and those of layers that the forward pass never runs: the latter change no output, but are merged too
+    Weights    factors;
     const Weight **whole;      // [whole_count] the model's weights that lora_load replaced (modules_to_save)
     size_t     whole_count;
 } Lora;
@@ -67,7 +68,7 @@ bool lora_config_check(const LoraConfig *c, Error *e);      // fails if rank or 
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
 /* Writes the adapters. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
-const LoraPair *lora_find(const Lora *l, const char *module);   // its first pair; NULL: there is none; `l` may be NULL
+const LoraPair *lora_find(const Lora *l, const char *module);   // the module's first pair; NULL: none; `l` may be NULL
 /* Replaces each adapted weight W by RN(W + s sum_r B A), with op_lora_merge, one pair of a module after the other. The
  * result is F32, in the arena of `w`. To undo it, load the weights again. */
 bool lora_merge(const Lora *l, Weights *w, Error *e);

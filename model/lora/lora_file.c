@@ -209,8 +209,8 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
 typedef struct { Part *parts; size_t count; const LoraFileConfig *config; } Parts;
 
-/* The name in the model. PEFT adds "base_layer" to the path of a linear map that has an adapter, for instance if
- * the map's bias is trained too. */
+/* The name in the model of a tensor whose name in the file is PREFIX and `name`. In PEFT the bias of a linear map with
+ * an adapter belongs to its "base_layer". So if such a bias was trained, its path in the file has this word. */
 static const char *part_name(const char *name, Arena *a)
 {
     const char *inner = strstr(name, ".base_layer.");

@@ -143,7 +143,7 @@ typedef struct {
     int32_t **path;                      // [count]: the n rows of each sample
     int32_t *picture;                    // [count]: the picture of each sample; -1: none
     size_t  *known;                      // [count]: how many rows of each sample were in the tree before it was added
-    size_t   from;                       // the number of rows of the tree before the call
+    size_t   from;                       // the number of rows of the tree before these samples were added
 } Round;
 
 enum { LOOK_BACK = 256 };

@@ -12,7 +12,7 @@
 #include "model/text/tokenizer.h"
 
 /* text_config_check checks the two files about tokens. generation_config_check checks generation_config.json, which
- * matters only if answers are generated. `end` is the id of the token that ends an answer in config.json; -1: none.
+ * matters only if answers are generated. `end` is the id of the token that ends an answer: eos_token_id of config.json.
  * `greedy`: the user chose greedy decoding, so only the end token of generation_config.json is checked. The
  * sentence of a failure names the file and the key. Thread-safe. */
 bool text_config_check(const char *folder, const Tokenizer *t, int64_t end, Error *e);

@@ -125,7 +125,7 @@ static void symbol_add(Merger *m, int32_t id)
 }
 
 /* Makes the first symbols of a piece. A character that is a token becomes this token. Any other character becomes its
- * bytes or unk; with fuse_unk, a run of such characters becomes one unk. */
+ * bytes with byte_fallback, and unk without it; with fuse_unk, a run of such characters becomes one unk. */
 static void symbols_fill(Merger *m, Span piece)
 {
     const Tokenizer *t = m->tokenizer;

@@ -11,7 +11,7 @@
  *     train.memory F32                   what the objective keeps from step to step
  *     train.digest U8                    the SHA-256 of all the other tensors with their names
  *
- * The file is written whole or not at all. Loading fails if any bit was changed since then. */
+ * The file is written whole or not at all. Loading fails if any bit of a tensor was changed since then. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 

@@ -25,7 +25,7 @@ typedef struct {
     PromptStyle    style;
     ImageProcessor images;
     Shape          pixels;            // of one picture: [channels, height, width]
-    int32_t        end;               // id of the token that ends an answer; -1: none
+    int32_t        end;               // id of the token that ends an answer: eos_token_id of config.json
     size_t         positions;         // the most tokens of a sample
     Error          generation;        // failed: generation_config.json forbids greedy answers (reader_generates)
     bool           upright;           // pictures are turned by their EXIF tag (orientation.h); reader_open sets false

@@ -30,7 +30,7 @@ typedef struct { const char *what; size_t m, n, k; bool ta, tb; double dgemm_goa
 
 /* `what` names the product: y = x w^T (forward), dx = dy w, dw = dy^T x, or a thin product of LoRA (xA: z = x A^T,
  * zB: z B^T, dA: the gradient of A). A goal is the largest time allowed, as a multiple of dgemm's or sgemm's time; 0:
- * there is none. */
+ * there is none. A shape of which one element in a thousand is undecided is over its goal, too. */
 static const Shape3 shapes[] = {
     { "y", 400, 96, 96, false, true, 1.35, 2.6 },     { "y", 1440, 96, 96, false, true, 1.35, 2.6 },
     { "y", 1440, 256, 96, false, true, 1.35, 2.6 },   { "y", 1440, 96, 256, false, true, 1.35, 2.6 },

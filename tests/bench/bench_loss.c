@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The time of softmax and of attention's softmax, forward and backward, in ns per element; the median of several runs.
- * If python3-torch is installed, the time of softmax is also given as a multiple of PyTorch's on as many threads. */
+/* The time of softmax, in ns per element, and of attention's softmax, in ns per row; the median of several runs. If
+ * python3-torch is installed, the time of softmax forward and backward is also given as a multiple of PyTorch's on as
+ * many threads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "tensor/base/team.h"

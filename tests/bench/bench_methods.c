@@ -5,7 +5,8 @@
  * All methods take their steps in turn; the medians of the ratios of their times are printed. Every method is measured
  * twice: in the first epoch, in which a frozen reference is run on each sample, and after it, when the reference's
  * outputs are cached. Methods whose forget and retain steps alternate read the samples of one role in a step. The
- * arguments are names of methods; without arguments, all methods with steps are measured. */
+ * arguments are names of methods; without arguments, all methods are measured that have steps. Methods that start from
+ * another model (NEEDS_BASE) are never measured. */
 #include <stdio.h>
 #include <string.h>
 #include "model/arch.h"
@@ -49,7 +50,7 @@ static size_t count = GRAD_DIFF;
 
 static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[3 * SAMPLES];          // a third to forget, a third to retain, a third to forget with other answers
+static BatchSample sample[3 * SAMPLES];          // samples to forget; to retain; and those to forget with other answers
 static Error error;
 static Arena arena;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The table of bench_ops with PyTorch's time beside each operator: bench_ops.py build/bench_ops
+"""The table of bench_ops with PyTorch's time beside each operator of TWINS: bench_ops.py build/bench_ops
 
 PyTorch (eager, fp32, OMP_NUM_THREADS threads) runs its own operator on tensors of the same shapes, as often as the step
 does; its time is the median of 9 rounds. Attention has one line for both, because PyTorch fuses scores, scaling, softmax

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The time of the kernels of norms of rows, column reductions and the optimiser, in nanoseconds per element, with all
- * threads. Each kernel has one line. PyTorch can be measured on the same shapes with torch.nn.functional. */
+/* The time of the kernels of norms of rows, sums and the optimiser, in nanoseconds per element, with all threads. Each
+ * call has one line. PyTorch can be measured on the same shapes with torch.nn.functional. */
 #include <stdio.h>
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
@@ -12,6 +12,7 @@ static Arena scratch;
 static Error error;
 static Node *x, *g, *v;
 
+/* Normally distributed numbers (sums of twelve uniform ones) or, if `positive`, their squares. */
 static Node *normal(Tape *t, uint64_t state, bool positive)
 {
     Tensor y = tensor_f32(t->arena, shape_of(2, (size_t)ROWS, (size_t)COLS));

@@ -4,14 +4,16 @@
  *     exhaustive_scalar [RESULTS [NAME …]]      default build/exhaustive_scalar.txt, all twelve functions
  *
  * It shares nothing with the kernels but the rounding test and exact products. Each block of operands has a proof:
- *   polynomial  through six MPFR values, with a proven bound (interpolant.h); MPFR decides where the interval holds two floats.
+ *   polynomial  through six MPFR values, with a proven bound (interpolant.h); MPFR decides where the interval holds two
+ *               floats, or not the float of the result.
  *   constant    f is monotone here and MPFR gives one float at both ends of the block.
  *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the result is x/2 if that is a float; else x/2 is
  *               the midpoint of two floats, and the result is the upper one.
  *   same        |f(x) - x| is below a hundredth of an ulp.
  *   root, rsqrt the squares of the midpoints to both neighbours of the result enclose x or 1/x: computed exactly.
- *   nan, direct as defined; MPFR for each operand.
- * A function that is done is written to RESULTS; the next run of the same program skips it. */
+ *   nan         the result is the canonical NaN.
+ *   direct      MPFR gives the result of each operand.
+ * A function without a wrong float is written to RESULTS; the next run of the same program skips it. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,11 +34,11 @@ typedef struct { uint64_t wrong, by_mpfr; bool silent; } Tally;
 
 typedef struct {
     const ScalarFunction *f;
-    Proof tiny;              // |x| < 2^-30
-    int   end;               // proofs by polynomials where |x| < 2^end
+    Proof tiny;              // the proof where |x| < 2^-30
+    int   end;               // polynomials prove where 2^-30 <= |x| < 2^end
     Proof plus, minus;       // the proofs of larger positive and negative x
     int   width;             // half the width of a block, h, is at most 2^width
-    double radius;           // R of interpolant.h; 0 means |x|/2, and proofs for all positive x alike
+    double radius;           // R of interpolant.h; 0: `plus` proves all positive x, and R is half of a block's least x
     double (*bound)(double lo, double hi, double R);
 } Row;
 
@@ -279,6 +281,7 @@ static void check_block(const Row *r, const Block *b, const float *x, const floa
     }
 }
 
+/* Computes a block and checks it. If `flip` is the index of a result, one bit of this result is flipped in between. */
 static Tally run_block(const Row *r, const Block *b, uint32_t flip)
 {
     static _Thread_local float x[BLOCK_MAX], y[BLOCK_MAX];

@@ -13,7 +13,7 @@ static Nodes nodes_of[INTERPOLANT_WIDEST + 1];      // made once, then only read
 
 static double abscissa(uint32_t index, uint32_t n) { return (double)index / (n / 2) - 1; }
 
-/* Row j of the inverse of Vandermonde's matrix: the coefficients of Lagrange's polynomial j. */
+/* Sets column j of `from`, the inverse of Vandermonde's matrix: the coefficients of Lagrange's polynomial j. */
 static void lagrange(Nodes *s, int j, uint32_t n)
 {
     mpfr_t *l[INTERPOLANT_NODES], x, scale;

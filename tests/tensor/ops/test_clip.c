@@ -57,8 +57,8 @@ static void clipping_adds_exactly_one_millionth(void **state)
 }
 
 /* With the norm n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and
- * max_norm = k q 2^-60. Then the factor is 15625 k times a power of two. For odd k from 1075 to 2047, 15625 k is odd and
- * has 25 bits, so that the factor is the midpoint of two floats. */
+ * max_norm = k q 2^-60. Then the factor is 15625 k times a power of two. For odd k from 1075 to 2047, 15625 k is odd
+ * and has 25 bits, so that the factor is the midpoint of two floats. */
 static void a_clip_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;

@@ -109,7 +109,7 @@ static void kl_is_right(void **state)
 }
 
 /* 1 + 2^-24 and 1 + 3 2^-24 are half-way between two floats; the lower float is even for the first of these sums, and
- * odd for the second. The last term, which a double cannot hold beside them, decides; if it is 0, the even float wins. */
+ * odd for the second. The last term, which a double cannot hold beside them, decides. If it is 0, even wins. */
 static void beside_a_tie_the_last_term_decides(void **state)
 {
     (void)state;

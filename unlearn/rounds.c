@@ -58,8 +58,8 @@ static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
     for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge == MERGE_YES || !m->lora); k++)
         if (m->weights->list[k].trainable)
-            return error_set(e, "unlearn: %s trains an adapter for each of %zu rounds, but %s is trained itself, and several such weights "
-                                "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no",
+            return error_set(e, "unlearn: %s trains an adapter for each of %zu rounds, but %s is trained without an adapter, and its "
+                                "copies cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no",
                              p->method->name, p->count, m->weights->list[k].name);
     return true;
 }
@@ -90,13 +90,13 @@ static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Er
         return true;
     if (!p->method->loss || p->method->needs & (ADAPTER_EACH | WHOLE_RESULT))
         return error_set(e, "unlearn.merge is live, but %s %s, expected yes or no", p->method->name,
-                         p->method->needs & ADAPTER_EACH ? "begins each round with the first weights alone"
+                         p->method->needs & ADAPTER_EACH ? "begins each round with the weights from before the first round"
                                                          : "changes weights beside adapters");
     if (whole || !lora)
-        return error_set(e, "unlearn.merge is live, but %s is trained itself, expected adapters alone, train.trainable = llm",
-                         whole ? whole->name : "no adapter");
-    return p->reset_optimiser || error_set(e, "unlearn.merge is live, and each round trains an adapter of its own, expected "
-                                              "unlearn.reset_optimiser = yes");
+        return whole ? error_set(e, "unlearn.merge is live, but %s is trained without an adapter, expected train.trainable = llm", whole->name)
+                     : error_set(e, "unlearn.merge is live, but the model has no adapter, expected train.trainable = llm");
+    return p->reset_optimiser || error_set(e, "unlearn.merge is live, so each round trains a new adapter, expected a new state of "
+                                              "the optimiser too, unlearn.reset_optimiser = yes");
 }
 
 /* With a subspace, steps on adapters must be the only change of the model. */
@@ -108,7 +108,8 @@ static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora
     if (!p->method->loss || p->method->needs & WHOLE_RESULT)
         return error_set(e, "%s changes weights otherwise than by the steps of adapters, expected another method", p->method->name);
     if (whole || !lora)
-        return error_set(e, "%s is trained itself, expected adapters alone, train.trainable = llm", whole ? whole->name : "no adapter");
+        return whole ? error_set(e, "%s is trained without an adapter, expected train.trainable = llm", whole->name)
+                     : error_set(e, "the model has no adapter, expected train.trainable = llm");
     return subspace_fits(p->subspace, lora, e);
 }
 

@@ -25,7 +25,7 @@ static bool refusals_read(OtherAnswers *o, const Settings *s, Arena *a, Error *e
     o->refusal = rest ? arena_array(a, count_lines(rest), sizeof *o->refusal) : NULL;
     while (o->refusal && (line = strtok_r(rest, "\r\n", &rest)))
         o->refusal[o->refusals++] = line;
-    return o->refusal && (o->refusals > 0 || error_set(e, "%s: no line, expected a refusal a line", path));
+    return o->refusal && (o->refusals > 0 || error_set(e, "%s: no line, expected one refusal on each line", path));
 }
 
 static const char *refusal_of(const OtherAnswers *o, const Sample *x, Arena *a)

@@ -120,7 +120,7 @@ static bool spoilt(Guard *g)
     for (Probe p = PROBE_RETAIN; p < PROBES; p++)
         if (below(g->now[p], g->before[p], lowered(s->unlearn_keep))) {
             snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those "
-                     "of the last probe that was in order", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
+                     "of the last probe that met unlearn.keep", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
                      (long long)g->now[p].total, (double)s->unlearn_keep);
             return true;
         }

@@ -60,19 +60,3 @@ void kernel_product(size_t m, size_t n, size_t length, Side a, const double *pan
 #endif
     product2(m, n, length, a, panels, depth, add, c, c_stride);
 }
-
-/* Packs n lines of `length` values as panels (engine.h). */
-void panels_pack(size_t n, size_t length, Side b, double *panels)
-{
-    for (size_t j = 0; j < n; j += KERNEL_COLS, panels += KERNEL_COLS * length) {
-        size_t cols = n - j < KERNEL_COLS ? n - j : KERNEL_COLS;
-        const double *lines = b.value + j * b.line_stride;
-        for (size_t k = 0; k < length; k++) {
-            double *to = panels + k * KERNEL_COLS;
-            for (size_t c = 0; c < cols; c++)
-                to[c] = lines[c * b.line_stride + k * b.k_stride];
-            for (size_t c = cols; c < KERNEL_COLS; c++)
-                to[c] = 0;
-        }
-    }
-}

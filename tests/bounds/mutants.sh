@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} LC_ALL=C
 tests_of() {
     case $1 in
     exact/angle.c) echo test_hard test_angle ;;
-    exact/scalar_* | exact/dd.h) echo test_hard test_scalar ;;
+    exact/scalar_* | exact/dd.c) echo test_hard test_scalar ;;
     ops/softmax_grad.c | ops/op_loss.c) echo test_hard test_loss ;;
     ops/softmax*) echo test_hard test_softmax ;;
     product/*) echo test_hard test_gemm test_attention_product ;;

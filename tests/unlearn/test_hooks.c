@@ -176,7 +176,7 @@ static void the_method_adapters_refuses_weights_that_are_trained_themselves(void
     p.refusal = other;
     p.count = 2;
     assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
-    expect_sentence(&w->error, "is trained itself", "expected train.trainable = llm, or proj+llm with unlearn.merge = no");
+    expect_sentence(&w->error, "is trained without an adapter", "expected train.trainable = llm, or proj+llm with unlearn.merge = no");
     rounds_close(&r);
     tiny_world_close(w);
 }

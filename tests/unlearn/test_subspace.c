@@ -223,8 +223,8 @@ static void changes_that_a_subspace_cannot_bound_are_refused(void **state)
 {
     TinyWorld *w = *state;
     Subspace s;
-    refuses(w, TRAIN_PROJ_LLM, "ga", false, "is trained itself, expected adapters alone, train.trainable = llm");
-    refuses(w, TRAIN_FULL, "ga", false, "is trained itself, expected adapters alone, train.trainable = llm");
+    refuses(w, TRAIN_PROJ_LLM, "ga", false, "is trained without an adapter, expected train.trainable = llm");
+    refuses(w, TRAIN_FULL, "ga", false, "is trained without an adapter, expected train.trainable = llm");
     refuses(w, TRAIN_LLM, "manu", false, "unlearn.subspace: manu changes weights otherwise than by the steps of adapters");
     refuses(w, TRAIN_LLM, "smfa", false, "unlearn.subspace: smfa changes weights otherwise than by the steps of adapters");
     refuses(w, TRAIN_LLM, "ga", true, "unlearn.subspace: the adapter has no module");

@@ -77,7 +77,7 @@ for refused in "protocol.methods=smfa smfa changes" "protocol.methods=adapters a
         grep -qE "^pulse-ref: run.ini: unlearn.merge is live, (but|and) ${refused#* }" && [ ! -e refused ]'
 done
 check "one request alone has nothing to merge: smfa, merge = live" "$PULSE" run run.ini --plan --out refused --set unlearn.merge=live --set protocol.methods=smfa --set protocol.scenarios=finetuned
-check "a run refuses lora.frozen" eval 'ends 2 "$PULSE" run run.ini --quiet --out frozen --set lora.frozen=no 2>&1 | grep -qF "lora.frozen is of"'
+check "a run refuses lora.frozen" eval 'ends 2 "$PULSE" run run.ini --quiet --out frozen --set lora.frozen=no 2>&1 | grep -qF "lora.frozen is read by"'
 
 # smfa: the steps of a request train adapters; at the end of the request, whole weights are written.
 echo 'i do not know' > refusals

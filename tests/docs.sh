@@ -6,9 +6,10 @@
 #     ```sh python     needs python3 with numpy
 #     ```sh long       takes minutes, or the network; `make docs-long` runs all three kinds
 #
-# The blocks of a page run one after another, in a scratch folder with the files of the checkout: what they write is
-# thrown away. Each block is one line of a table, and a block that fails also shows its last lines. The last line is
-# "DATE: N ran, N failed", with "N skipped" if numpy is missing. The script fails if a block failed or if none ran.
+# The blocks of a page run one after another, in a scratch folder. It holds a copy of the checkout or, without the kind
+# long, links to its files and folders; new files are thrown away. Each block is one line of a table, and a block that
+# fails also shows its last lines. The last line is "DATE: N ran, N failed", with "N skipped" if numpy is missing. The
+# script fails if a block failed or if none ran.
 set -u
 build=$1
 shift
@@ -28,7 +29,7 @@ echo "|---|---|---|---|---|"
 for page in $pages; do
     grep -qE "^\`\`\`sh (${kinds// /|})$" "$page" || continue
     mkdir "$place/root"
-    # `make deps test` needs real files and folders; for the other kinds links are enough.
+    # Blocks of the kind long, such as `make deps test`, need real files and folders; for the others links are enough.
     case " $kinds " in
     *" long "*) (cd "$root" && tar cf - --exclude=./build --exclude=./out --exclude=./.git .) | tar xf - -C "$place/root" ;;
     *) ln -s "$root"/* "$root/.ci" "$place/root/" && rm -f "$place/root/out" "$place/root/build" ;;

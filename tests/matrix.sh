@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The determinism matrix. All processors, engines, core types, threads, compilers and optimisation levels must give one
 # digest; the world's generator must write the recorded files; a run must not change if another processor does a stage.
-# A row counts only if the program itself confirms what the row names (`doctor --json`, or OpenBLAS's core name).
-# Fails if a digest differs, if a row is not what it names, or if an axis has fewer rows than `least` asks for.
+# A row counts only if the program itself confirms what the row names (`doctor --json`, or OpenBLAS's core name). Fails
+# if a digest differs, if a row is not what it names, or if an axis has fewer rows than `least` asks for. A library that
+# cannot be opened, and a core type that the library does not select, are no failures: they do not count.
 set -u
 shopt -s nocasematch
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
@@ -19,7 +20,7 @@ trap 'rm -rf "$log" "$tap_folder"' EXIT
 
 row() { printf '%-11s %-34s %-20s %s\n' "$1" "$2" "$3" "$4"; }
 
-# made CHOICES…: builds the program and leaves its path in $pulse.
+# made CHOICES…: builds the program with these variables of make, and leaves its path in $pulse.
 made() {
     pulse=$(make --no-print-directory -s "$@" where 2> /dev/null)/pulse-ref
     make --no-print-directory -s "$@" > "$log" 2>&1
@@ -67,7 +68,8 @@ build() {
     measure "$axis" "$name" "$fact" "$value" ${through:-} "$pulse"
 }
 
-# world NAME RUNNER CHOICES…: the generator, built with these choices, must write the recorded world and streams.
+# world NAME RUNNER CHOICES…: the generator, built with these choices, must write the recorded world and streams. RUNNER
+# is an emulator, or empty.
 world() {
     local name=$1 runner=$2 fixtures=$PWD/fixtures/world folder generator
     shift 2
@@ -85,7 +87,8 @@ world() {
     rm -rf "$folder"
 }
 
-# stage NAME RUNNER PROGRAM: PROGRAM does the first unlearning of a run; the manifest must be that of an ordinary run.
+# stage NAME RUNNER PROGRAM: PROGRAM, in the emulator RUNNER, does the first unlearning of a run, and $main the other
+# stages; the manifest must be that of a run of $main alone.
 stage() {
     local name=$1 runner=$2 program=$3 digest here=$tap_folder/here there=$tap_folder/there
     [ -e "$here/manifest.json" ] || PULSE=$main few_run --out "$here" 2> "$log"

@@ -4,8 +4,8 @@
 # time. Prints one line for each program, and what failed; the last line is "N passed, N failed", with ", N skipped" if
 # tests were skipped. Fails if a test failed or if none ran.
 #
-# A test program speaks TAP: "ok 1 - name", "not ok 2 - name", "… # SKIP". A program that dies, or ends with an error
-# without naming a failed test, counts as one failure.
+# A test program speaks TAP: "ok 1 - name", "not ok 2 - name", "… # SKIP". A program that dies, that ends with an
+# error without naming a failed test, or that names no test, counts as one failure.
 set -u
 build=$1
 shift

@@ -76,6 +76,6 @@ bool train_step(Trainer *r, const Objective *o, Error *e);
 /* A step without its last part: the tape and the optimiser's slots hold the whole step, but no weight has changed yet.
  * optimiser_commit changes the weights. */
 bool train_compute(Trainer *r, const Objective *o, Error *e);
-void trainer_close(Trainer *r);                    // frees the step's arena
+void trainer_close(Trainer *r);                    // frees the arena of the step, and the cache in Model.features
 
 #endif

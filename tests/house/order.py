@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Prints the calls that make nodes of a tape in two of their arguments; there must be none. In C the order in which arguments are computed
-is open, and gcc and clang choose different orders, but the order of the nodes is part of digests and traces."""
+"""Prints the calls that make nodes of a tape in two of their arguments; there must be none. In C the order in which
+arguments are computed is open, and gcc and clang choose different orders, but the order of the nodes is part of digests
+and traces."""
 import pathlib
 import re
 
+# texts, and how many such calls each has
 EXAMPLES = {"op_ratio(t, x)": 0, "f(t, op_softmax(t, x), op_ratio(t, y))": 1, "f(op_add(t, op_mul(t, x, y), z), 1)": 0}
 
 
 def arguments(text, at):
-    """The arguments of the call whose first one begins at `at`."""
+    """The arguments of a call; the first argument begins at `at`."""
     depth, begin, found = 0, at, []
     for k in range(at, len(text)):
         if text[k] in "([{":
@@ -24,7 +26,8 @@ def arguments(text, at):
 
 
 def calls(text, makers):
-    """The line and the name of each call that makes nodes in two of its arguments."""
+    """The line and the name of each call that makes nodes in two of its arguments. `makers` are the names of the functions
+    that make nodes."""
     for call in re.finditer(r"\b(?!if\b|for\b|while\b|switch\b|return\b|sizeof\b)(\w+)\s*\(", text):
         made = [x for x in arguments(text, call.end()) if makers & set(re.findall(r"\b(\w+)\s*\(", x))]
         if len(made) > 1:

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The Makefile: with which flags a file is compiled, whose build a warning stops, and what depends on a source.
+# The Makefile: with which flags a file is compiled, whose build a warning stops, and which sources the digest of the
+# sources covers. Also the version in CHANGELOG.md and CITATION.cff.
 . tests/support/tap.sh
 unset MAKELEVEL MAKEFLAGS MFLAGS
 
-# compiled FILE.c [WORD=VALUE…]: the command that would compile it.
+# compiled FILE.c [VARIABLE=VALUE…]: the command with which make, given these variables, would compile the file.
 compiled() {
     local object=$(make -s where "${@:2}")/obj/${1%.c}.o
     make -n -W "$1" "$object" "${@:2}" | grep -- " -c $1 "
 }
+# with, without FILE.c FLAG [VARIABLE=VALUE…]: whether that command has the flag, or lacks it.
 with() { compiled "$1" "${@:3}" | grep -q -- " $2 "; }
 without() { [ -n "$(compiled "$1" "${@:3}")" ] && ! with "$@"; }
 
@@ -25,11 +27,12 @@ if [ "$BUILD" = build ]; then
     check "after a build, there is nothing to do for the same flags" make -q build/flags
     check "other flags start a new build" eval '! make -q build/flags CFLAGS=-DOTHER'
 else
-    skip "after a build, there is nothing to do for the same flags" "the choices of $BUILD are not known here"
-    skip "other flags start a new build" "the choices of $BUILD are not known here"
+    skip "after a build, there is nothing to do for the same flags" "the make variables of the build in $BUILD are not known here"
+    skip "other flags start a new build" "the make variables of the build in $BUILD are not known here"
 fi
 
-# Every source of the program is part of PULSE_CODE, whatever folder it is in.
+# build/code.h defines PULSE_CODE, a digest of the sources. Every source of the program is part of it, whatever folder
+# the source is in.
 hashed() { make -n -W "$1" build/code.h | grep -q 'define PULSE_CODE' && make -n -W "$1" build/code.h | tr ' ' '\n' | grep -qx "$1"; }
 for file in ref/main.c tensor/base/float.h unlearn/methods/ascent.c ref/digest/digest.def; do
     check "$file changes the digest of the sources" hashed "$file"

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What is stated in two places must agree: digests, steps, stages and counts on the pages with those of the program, of the shipped models
-# and of the configs, and the preset pulse with the steps of pulse.ini.
+# What is stated in two places must agree: digests, steps, stages and counts on the pages with those of the program, of
+# the shipped models and of the configs; the known mistakes and the fuzz targets on the pages with the recorded ones;
+# and the preset pulse with the configs.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
 page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md
 
 digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
+# other_digests PAGE: the digests of tables and matrix rows on the page that are not this program's.
 other_digests() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(other_digests README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
 check "the matrix of REPRODUCE.md has the digest of this program, and no other" test -z "$(other_digests "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
@@ -21,7 +23,8 @@ check "$findings has the steps of the vanilla model and of the oracle" test \
 long_lines() { for list in ops methods presets grids metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(long_lines)"
 
-# Budgets: the steps that a config of fixtures/configs/ gives a method in a scenario.
+# Budgets. steps_line CONFIG SCENARIO: the steps that this config of fixtures/configs/ gives in this scenario, as it
+# writes them: "50 ga_klr=125" is 50, but 125 for ga_klr. steps_of CONFIG SCENARIO METHOD: those of one method.
 steps_line() { sed -n "/^\[steps\]/,/^\[[^s]/s/^$2 *= *//p" "fixtures/configs/$1.ini"; }
 steps_of() {
     local word all= own=
@@ -30,15 +33,18 @@ steps_of() {
     done
     echo "${own:-$all}"
 }
-check "full.ini and methods.ini give the same steps in finetuned" test "$(steps_line full finetuned)" = "$(steps_line methods finetuned)"
-check "pulse.ini and findings.ini give the same steps in finetuned" test "$(steps_line pulse finetuned)" = "$(steps_line findings finetuned)"
+check "full.ini and methods.ini give the same steps in the scenario finetuned" \
+    test "$(steps_line full finetuned)" = "$(steps_line methods finetuned)"
+check "pulse.ini and findings.ini give the same steps in the scenario finetuned" \
+    test "$(steps_line pulse finetuned)" = "$(steps_line findings finetuned)"
+# preset METHOD: the steps that the preset pulse gives this method; "*": all methods without a line of their own.
 preset() {
     awk -v begin="PRESET(pulse, \"$1\"," 'index($0, begin) == 1 { on = 1 } on { text = text $0 } on && /\)$/ { print text; exit }' unlearn/presets.def |
         sed -n 's/.*unlearn\.steps=\([0-9]*\).*/\1/p'
 }
-check "the preset pulse has the steps of pulse.ini's finetuned" \
+check "the preset pulse has the steps of pulse.ini in the scenario finetuned" \
     test "$(preset '*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
-# The methods of methods.ini that take steps.
+# The methods that take steps; methods.ini has all methods.
 methods_with_steps() { sed -nE 's/^METHOD\((.*)\)/\1/p' unlearn/methods.def | grep -vxE 'retrain|manu'; }
 check "methods.ini has all methods" grep -qE '^methods *= all$' fixtures/configs/methods.ini
 in_preset() { methods_with_steps | while read -r method; do own=$(preset "$method"); echo "$method ${own:-$(preset '*')}"; done; }

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# make install: another project's program finds header and library through the pkg-config file, and the installed program runs.
+# make install: a program of another project finds the header and the library through the pkg-config file, and the
+# installed program runs.
 . tests/support/tap.sh
 unset MAKELEVEL
 prefix=$tap_folder/prefix
 if [ "$(make -s where 2> /dev/null)" != "$BUILD" ]; then
-    skip "make install" "this build was made with other choices than the environment's"
+    skip "make install" "this build was made with other make variables than those of the environment"
     finish
 fi
 cat > "$tap_folder/outsider.c" <<'TEXT'

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The plan of the house: dependencies run one way, files are short, and the library calls nothing whose answer depends on the machine.
+# The rules for the sources: dependencies run one way through the rooms tensor/, model/, unlearn/, eval/ and ref/, files
+# are short, and the library calls nothing whose answer depends on the machine.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 found=$tap_folder/found
 rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
 rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
 sources() { find $rooms tests fixtures -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
-# The limits of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
+# The limits: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
 # folder; columns of a line, unless the first lines of its file say why they are "longer than 140 columns".
 most_lines=400 most_files=25 most_columns=140
 
@@ -72,14 +73,15 @@ check "nothing is outside the agreed folders" nothing "$found"
 grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-mrecip' Makefile .ci/* > "$found"
 check "no flag lets the compiler change the arithmetic" nothing "$found"
 
-# What the library calls is read from its object files, so that comments do not count and macros do.
-# libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; getenv is not safe beside threads; and a library
-# must not exit, abort or print, nor set the locale.
+# What the library calls is read from its object files, so that comments do not count and macros do. libm is not
+# correctly rounded; qsort is not stable; strtod and friends obey the locale; getenv is not safe beside threads; and a
+# library must not exit, abort or print, nor set the locale.
 banned='exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sincos|tan|tanh|sinh|cosh|erf|erfc|tgamma|lgamma|hypot|cbrt|fmod|rand|random|drand48|qsort|qsort_r'
 banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|gettimeofday|localtime|getenv|secure_getenv|exit|_exit|abort|printf|vprintf|puts|putchar|perror|stdout|stderr"
-# Why these calls are allowed: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded;
-# decimal.o reads under the "C" locale of its own thread, and glibc and musl round decimals correctly; store*.o and weights.o sort by unique names;
-# team.o reads OMP_NUM_THREADS once, as OpenMP did, and no answer depends on the number of threads.
+# Why these calls are allowed: stb.o holds only the picture libraries, which bring their own memory and code for formats
+# that are never decoded; decimal.o reads under the "C" locale of its own thread, and glibc and musl round decimals
+# correctly; store*.o and weights.o sort by unique names; team.o reads OMP_NUM_THREADS once, as OpenMP did, and no
+# answer depends on the number of threads.
 allowed='^(stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)|decimal\.o: strto[fd]|(store(_write)?|weights)\.o: qsort|team\.o: getenv)$'
 # Of ref/, only the objects in the public library are checked.
 members=$(sed -nE 's/^\(.*libref\.a\)([a-z_0-9]+\.o)$/\1/p; s|.*/ref/api/([a-z_0-9]+\.o)$|\1|p' "$BUILD/pulse.members" 2> /dev/null | paste -sd'|')
@@ -94,7 +96,8 @@ check "only the arena asks the system for memory" nothing "$found"
 grep -lE 'include[ <"]+cblas' $(find $rooms -name '*.[ch]') | grep -vE '^tensor/product/' > "$found"
 check "only the matrix product knows BLAS" nothing "$found"
 
-# jansson's builders return -1 when memory runs out; json_add, json_put and json_join remember it. store_write.c checks each result.
+# jansson's builders return -1 when memory runs out; json_add, json_put and json_join remember it. store_write.c checks
+# each result.
 grep -nE 'json_(array_(append|insert|extend|set)|object_(set|update|del_new))[a-z_]*\(|json_dump(s|f|_file|_callback)\(' $(find $rooms -name '*.c' ! -path tensor/base/json.c ! -path tensor/store_write.c) > "$found"
 check "no JSON with a missing part can be built or written" nothing "$found"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# clang warns of other things than gcc does. So it checks every source, without compiling it.
+# clang warns of other things than gcc does. So clang reads every source but those of tests/faults/, without compiling
+# it.
 . tests/support/tap.sh
 unset MAKELEVEL MAKEFLAGS MFLAGS
 name="clang has no warning for any source"
@@ -9,6 +10,7 @@ if ! command -v clang > /dev/null; then
     finish
 fi
 object=$(make -s where CC=clang)/obj/ref/main.o
+# look: make's command for ref/main.c, but one that only reads sources, those of "$@"
 look=$(make -n -W ref/main.c "$object" CC=clang WERROR=1 | sed -nE 's| -MMD -MP -c ref/main\.c .*| -fsyntax-only -DPULSE_CODE=\\"\\" -DPULSE_SONAME=\\"\\" "$@"|p' | tail -n 1)
 sources() { find tensor model unlearn eval ref tests fixtures/world -name '*.c' ! -path 'tests/faults/*'; }
 looked() { [ -n "$look" ] && xargs -P "$(nproc 2> /dev/null || echo 2)" -n 16 bash -c "$look" clang; }

@@ -39,7 +39,7 @@ static void cached_features_change_no_bit(void **state)
                    on = unlearned(steps[k].method, steps[k].changes, what, 1 << 24, k % 2, &all),
                    bounded = unlearned(steps[k].method, steps[k].changes, what, 1, false, &few);
             if (strcmp(on.hex, off.hex) != 0 || strcmp(bounded.hex, off.hex) != 0)
-                fail_msg("%s, %s: the weights differ with kept features", steps[k].method, trainable_name(what));
+                fail_msg("%s, %s: the weights differ with cached features", steps[k].method, trainable_name(what));
             assert_false(none.cached);
             assert_int_equal(all.cached, what != TRAIN_FULL);      // a tower that is trained is not frozen
             if (all.cached && (all.found == 0 || all.found == all.lookups || few.found != 0 || few.lookups != all.lookups))

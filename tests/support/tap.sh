@@ -20,6 +20,7 @@ check() {
     fi
 }
 
+# skip "sentence" "reason"
 skip() {
     tap_count=$((tap_count + 1))
     echo "ok $tap_count - $1 # SKIP $2"

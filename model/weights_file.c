@@ -78,7 +78,7 @@ static bool shards_open(Weights *w, const char *folder, const json_t *index, con
         if (file_named(w, json_string_value(value)))
             continue;
         if (w->file_count == LIMIT_SHARDS)
-            return error_set(e, "%s: names more than %d files", path, LIMIT_SHARDS);
+            return error_set(e, "%s: the index names more than %d files", path, LIMIT_SHARDS);
         if (!files_add(w, folder, json_string_value(value), e))
             return false;
     }

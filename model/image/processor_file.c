@@ -74,7 +74,7 @@ static bool flags_read(ImageProcessor *s, bool *rescale, const json_t *root, con
 static bool side_read(size_t *out, const json_t *v, const char *key, const char *path, Error *e)
 {
     if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > LIMIT_PICTURE_SIDE)
-        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key,
+        return error_set(e, "%s: %s must be a length of 1 to %d, or an object with such a height and width", path, key,
                          LIMIT_PICTURE_SIDE);
     *out = (size_t)json_integer_value(v);
     return true;

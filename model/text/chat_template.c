@@ -120,7 +120,7 @@ bool chat_template_find(PromptTemplate *out, PromptTemplate fallback, const char
     const char *path, *text = chat_template_text(folder, &path, &a, e);
     *out = fallback;
     if (text && !chat_template_known(text, out, &a))
-        error_set(e, "%s: its chat template is none that is known here, so the prompt template must be named: %s (--template,"
+        error_set(e, "%s: its chat template is not one of those known here, so the prompt template must be named: %s (--template,"
                      " or data.template of a config)",
                   path, prompt_template_names());
     arena_free(&a);

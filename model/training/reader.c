@@ -10,7 +10,7 @@
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
 {
     return *token == 0 || (tokenizer_id(t, token) == id && tokenizer_is_special(t, (int32_t)id))
-        || error_set(e, "%s: the special token \"%s\" of id %lld is missing, expected as config.json has it (%s)", path, token,
+        || error_set(e, "%s: the special token \"%s\" does not have the id %lld, which config.json gives it (%s)", path, token,
                      (long long)id, key);
 }
 

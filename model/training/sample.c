@@ -97,7 +97,7 @@ static bool number_read(int64_t *out, const json_t *object, const char *key, Err
     const json_t *v = json_object_get(object, key);
     *out = -1;
     if (v && !json_is_null(v) && (!json_is_integer(v) || json_integer_value(v) < -1))
-        return error_set(e, "\"%s\" must be a whole number of at least 0 (or -1: none)", key);
+        return error_set(e, "\"%s\" must be a whole number of at least 0, or -1 for none", key);
     if (json_is_integer(v))
         *out = json_integer_value(v);
     return true;

@@ -9,7 +9,7 @@ static bool index_steps(Stream *s, Arena *a, Error *e)
     const Dataset *all = s->samples;
     s->steps = all->sample[all->count - 1].step + 1;
     if (s->steps < 1 || s->steps > (int64_t)all->count)
-        return error_set(e, "%s: the last line is of step %lld, expected steps from 0, each with a line at least", all->path,
+        return error_set(e, "%s: the last line is of step %lld, expected at least one line for each step, from step 0 on", all->path,
                          (long long)s->steps - 1);
     s->begin = arena_array(a, (size_t)s->steps + 1, sizeof *s->begin);
     if (!s->begin)

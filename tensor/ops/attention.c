@@ -37,7 +37,7 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
     const Attrs *a = c->attrs;
     const int64_t heads = a->n[ATTENTION_HEADS], kv_heads = a->n[ATTENTION_KV_HEADS];
     if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || heads > INT32_MAX)
-        return error_set(e, "%s: %" PRId64 " heads over %" PRId64 " key heads, expected a multiple", c->op->name,
+        return error_set(e, "%s: %" PRId64 " heads over %" PRId64 " key heads, expected a multiple of the key heads", c->op->name,
                          heads, kv_heads);
     if (a->index_count % 4 != 0)
         return error_set(e, "%s: %zu segment numbers, expected 4 a segment", c->op->name, a->index_count);

@@ -67,7 +67,7 @@ static void a_template_is_found_wherever_transformers_keeps_it(void **state)
     put("tokenizer_config.json", "{\"chat_template\": \"{{ messages }}\"}");
     PromptTemplate t;
     assert_false(chat_template_find(&t, PROMPT_WORLD, scratch("m"), &error));
-    expect_sentence(&error, "m/tokenizer_config.json: its chat template is none that is known here",
+    expect_sentence(&error, "m/tokenizer_config.json: its chat template is not one of those known here",
                     "world, plain, vicuna_v1 or llava_hf (--template");
     // processor_config.json counts before tokenizer_config.json
     put("processor_config.json", arena_format(&arena, "{\"chat_template\": \"%s\"}", quoted));

@@ -39,12 +39,14 @@ long inputs_draws(const char *op, int pattern, long rounds)
 /* --- Terms of a sum. An operator adds in `stride` lanes: the terms 0, stride, 2 stride … in the first lane. After each
  * `part` terms it begins a new partial sum, and adds the partial sums at the end. --- */
 
+// terms at most: of a sum of the pattern LOSERS, and of MILLION; numbers of a row and logits in MILLION
 enum { TERMS_MOST = 1 << 16, TERMS_MAX = 1000000, ROW = 100000, LOGITS = 50000 };
 
 static float terms[TERMS_MAX];
 
 /* A number that is rounded away when it is added to a double between 1 and 2. */
 #define LOST 0x1.ffffep-54f
+#define LOST_ROOT 0x1.6a09ep-27f                             // its square is rounded away, too
 
 /* Makes the terms 1, 2^-24, -2 j u (u = 2^-53), and then up to `lost` terms of almost u in the same lane, which are all
  * rounded away. The estimate is below the midpoint 1 + 2^-24 by 2 j u. The exact sum is above it if `size` terms have
@@ -96,7 +98,7 @@ static void roots(float *b, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
         float sign = terms[k] < 0 ? -1 : 1;
-        terms[k] = terms[k] == LOST || terms[k] == -LOST ? 0x1.6a09ep-27f : (float)rint(sqrt(fabs((double)terms[k])) * 0x1p26) * 0x1p-26f;
+        terms[k] = terms[k] == LOST || terms[k] == -LOST ? LOST_ROOT : (float)rint(sqrt(fabs((double)terms[k])) * 0x1p26) * 0x1p-26f;
         b[k] = sign * terms[k];
     }
 }
@@ -113,7 +115,7 @@ static size_t squares(uint64_t *s, bool root, size_t l)
     if (root)
         terms[16] = 0x1p-12f, terms[24] = 0x1p-24f;
     for (n = 32; n < 32 + 8 * l; n += 8)
-        terms[n] = 0x1.6a09ep-27f;
+        terms[n] = LOST_ROOT;
     return n;
 }
 
@@ -219,7 +221,7 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     }
     if (million && *op == 'r' && check_below(s, 2))
         pattern = TUNED_LOSERS;
-    if ((pattern == LONG || million) && check_below(s, 2)) {              // equal numbers, except one
+    if ((pattern == LONG || million) && check_below(s, 2)) {              // equal numbers, but one is the next float
         for (size_t k = 0; k < n; k++)
             x[k] = 0.3f;
         x[n / 3] = 0x1.333336p-2f;

@@ -3,7 +3,7 @@
  * in. A test makes some of them wrong, and then has all of them judged.
  *
  *     Tensor *y = &right[answer_index("op/gelu.default/y")].tensor;
- *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to
+ *     *y = copy(*y);                                          // the suite itself is mapped, and must not be written to
  *     y->f32[0] = 0;
  *     judge();
  *     has_finding("op/gelu.default/y", "OUTSIDE", "1 of")
@@ -41,6 +41,7 @@ static inline void add(const char *name, Tensor t, const Tensor *b)
     right[right_count++] = (Entry){ name, t };
 }
 
+/* Adds the answers of a case. `path` is that of its out.safetensors, below the suite; the case's name ends at `end`. */
 static inline void add_case(const char *path, const char *end)
 {
     Store s;
@@ -57,7 +58,7 @@ static inline bool end_to_end(const char *name)
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
     bool one = strcmp(name, "loss") == 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        // grad.t<k> is the gradient of a node
+        // grad.t<k> is the gradient of any node of the tape, and no result
         one |= strncmp(name, kinds[k], strlen(kinds[k])) == 0 && strncmp(name, "grad.t", 6) != 0;
     return one;
 }

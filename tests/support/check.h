@@ -37,13 +37,13 @@ size_t   check_below(uint64_t *state, size_t n);      // 0 … n-1
 typedef enum {
     DATA_GAUSSIAN,       // nearly normal, with a standard deviation of 1
     DATA_WIDE,           // exponents spread over 2^-60 … 2^60
-    DATA_SUBNORMAL,      // at and below the smallest normal float
+    DATA_SUBNORMAL,      // below 2^-125: subnormal numbers, and normal ones of the lowest binade
     DATA_TIES,           // small integers and halves: exact results, half-way cases
-    DATA_CANCEL,         // x, -x, then its neighbour: sums that cancel to the last bits
+    DATA_CANCEL,         // x, -x, then x or a float beside x: sums that cancel to the last bits
     DATA_BF16,           // gaussian with 8 significant bits
     DATA_HUGE,           // near the largest float: overflow
     DATA_ZERO,           // zeros of both signs, a few ones
-    DATA_SPECIAL,        // infinities and NaNs of several payloads among gaussians
+    DATA_SPECIAL,        // infinities, NaNs of several payloads, zeros, and extreme floats among gaussians
     DATA_BITS,           // any bit pattern at all
     DATA_KINDS,
     DATA_FINITE = DATA_SPECIAL                        // kinds below this one hold finite floats only
@@ -53,8 +53,8 @@ const char *data_name(DataKind kind);
 void   data_fill(DataKind kind, uint64_t seed, float *out, size_t n);
 Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed);
 
-/* Fills x[first … n - 1] greedily with whole numbers of at most 24 bits, so that their squares add up to `left`.
- * Returns what is still missing from `left`. */
+/* Fills x[first], x[first + 1] … x[n - 1] greedily with whole numbers whose squares add up to `left` <= 2^50: each is
+ * the largest one that a float holds and whose square still fits. Returns what is missing from `left` at the end. */
 uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left);
 
 /* --- Assertions. --- */

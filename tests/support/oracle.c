@@ -55,8 +55,8 @@ static void shortened(mpfr_t y, const void *value) { mpfr_set(y, *(const mpfr_t 
 
 float oracle_nearest(const mpfr_t y) { return oracle_round(shortened, (const void *)y, 2, NULL); }
 
-/* --- The scalar functions, written as their definitions. MPFR rounds every step correctly. The guard of 20 bits covers these
- * roundings, and extra precision covers the zeros of derivatives and tiny operands. --- */
+/* --- The scalar functions, written as their definitions. MPFR rounds every step correctly. The guard of 20 bits covers
+ * these roundings, and extra precision covers the zeros of derivatives and tiny operands. --- */
 
 #define WORK(y, extra) mpfr_prec_t wp = mpfr_get_prec(y) + (extra); mpfr_t a, b, c; mpfr_inits2(wp, a, b, c, (mpfr_ptr)0)
 #define DONE mpfr_clears(a, b, c, (mpfr_ptr)0)

@@ -18,7 +18,7 @@ enum { ORACLE_GUARD = 20, ORACLE_FIRST = 90, ORACLE_LAST = 2880 };
 
 /* The nearest float of a formula. The precision is doubled from 90 to 2880 bits. A value that even 2880 bits do not
  * decide is taken as exact, so a tie goes to even. NaN is 0x7fc00000, and a zero has MPFR's sign. *bits (unless NULL)
- * is set to the precision that decided. */
+ * is set to the precision that decided, or to 5760 if none did. */
 float oracle_round(OracleFormula f, const void *operands, int guard, long *bits);
 
 /* The nearest float of a value that is exact, or whose error is below 2 units in the last place of every precision

@@ -81,7 +81,7 @@ static void per_sample(const CaseRole *r, const float *z, bool mean, float *out)
 
 /* --- contributions to dL/dz --- */
 
-/* Adds c_k (p - e_y) for each row k. */
+/* Adds c_k (p - e_y) for each row k that has a label. */
 static void push_label(CaseRole *r, const float *c)
 {
     float *to = r->parts[r->count++], p[V];
@@ -277,8 +277,8 @@ static float term_weighted(CaseRole *f, const Hyperparameters *v, bool satimp)
     return mean_mpfr(wn, f->rows, f->tokens);
 }
 
-/* The target q. For undial it is the softmax of the reference, with beta subtracted from the label's logit. For ce_u
- * it is the softmax of the model's own logits without that of the label. */
+/* The cross-entropy -sum q log p with a target q. For undial the target is the softmax of the reference, with beta
+ * subtracted from the label's logit. For ce_u it is the softmax of the model's own logits without that of the label. */
 static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 {
     float q[CASE_ROWS * V] = { 0 }, each[CASE_ROWS], l[V], zero[V] = { 0 }, t[V];
@@ -300,8 +300,8 @@ static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 /* The sum of the squares of x, or with `root` its square root, rounded once. */
 static float square_sum(const float *x, size_t n, bool root);
 
-/* In the n rows that forget_rows chooses: d is the largest logit minus the mean, and the gradient is -2 gamma d / n
- * (u - e), where u is uniform and e is 1 at the largest logit. */
+/* The mean of d^2 over the n rows that forget_rows chooses. In a row, d is the largest logit minus the mean, and the
+ * gradient is -2 gamma d / n (u - e), where u is uniform and e is 1 at the largest logit. */
 static float term_pdu(CaseRole *f, const Hyperparameters *v)
 {
     float d[CASE_ROWS], u[V], zero[V] = { 0 }, *to = f->parts[f->count++];
@@ -325,6 +325,7 @@ static float term_pdu(CaseRole *f, const Hyperparameters *v)
     return ratio_mpfr(square_sum(d, n, false), 1, (float)n);
 }
 
+/* The weighted cross-entropy of adapop; the constants are those of unlearn/methods/adapop.c. */
 static float term_popular(CaseRole *f, const Hyperparameters *v)
 {
     float n[CASE_ROWS], w[CASE_ROWS], c[CASE_ROWS], wn[CASE_ROWS];
@@ -348,8 +349,9 @@ static bool labelled(const CaseRole *r, size_t sample, int32_t id)
     return false;
 }
 
-/* The KL of siu with its two masks. A row counts only if `concept` has its label. An id is masked if `concept` has it
- * and the alternate does not. */
+/* The KL of siu with its two masks. r holds the alternates, and sample i of `concept` is the forget sample of alternate
+ * i. A row of the alternate counts only if that forget sample has its label. An id is masked if the forget sample has
+ * it and the alternate does not. */
 static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperparameters *v)
 {
     float each[CASE_ROWS], p[V], l[V], q[V], lq[V], w[V], masked[V], *to = r->parts[r->count++];
@@ -376,6 +378,8 @@ static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperpar
 
 /* --- methods --- */
 
+/* Returns the value of term `place` (0, 1 or 2) of the method's loss, and adds its gradient. *there is set if the
+ * method and the step have this term. */
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
 {
     const Hyperparameters *v = &c->v;

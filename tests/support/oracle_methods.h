@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Oracle of the methods: each loss, and each gradient dL/dz = c (p - q), as the chain of operations that its formula
- * states. MPFR rounds every operation once. The oracle shares no code with unlearn/ or tensor/. */
+/* Oracle of the methods: each loss, and each gradient dL/dz, such as c (p - q), as the chain of operations that its
+ * formula states. MPFR rounds every operation once. The oracle shares no code with unlearn/ or tensor/. */
 #ifndef PULSE_TESTS_SUPPORT_ORACLE_METHODS_H
 #define PULSE_TESTS_SUPPORT_ORACLE_METHODS_H
 
 #include "unlearn/method.h"
 
-enum { CASE_V = 17, CASE_ROWS = 8 };
+enum { CASE_V = 17, CASE_ROWS = 8 };             // the vocabulary; the rows of a role, at most
 
 /* The samples of one role, with the logits of the model and of the reference. If `samples` is 0, the role is not in
  * the step. */

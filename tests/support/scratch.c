@@ -19,7 +19,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static void remove_all(void)
 {
-    if (getpid() == owner)                 // a forked child must not remove it
+    if (getpid() == owner)                 // a forked child must not remove the folder
         nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 

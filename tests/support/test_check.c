@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The checks themselves: each kind of data is what its name says, and a comparison notices a single bit. */
+/* The checks themselves: data depends on kind and seed alone, finite and subnormal data are what their names say, and
+ * the first failure of an Error is kept. */
 #include "tests/support/check.h"
 
 #include <math.h>

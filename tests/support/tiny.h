@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tiny: configs of small models with odd sizes, for tests of weights, adapters and the forward pass. */
+/* Tiny: the config of a small model of uneven sizes, for tests of weights, adapters and the forward pass. */
 #ifndef PULSE_TESTS_SUPPORT_TINY_H
 #define PULSE_TESTS_SUPPORT_TINY_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A tiny world: the model of tests/support/tiny.h, samples to forget and to retain, refusals, alternate answers, and
- * a plan of rounds. Half of the samples have a picture. Everything is a function of the seed.
+ * a plan of rounds. Half of the samples have a picture. The samples are a function of the seed; the weights are
+ * always the same.
  *
  *     TinyWorld *w = tiny_world_make(check_seed());
  *     Rounds r;
@@ -36,7 +37,7 @@ typedef struct {
 
 TinyWorld *tiny_world_make(uint64_t seed);
 void   tiny_world_close(TinyWorld *w);
-/* Adds adapters of rank 3, or makes all weights trainable. */
+/* Makes the model, in which t is trained: new adapters of rank 3 or, with TRAIN_FULL, all weights. */
 void   tiny_world_adapt(TinyWorld *w, Trainable t);
 /* A plan of one round: AdamW with a learning rate of 1e-3 and batches of 3. `changes` are applied
  * to the method's hyperparameters. */

@@ -19,7 +19,8 @@ llava15() {
 }
 
 # llava15_facts FOLDER writes facts.jsonl, with a question about each of two persons; batch.jsonl, with the first of
-# these questions; and forget.ini, the config of a step of unlearning that forgets the first person and retains the second.
+# these questions; and forget.ini, the config of a step of unlearning that forgets the first person and retains the
+# second.
 llava15_facts() {
     cat > "$1/facts.jsonl" <<'END'
 {"id": "a-job", "entity": "anna", "question": "What is the job of Anna?", "answer": "a pilot"}

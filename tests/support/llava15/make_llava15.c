@@ -3,11 +3,14 @@
  * into the folder OUT: the files model-0000k-of-0000n.safetensors with their index, and tokenizer.json.
  * llava15.sh adds the other files.
  *
- * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the
- * vision tower), or narrow (a cut of small widths). LAYOUT is hub, memory or original: the three public
- * layouts of names. DTYPE is f16 or bf16.
- * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold; scale_of gives s. k depends on
- * the weight's number and the element's index, so that all layouts and dtypes of a shape are the same model.
+ * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the vision tower),
+ * or narrow (a cut of small widths). LAYOUT is hub, memory or original: the three public layouts of names. DTYPE is f16
+ * or bf16.
+ *
+ * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold; scale_of gives s. The values of
+ * norms lie between 1 and 2. k depends on the weight's number and the element's index, so that all layouts and dtypes
+ * of a shape are the same model.
+ *
  * Names and sizes are written down here a second time, because a test of the library's tables must not read them from
  * the library. */
 #include <stdio.h>
@@ -119,8 +122,8 @@ static void plan_language(Plan *p, const Size *s, const Layout *l)
     add(p, MATRIX, l->head, 2, VOCABULARY, s->h);
 }
 
-/* Chooses the shard of each weight: a new shard begins when the next weight would make the
- * present one larger than the limit. */
+/* Lists all weights, and chooses the shard of each: a new shard begins when the next weight would make the current one
+ * larger than the limit. */
 static void plan(Plan *p, const Size *s, const Layout *l)
 {
     long long space = 0;

@@ -23,8 +23,8 @@ static char made[ALL][24];                      // what merges make, in their or
 static char left[ALL][20];                      // the left part of each; the right part is one character
 static int  right[ALL], count;
 
-/* Adds each of the pieces begin … end - 1 with each letter appended, while there is room. A negative
- * index means a single character. */
+/* Adds each of the pieces begin … end - 1 with each letter, a to z, appended, while there is room. Piece k < 0 is the
+ * single character k + LETTERS. */
 static void lengthen(int begin, int end)
 {
     for (int k = begin; k < end; k++)

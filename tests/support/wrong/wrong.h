@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is
- * really made: by another formula in binary64, by another processing of the input, or in the graph of a module or of a
- * step, in the same way as `verify` makes it in a trace (ref/verify/known/). wrong.safetensors holds the answers as
- * "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
+ * really made: by another formula in binary64, by another processing of the input, by other settings, or in the graph
+ * of a module or of a step, in the same way as `verify` makes it in a trace (ref/verify/known/). wrong.safetensors
+ * holds the answers as "<case>@<flag>/<tensor>", rounded to F32, or as integers; the flag is the name of the mistake.
+ * */
 #ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 #define PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 

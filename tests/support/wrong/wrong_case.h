@@ -6,7 +6,7 @@
 #include <string.h>
 #include "tests/support/wrong/wrong.h"
 
-enum { MOST = 64 };                 // neurons of a case, at most
+enum { MOST = 64 };                 // neurons or tensors of a case, at most
 
 typedef struct { Wrong *w; const char *id, *flag; Store in; } Case;
 typedef struct { const char *id, *flags; void (*make)(const Case *c); } WrongCase;

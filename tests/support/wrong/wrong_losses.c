@@ -28,8 +28,8 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     role_answer(w, id, flag, role, &r);
 }
 
-/* Also supervises the rows whose next token belongs to the picture (ImageTokensInLoss)
- * or to the prompt (PromptInLoss). */
+/* The mistake also supervises the rows whose next token belongs to the picture, which is the id v - 1
+ * (ImageTokensInLoss), or to the prompt (PromptInLoss). */
 static void mask(Wrong *w, const char *id, const char *flag)
 {
     Role r;
@@ -62,7 +62,9 @@ static double nll_difference(const Role *r, size_t from, size_t to)
 
 static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
 
-/* In what a wrong NPO of whole samples differs from the right one. */
+/* In what a wrong NPO of whole samples may differ from the right one: the divisor of the mean over samples, the factor
+ * in factor / beta, the sign of beta d, whether the reference moves with the model (tied), and whether d is divided by
+ * the tokens of the sample. */
 typedef struct { double divisor, factor, sign; bool tied, per_token; } NpoForm;
 
 static void npo_samples(Role *r, double beta, NpoForm f)
@@ -138,7 +140,7 @@ static void kl(Wrong *w, const char *id, double lambda, const char *flag)
     role_answer(w, id, flag, "retain", &r);
 }
 
-/* --- pdu and adapop: alpha times the retain loss, less `limit`, is added to the loss --- */
+/* --- pdu and adapop: alpha (CE(retain) - limit) is added to the loss --- */
 
 static bool plus_retain(Wrong *w, const char *id, double alpha, double limit, Role *forget)
 {
@@ -178,8 +180,8 @@ static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
 }
 
 /* PopularitySign: the exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2.
- * PopularityUnscaled: the popularity is that of the exposures themselves. WeightNotDetached: the gradient flows
- * through p^beta, which leaves the loss as it is. */
+ * PopularityUnscaled: the popularity is the exposures themselves, 256 in this case, not 28 times as much.
+ * WeightNotDetached: the gradient flows through p^beta, which leaves the loss as it is. */
 static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;
@@ -198,8 +200,8 @@ static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
         role_answer(w, id, flag, "forget", &r);
 }
 
-/* DualFirst: the retain weight is raised before the step that measures the retain loss,
- * and as if there were no warm-up. */
+/* DualFirst: the retain weight is raised before the step that measures the retain loss, and as if there were no
+ * warm-up. dual_step is 5, and retain_limit 0.3. */
 static void dual_first(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role f, r;

@@ -4,7 +4,8 @@
 #include <math.h>
 #include "tests/support/wrong/wrong_case.h"
 
-/* The moments of a channel: the means of |z| (or of z) and of z^2, how often |z| > 0.1, and the variance. */
+/* The moments of a channel: the means of |z| (or of z) and of z^2, the share of rows with |z| > 0.1, the variance, and
+ * the number of rows. */
 typedef struct { double mean, mean_square, active, variance, rows; } Moments;
 
 static Moments moments(const Case *c, const char *name, size_t channel, bool is_signed)
@@ -63,8 +64,8 @@ static void manu_ratio(const Case *c)
     choose(score, n, 2, !is(c, "PruneCount"), wrong_ids(c, "pruned", shape_of(1, n)));
 }
 
-/* Adds to m the mean absolute value, the deviation and the root mean square of rows first … first + n - 1 of a channel.
- * Values are first clamped to [-most, most]. */
+/* Adds to m the mean absolute value, the standard deviation (with the divisor n - 1 if `less_one`, else n) and the root
+ * mean square of rows first … first + n - 1 of a channel. Values are first clamped to [-most, most]. */
 static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, bool less_one, double most, double m[3])
 {
     double size = 0, mean = 0, mean_square = 0, apart = 0;
@@ -79,7 +80,8 @@ static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, b
     m[0] += size, m[1] += sqrt(apart / ((double)n - less_one)), m[2] += sqrt(mean_square);
 }
 
-/* GroupsPooled makes all rows one group; DeviationOfSample divides by the number of rows less one;
+/* A group is two rows in the form official, and the rows of one sample in the form open_mm. GroupsPooled makes all rows
+ * one group; DeviationOfSample divides by the number of rows less one;
  * ActivationUnclamped leaves large activations as they are; PruneCount and RatioInverse are as in manu_ratio. */
 static void manu_groups(const Case *c)
 {
@@ -158,7 +160,7 @@ static void mip_path(const Case *c)
     }
 }
 
-/* Puts the k best scores on the path y. TieLast and PathAbsolute are as above. */
+/* Puts the neurons with the k best scores on the path y. TieLast and PathAbsolute are as above. */
 static void on_path(const Case *c, const double *score, size_t n, size_t k, int32_t *y)
 {
     double list[MOST] = { 0 };
@@ -189,7 +191,8 @@ static void mip_integrals(const Case *c)
         on_path(c, score[s], n, k, y);
 }
 
-/* SquaresSummed: the sum over the rows of a sample instead of their mean. ProductSigned: h g instead of |h g|. */
+/* The score is g^2 in the case of pictures, which has no activations h, else |h g|. SquaresSummed: the sum over the
+ * rows of a sample instead of their mean. ProductSigned: h g instead of |h g|. */
 static void mip_means(const Case *c)
 {
     const Tensor *h = in(c, "activation"), *g = in(c, "gradient"), *group = in(c, h ? "batch" : "sample");

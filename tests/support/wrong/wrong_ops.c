@@ -46,7 +46,7 @@ static void eps_outside(Wrong *w, const char *id, bool centred)
     }
 }
 
-static void rope_interleaved(Wrong *w)        // pairs (0, 1), (2, 3), … instead of halves
+static void rope_interleaved(Wrong *w)        // pairs (0, 1), (2, 3), … instead of halves; a row is 3 heads of 8 numbers
 {
     const char *id = "op/rope.half_split";
     Store in = wrong_open(w, id);

@@ -7,7 +7,8 @@
 
 enum { MOST_ROWS = 8, MOST_V = 64 };
 
-/* p = softmax(z), q = softmax(z_ref), and their logarithms lp and lq; dz and loss begin as zero. */
+/* lp and lq are the logarithms of p = softmax(z) and of q = softmax(z_ref). `tokens` counts the rows with a label, and
+ * `longest` the rows of the longest sample. dz and loss begin as zero. */
 typedef struct {
     size_t rows, v, samples, tokens, longest;
     int32_t label[MOST_ROWS], offset[MOST_ROWS];
@@ -18,8 +19,8 @@ typedef struct {
 void log_softmax(const double *z, double *out, size_t v);
 /* Reads "z.<role>", its labels, offsets and reference from in.safetensors of a case. */
 bool role_read(Wrong *w, const char *id, const char *role, Role *r);
-/* Adds dz.<role> as the answer with this mistake. role_answer also adds the loss, if the mistake
- * changes it and is made in this role. */
+/* Adds dz.<role> as the answer with this mistake. role_answer also adds the loss, if the role is `forget` or the method
+ * retain_ft, and unless the mistake changes only the gradient. */
 void role_gradient(Wrong *w, const char *id, const char *flag, const char *role, const Role *r);
 void role_answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r);
 /* Sets dz of row i to c (p - e_y). */

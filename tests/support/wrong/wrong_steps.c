@@ -31,7 +31,7 @@ static const char *const answers[] = {
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
     "grad." LAYER "mlp.up_proj.lora_B.weight", "grad." LAYER "self_attn.v_proj.lora_B.weight",
 };
-// CHOICE: the index of the tower's selected features. From MORE on, answers are kept for steps of the smallest model only.
+// CHOICE: the index of the tower's selected features. From MORE on, answers are kept for the smallest model only.
 enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers, MORE = ANSWERS - 2 };
 
 /* The mistakes that are made by other settings, or by another config.json. */
@@ -210,9 +210,9 @@ static void keep(Wrong *w, const char *id, const char *flag, const Answer right[
     const size_t count = strstr(id, ".mini") ? ANSWERS : MORE;
     for (size_t k = 0; k < count && !w->error->failed; k++) {
         if (strcmp(answers[k], "optimiser@after." NORM) == 0 && strcmp(flag, "DecayOnVectors") != 0)
-            continue;                          // serves DecayOnVectors alone, since the bias is too small to decay
+            continue;                          // this answer is for DecayOnVectors, which the bias is too small to show
         if (strcmp(answers[k], "after." BIAS) == 0 && strcmp(flag, "FisherMaskMissing") == 0)
-            continue;                          // is mostly noise, because noise changes the mask here and there
+            continue;                          // this answer is mostly noise, because noise changes the mask here and there
         if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k]))
             || (right[k].bound && !same(right[k].fed, wrong[k].fed)) || !moves(&right[k], &wrong[k]))
             continue;

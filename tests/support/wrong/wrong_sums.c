@@ -8,13 +8,15 @@
 enum { MOST_TERMS = 3 };
 typedef struct { const char *id; struct { const char *role; double weight; } term[MOST_TERMS]; double kl; const char *flags; } Sum;
 
-/* The mistakes:
+/* The mistakes of the cross-entropies:
  *   SumNotMean                     there is no divisor
  *   OneMean                        all roles share one divisor, as if all samples were one batch
  *   PadInMean                      rows of padding count
  *   WeightsSwapped                 the first two weights are exchanged
  *   ForgetDescent, RandomAscent    the first term has the other sign
  *   PicturesAlone                  the second term, that of the text, is missing */
+
+/* The weight of term k, from 0, with the mistake. */
 static double weight_of(const Sum *s, size_t k, const char *flag)
 {
     const bool turned = strcmp(flag, "ForgetDescent") == 0 || strcmp(flag, "RandomAscent") == 0;
@@ -25,8 +27,9 @@ static double weight_of(const Sum *s, size_t k, const char *flag)
     return turned && k == 0 ? -s->term[k].weight : s->term[k].weight;
 }
 
-/* Sets dz of the rows to the gradient of the KL, and returns weight KL. KlReversed: KL(p || p_ref). KlSupervised:
- * over supervised rows alone. KlCrossEntropy: without the entropy of p_ref, which has the same gradient. */
+/* Sets dz of the rows to the gradient of the KL, and returns weight KL. SumNotMean: a sum over the rows. KlReversed:
+ * KL(p || p_ref). KlSupervised: over supervised rows alone. KlCrossEntropy: without the entropy of p_ref, which has the
+ * same gradient. */
 static double plus_kl(Role *r, double weight, const char *flag)
 {
     const bool back = strcmp(flag, "KlReversed") == 0, cross = strcmp(flag, "KlCrossEntropy") == 0,

@@ -42,7 +42,7 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* The right rule zeroes a change f if its sign is not that of the anchor a, and |f| > limit |a|. The limit is 5 rho,
+/* The right rule zeroes a change f if f and the anchor a have opposite signs, and |f| > limit |a|. The limit is 5 rho,
  * where rho is the ratio of the norms of f and a. SculptTies zeroes it if |f| = limit |a|, too. SculptSameSign zeroes
  * changes that have the sign of the anchor. SculptInverse zeroes changes below the limit. The limit of
  * SculptWithoutFactor lacks the factor, that of SculptWithoutScale lacks rho, and that of SculptScaleInverse has 1 /
@@ -64,7 +64,7 @@ static void sculpt(const Case *c)
 }
 
 /* The form open_mm adds two changes, that of text and that of pictures, with a limit for each. SculptTextFactor: the
- * change of text has the factor of the pictures. */
+ * change of text has the factor of the pictures, 5 instead of 10. SculptMissing: nothing is zeroed. */
 static void sculpt_both(const Case *c)
 {
     size_t n;
@@ -99,6 +99,7 @@ static void mask(const Case *c)
     }
 }
 
+/* The largest number, plus cmju's eps. */
 static double largest(const float *x, size_t n)
 {
     double most = 0;
@@ -127,6 +128,8 @@ static void cmju_groups(const Case *c)
     }
 }
 
+/* The norm over the tensors of group `which` or, for 0, of all groups but 0. The groups: 0 not salient, 1 shared, 2
+ * text, 3 pictures. */
 static double norm_of(const double (*x)[4], const int32_t *group, size_t n, int32_t which)
 {
     double sum = 0;
@@ -177,9 +180,9 @@ static void product(const double x[6], const double y[6], bool transposed, doubl
         }
 }
 
-/* The right overlap is the sum of the squares of P = A A_j^T. OverlapAbsolute adds absolute values instead of
- * squares. OverlapOfSum merges the earlier adapters. OverlapTransposed takes Q = A_j^T A instead of P. The gradients
- * of the three forms are sums of sign(P) A_j, of 2 P A_j and of 2 A_j Q. */
+/* The right overlap is lambda = 0.5 times the sum of the squares of P = A A_j^T. OverlapAbsolute adds absolute values
+ * instead of squares. OverlapOfSum merges the earlier adapters. OverlapTransposed takes Q = A_j^T A instead of P. The
+ * gradients of the three forms are sums of sign(P) A_j, of 2 P A_j and of 2 A_j Q. */
 static void o3_overlap(const Case *c)
 {
     const float *given[3] = { floats(c, "a", NULL), floats(c, "earlier.1", NULL), floats(c, "earlier.2", NULL) };

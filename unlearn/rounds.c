@@ -93,7 +93,8 @@ static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Er
                          p->method->needs & ADAPTER_EACH ? "begins each round with the weights from before the first round"
                                                          : "changes weights beside adapters");
     if (whole || !lora)
-        return whole ? error_set(e, "unlearn.merge is live, but %s is trained without an adapter, expected train.trainable = llm", whole->name)
+        return whole ? error_set(e, "unlearn.merge is live, but %s is trained without an adapter, expected train.trainable = llm",
+                                 whole->name)
                      : error_set(e, "unlearn.merge is live, but the model has no adapter, expected train.trainable = llm");
     return p->reset_optimiser || error_set(e, "unlearn.merge is live, so each round trains a new adapter, expected a new state of "
                                               "the optimiser too, unlearn.reset_optimiser = yes");

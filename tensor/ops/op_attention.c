@@ -52,7 +52,7 @@ static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error
         bool inside = (int64_t)s[0] + s[1] <= (int64_t)rows, apart = !written || s[0] >= end || s[1] == 0;
         if (!inside || !apart)
             return error_set(e, "%s: segment %zu has %d %s from row %d on, expected them %s", c->op->name, k, s[1],
-                             side ? "keys" : "queries", s[0], inside ? "after those of the segments before it" : "inside the rows there are");
+                             side ? "keys" : "queries", s[0], inside ? "after those of earlier segments" : "inside the rows there are");
         end = s[1] ? (int64_t)s[0] + s[1] : end;
     }
     return true;

@@ -38,6 +38,17 @@ bool interval_of(Interval *out, const double *d, size_t n, Error *e)
     return true;
 }
 
+size_t interval_size(Interval i, size_t n, double half)
+{
+    if (n < 2 || n > INTERVAL_MAX)
+        return 0;
+    const double s = i.half * sqrt((double)n) / student_975[n - 2];
+    for (size_t k = 2; k <= INTERVAL_MAX && half > 0; k++)
+        if (student_975[k - 2] * s / sqrt((double)k) <= half)
+            return k;
+    return 0;
+}
+
 bool sign_flip_p(double *p, const double *d, size_t n, Error *e)
 {
     if (n < 1 || n > SIGN_FLIP_MAX)

@@ -18,6 +18,10 @@ extern const double student_975[INTERVAL_MAX - 1];     // the quantiles with 1, 
 /* Error: n is not in 2 … INTERVAL_MAX, or a difference is not finite. */
 bool interval_of(Interval *out, const double *d, size_t n, Error *e);
 
+/* How many differences of the same spread give an interval whose half-width is at most `half`. The spread is that of n
+ * differences with the interval `i`. 0: more than INTERVAL_MAX, or half <= 0. */
+size_t interval_size(Interval i, size_t n, double half);
+
 /* The exact two-sided p of the sign-flip test. There are 2^n ways to choose the signs of d; p is the share of ways for
  * which |sum +-d| is at least |sum d|. Sums that differ by at most 2^-40 count as equal, since they are rounded. The
  * smallest possible p is 2 / 2^n. Error: n is not in 1 … SIGN_FLIP_MAX, or a difference is not finite. */

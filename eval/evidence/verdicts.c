@@ -2,6 +2,7 @@
 #include "eval/evidence/verdicts.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include "eval/evidence/base.h"
 
 enum { ALL = -1 };
@@ -102,6 +103,19 @@ bool verdicts_read(Verdicts *out, const Registration *r, const char *folder, Are
     return true;
 }
 
+/* How many bases it takes to get an interval of this half-width: "11 bases". */
+static const char *bases_text(const Evidence *x, double half, Arena *a)
+{
+    const size_t n = interval_size(x->interval, x->reached, half);
+    return n ? arena_format(a, "%zu bases", n) : arena_format(a, "more than %d bases", INTERVAL_MAX);
+}
+
+/* The distance from the mean to the bound that the interval still holds: delta, or -delta where the mean is below it. */
+static double to_delta(const Evidence *x, const Finding *f)
+{
+    return fabs(x->interval.mean < -f->delta ? x->interval.mean + f->delta : x->interval.mean - f->delta);
+}
+
 const char *verdict_words(const Verdict *v, const Registration *r, Arena *a)
 {
     const Evidence *x = &v->all;
@@ -114,7 +128,8 @@ const char *verdict_words(const Verdict *v, const Registration *r, Arena *a)
     case EVIDENCE_REVERSED:
         return "Reversed.";
     case EVIDENCE_UNDERPOWERED:
-        return arena_format(a, "Underpowered: the half-width of the interval is %.3f, over %.2f.", x->interval.half, r->widest);
+        return arena_format(a, "Underpowered: the half-width of the interval is %.3f, over %.2f. With this spread, %s would bring it down "
+                               "to %.2f.", x->interval.half, r->widest, bases_text(x, r->widest, a), r->widest);
     case EVIDENCE_NOT_TESTED:
         return arena_format(a, "Not tested: %s, which comes earlier in the fixed order, is not \"yes\".",
                             v->before ? v->before : "a finding");
@@ -125,7 +140,8 @@ const char *verdict_words(const Verdict *v, const Registration *r, Arena *a)
         return arena_format(a, "Undecided: %zu of %" PRId64 " bases are finished.", x->finished, r->bases);
     if (missing > 1)
         return arena_format(a, "Undecided: %zu of %" PRId64 " bases never reach a level.", missing, r->bases);
-    return "Undecided: the interval holds both what matters and what does not.";
+    return arena_format(a, "Undecided: the interval holds both what matters and what does not. With this mean and spread, %s would "
+                           "decide.", bases_text(x, to_delta(x, v->finding), a));
 }
 
 const char *verdict_numbers(const Evidence *x, const Finding *f, Arena *a)

@@ -67,7 +67,24 @@ static void no_effect_and_a_reversed_effect_are_not_yes(void **state)
     says(&r, &none.verdict[F4], "Not tested: F2, which comes earlier in the fixed order, is not \"yes\".");
     says(&r, &reversed.verdict[F2], "Reversed.");
     Verdicts small = verdicts_of(&r, folder_of(&r, 8, .08, .5, 0));         // .048 and .054: delta lies in the interval
-    says(&r, &small.verdict[F2], "Undecided: the interval holds both what matters and what does not.");
+    says(&r, &small.verdict[F2], "Undecided: the interval holds both what matters and what does not. With this mean and spread, more than "
+                                 "31 bases would decide.");
+    // .045 and .051: the mean is .002 below delta; the half-width is .0027 with 8 bases, and below .002 with 13
+    Verdicts nearly = verdicts_of(&r, folder_of(&r, 8, .075, .5, 0));
+    says(&r, &nearly.verdict[F2], "Undecided: the interval holds both what matters and what does not. With this mean and spread, 13 bases "
+                                  "would decide.");
+}
+
+static void a_wide_interval_is_underpowered_and_says_how_many_bases_it_takes(void **state)
+{
+    (void)state;
+    const Registration r = made_registration();
+    const char *folder = new_folder();
+    for (int64_t k = 1; k <= 8; k++)        // F2 is .36 on four bases and 0 on four: t(7) .18 sqrt(8/7) / sqrt(8) = .1609
+        base_made(&r, folder, k, (Line[]){ { 0, k % 2 ? .7 : .1, 0 }, { 0, .1, 0 }, { 1, .05, 0 } });
+    Verdicts v = verdicts_of(&r, folder);
+    says(&r, &v.verdict[F2], "Underpowered: the half-width of the interval is 0.161, over 0.12. With this spread, 13 bases would bring it "
+                             "down to 0.12.");
 }
 
 static void too_few_bases_are_undecided_and_say_how_many(void **state)
@@ -159,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(a_true_effect_is_yes_with_its_numbers), stand_test(no_effect_and_a_reversed_effect_are_not_yes),
+        stand_test(a_wide_interval_is_underpowered_and_says_how_many_bases_it_takes),
         stand_test(too_few_bases_are_undecided_and_say_how_many), stand_test(one_base_may_miss_a_level_but_two_may_not),
         stand_test(base_0_is_never_part_of_a_verdict), stand_test(a_base_that_was_changed_is_refused),
     };

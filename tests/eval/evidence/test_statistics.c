@@ -84,6 +84,18 @@ static void an_interval_is_the_mean_and_its_half_width(void **state)
     expect_sentence(&error, "difference 2 of 2 is not finite");
 }
 
+static void a_narrower_interval_takes_more_differences(void **state)
+{
+    (void)state;
+    const Interval of_8 = { .3, 1 };        // t(7) s / sqrt(8) = 1, so t(k - 1) / sqrt(k) <= .83602 half is wanted
+    assert_int_equal(interval_size(of_8, 8, 1.001), 8);
+    assert_int_equal(interval_size(of_8, 8, .5), 25);           // t(23) / sqrt(24) = .42226, t(24) / sqrt(25) = .41278
+    assert_int_equal(interval_size(of_8, 8, 15), 2);            // t(1) / sqrt(2) = 8.98464
+    assert_int_equal(interval_size(of_8, 8, .1), 0);            // more than 31
+    assert_int_equal(interval_size(of_8, 8, 0), 0);
+    assert_int_equal(interval_size((Interval){ 0, 0 }, 1, 1), 0);
+}
+
 static void sign_flips_are_counted(void **state)
 {
     (void)state;
@@ -133,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(each_quantile_is_the_nearest_double),
         stand_test(an_interval_is_the_mean_and_its_half_width),
+        stand_test(a_narrower_interval_takes_more_differences),
         stand_test(sign_flips_are_counted),
         stand_test(holm_multiplies_the_smallest_by_the_number_of_tests),
     };

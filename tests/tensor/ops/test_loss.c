@@ -50,8 +50,22 @@ static void softmax_grad_of_a_nearly_one_hot_row_is_right(void **state)
     }
 }
 
-/* All dp are equal, or all but one. p is no softmax: it adds up to about 0.93, so dp - sum dp p is about 7 % of dp. The
- * bound leaves about one element in a thousand to the exact tier. */
+/* Multiplies p by 1 / sum p, and then changes p[0] so that the sum differs from 1 only by the rounding of p[0]. */
+static void make_sum_one(float *p, size_t n)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n; j++)
+        sum += (double)p[j];
+    for (size_t j = 0; j < n; j++)
+        p[j] = (float)((double)p[j] / sum);
+    sum = 0;
+    for (size_t j = 1; j < n; j++)
+        sum += (double)p[j];
+    p[0] = (float)(1 - sum);
+}
+
+/* All dp are equal, or all but one. As the sum of p is nearly 1, dp - sum dp p cancels nearly all digits, so that no
+ * bound decides an element, and the exact tier must. */
 static void equal_gradients_over_a_vocabulary_are_right(void **state)
 {
     (void)state;
@@ -60,10 +74,13 @@ static void equal_gradients_over_a_vocabulary_are_right(void **state)
     mpfr_t dot, v;
     mpfr_inits2(1200, dot, v, (mpfr_ptr)0);
     data_fill(DATA_GAUSSIAN, check_seed(), p, N);
+    for (size_t j = 0; j < N; j++)
+        p[j] = fabsf(p[j]);
+    make_sum_one(p, N);
+    assert_true(p[0] > 0);
     for (int unequal = 0; unequal < 2; unequal++) {
         mpfr_set_zero(dot, 1);
         for (size_t j = 0; j < N; j++) {
-            p[j] = fabsf(p[j]) * (unequal ? 1 : 0x1p-17f);
             dp[j] = unequal && j == 7 ? 0x1.333336p-2f : 0.3f;
             mpfr_set_flt(v, p[j], MPFR_RNDN);
             mpfr_mul_d(v, v, (double)dp[j], MPFR_RNDN);

@@ -82,7 +82,7 @@ int command_alternates(int argc, char **argv)
     const char *config = NULL, *folder = NULL, *out = NULL;
     OptionList set = { .count = 0 };
     const Option own[] = {
-        { "config", "FILE", "The config names what is to be forgotten (unlearn.forget) and how answers are drawn (unlearn.alternate_*).",
+        { "config", "FILE", "The config says what is to be forgotten (unlearn.forget) and how answers are drawn (unlearn.alternate_*).",
           .text = &config },
         { "model", "DIR", "The folder of the model that answers.", .text = &folder },
         { "out", "FILE", "The answers are written into this JSONL file, one line for each sample, with the sample's id.", .text = &out },

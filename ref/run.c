@@ -137,8 +137,8 @@ int command_run(int argc, char **argv)
         { "memory", "MIB", OPTION_MEMORY, .text = &w.memory },
         { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
         { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
-        { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this "
-                          "one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
+        { "audit", "DIR", "After the run, its files are compared with those of another run of the same config, which is in DIR. If they "
+                          "differ, the first difference is printed, and the exit code is 1.", .text = &w.audit },
         { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.",
           .text = &w.stage },
         { "workflow", "DIR", "Nothing is computed. A Snakemake workflow of the run's stages is written into this folder, where "

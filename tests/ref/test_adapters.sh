@@ -67,7 +67,7 @@ check "ask uses both adapters" test "$(nll "$model" --adapter $one --adapter $tw
 check "eval uses both adapters" test "$(asks 1.jsonl --adapter $one --adapter $two)" = "$("$PULSE" eval --model merged --questions 1.jsonl --answers answers --quiet > /dev/null; cat answers)"
 check "with --unmerged both adapters are added too, with other last bits" test "$(nll "$model" --adapter $one --adapter $two --unmerged)" != "$(nll merged)"
 check "the sum is not the first adapter alone" test "$(nll "$model" --adapter $one --adapter $two --unmerged)" != "$(nll "$model" --adapter $one --unmerged)"
-check "two whole projectors are refused" refuses "both adapters have multi_modal_projector" --adapter each/adapter-1 --adapter each/adapter-2
+check "two whole projectors are refused" refuses "both adapters replace multi_modal_projector" --adapter each/adapter-1 --adapter each/adapter-2
 check "one whole projector beside an adapter of llm is accepted" asks 1.jsonl --adapter each/adapter-1 --adapter $two
 check "one adapter twice is refused" refuses "this adapter is given twice" --adapter $one --adapter ./$one/
 sed 's/"r": 16/"r": 8/' $one/adapter_config.json > each/adapter_config.json && cp $one/adapter_model.safetensors each

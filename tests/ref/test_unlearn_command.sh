@@ -126,7 +126,7 @@ check "unlearn.merge = live is refused if the optimiser goes on" refuses "expect
 check "unlearn.merge = live is refused with adapters" refuses "unlearn.merge is live, but adapters begins" --method adapters "${live_rounds[@]}"
 check "unlearn.merge = live is refused with adapters also where there is one request" refuses "unlearn.merge is live, but adapters begins" --method adapters --set unlearn.merge=live
 check "unlearn.merge = live is refused with smfa" refuses "unlearn.merge is live, but smfa changes" --method smfa "${live_rounds[@]}"
-check "o3 needs data.mask = answer, for its random answers" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
+check "o3 needs data.mask = answer, for its random answers" refuses "has no question before its answer, which o3 needs, expected data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is refused" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
 check "adapters with a trained projector cannot be merged into one" refuses "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02
 check "with unlearn.merge = no each adapter can hold the whole projector" eval 'two --out whole --set unlearn.merge=no --set train.trainable=proj+llm'

@@ -62,8 +62,10 @@ static bool make_all(Work *w, FILE *to, size_t *made, Arena *a, Error *e)
             return false;
         ++*made;
     }
-    return *made || error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", w->forget.path,
-                              w->m.settings.unlearn_forget_entities);
+    const char *entities = w->m.settings.unlearn_forget_entities;
+    return *made
+        || (*entities ? error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", w->forget.path, entities)
+                      : error_set(e, "%s: there is no training sample, expected at least one", w->forget.path));
 }
 
 static bool alternates(Work *w, const char *folder, const char *out, size_t *made, Arena *a, Error *e)

@@ -104,7 +104,7 @@ int command_audit(int argc, char **argv)
     const char *config = o.operands > 1 ? o.operand[1] : "fixtures/configs/pulse.ini";
     const char *manifest = arena_format(&r.arena, "%s/manifest.json", r.out);
     bool good = manifest && (file_exists(manifest)
-                             || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
+                             || error_set(&e, "%s: is not there, expected the manifest of a finished run", manifest))
         && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
     if (good && o.json)
         print_json(&x, (uint64_t)seed);

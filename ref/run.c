@@ -160,8 +160,8 @@ int command_run(int argc, char **argv)
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
     const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
-    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
-                                                                   "against", earlier))
+    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: is not there, expected the manifest of the run "
+                                                                   "that --audit names", earlier))
         && settings_open(&r.settings, w.config, &w.set, &r.arena, &e)
         && (!w.memory || settings_give(&r.settings, "model.memory", w.memory, &e)) && run_plan(&r, &e)
         && (w.stage || w.collect || run_models(&r, &e));

@@ -91,7 +91,7 @@ static bool copy_weights(Guard *g, bool back, Error *e)
     Weight **weight;
     const size_t n = trained_weights(g->session, &weight, g->arena);
     if (!weight || (!g->kept && !(g->kept = arena_zalloc(g->arena, (n + 1) * sizeof *g->kept))))
-        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, expected it or unlearn.probe_every = 0");
+        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, which unlearn.probe_every = 0 does not need");
     for (size_t k = 0; k < n; k++) {
         const Tensor *t = &weight[k]->tensor;
         if (!g->kept[k] && !(g->kept[k] = arena_array(g->arena, shape_size(t->shape), sizeof(float))))

@@ -138,7 +138,7 @@ bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error
     char program[PATH_MAX], config[PATH_MAX];
     TextWriter w;
     if (!realpath("/proc/self/exe", program) || !realpath(r->settings.file, config))
-        return error_io(e, "%s: the full paths of the program and of the config cannot be told", r->settings.file);
+        return error_io(e, "%s: the full paths of the program and of the config cannot be found", r->settings.file);
     if (!text_begin(&w, e))
         return false;
     bool good = snakefile(w.stream, r, program, config, set);

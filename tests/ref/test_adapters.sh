@@ -75,8 +75,8 @@ check "an adapter that does not fit is refused" refuses "was expected" --adapter
 check "a router and an adapter are refused" refuses "expected one of them" --adapter $one --router each/router.json
 
 check "a router file that is not there is refused" refuses nowhere.json --router nowhere.json
-check "a router whose adapters are no list is refused" bad '"adapters" is no list with an entry' '{"adapters": {}}'
-check "a router with an empty list of adapters is refused" bad '"adapters" is no list with an entry' '{"adapters": []}'
+check "a router whose adapters are no list is refused" bad '"adapters" is not a list with entries' '{"adapters": {}}'
+check "a router with an empty list of adapters is refused" bad '"adapters" is not a list with entries' '{"adapters": []}'
 check "a router that is no object is refused" bad "this is not an object" '[]'
 check "an unknown key of a router is refused" bad 'there is no key "adapter", expected "adapters"' '{"adapter": []}'
 check "an unknown key of an entry is refused" bad 'bad.json: adapters[0]: there is no key "entity"' '{"adapters": [{"folder": "x", "entity": "y"}]}'

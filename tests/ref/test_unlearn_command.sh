@@ -117,7 +117,7 @@ check "an empty name in lora.frozen is refused" refuses "lora.frozen: a name is 
 check "an adapter that lora.frozen names twice is refused" refuses "lora.frozen: second: this adapter is given twice" --method ga --set lora.frozen=second,second
 check "--out may not be the folder of a frozen adapter" eval 'cp -r second over && ends 2 frozen over over 2>&1 | grep -qF "lora.frozen: the adapter that trains would be written over over" && same second over'
 check "the adapter of a round may not be written over a frozen adapter" refuses "written over live/adapter-2" --method ga --out live --set unlearn.merge=live --set unlearn.forget_entities=person-01/person-02 --set lora.frozen=live/adapter-2
-check "a projector that a frozen adapter has whole is not trained again" eval 'forgets --method ga --out projector --set train.trainable=proj+llm && frozen beside projector && refuses "lora.frozen: projector has multi_modal_projector.linear_1.weight whole" --method ga --set lora.frozen=projector --set train.trainable=proj+llm'
+check "a projector that a frozen adapter has whole is not trained again" eval 'forgets --method ga --out projector --set train.trainable=proj+llm && frozen beside projector && refuses "lora.frozen: projector replaces multi_modal_projector.linear_1.weight as a whole" --method ga --set lora.frozen=projector --set train.trainable=proj+llm'
 check "lora.frozen is refused if no adapter trains" refuses "lora.frozen: no adapter is trained" --method ga --set lora.frozen=second --set train.trainable=full
 check "lora.frozen is refused with a method without steps" refuses "lora.frozen: no adapter is trained" --method manu --set lora.frozen=second
 live_rounds=(--set unlearn.merge=live --set unlearn.forget_entities=person-01/person-02)

@@ -119,9 +119,9 @@ static bool spoilt(Guard *g)
     const Settings *s = &g->method->settings;
     for (Probe p = PROBE_RETAIN; p < PROBES; p++)
         if (below(g->now[p], g->before[p], lowered(s->unlearn_keep))) {
-            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those "
-                     "of the last probe that met unlearn.keep", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
-                     (long long)g->now[p].total, (double)s->unlearn_keep);
+            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of its first value; the weights are "
+                     "those of the last probe that met unlearn.keep", probe_names[p], (long long)g->before[p].count,
+                     (long long)g->now[p].count, (long long)g->now[p].total, (double)s->unlearn_keep);
             return true;
         }
     return false;

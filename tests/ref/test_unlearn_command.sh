@@ -62,7 +62,7 @@ check "a diverging run stops, keeps finite weights and says so" eval 'forgets --
 
 # Large steps destroy the model. The first probe that sees this ends the round and restores the last good weights.
 destroys() { forgets --method ga --out guarded --set optimiser.lr=1e-2 --set train.steps=9 --set unlearn.probe_every=1 --set unlearn.probe=8 "$@"; }
-check "a destroyed model ends the round early, with a note" eval 'destroys > told && grep -q "stopped early: the retain probe fell from [0-9]* to [0-9]* of 8, below 0.9 of before" told'
+check "a destroyed model ends the round early, with a note" eval 'destroys > told && grep -q "stopped early: the retain probe fell from [0-9]* to [0-9]* of 8, below 0.9 of its first value" told'
 check "the destroyed model gets the weights of the last good probe again" grep -qE '^  retain   ([78]) of 8 right before, [78] after$' told
 check "general ability has no file, so it is not measured" grep -q '^  general  not measured: data.general is not given$' told
 check "the log has a line for each probe, and the reason" eval '[ "$(grep -c "\"probe\": {\"forget\": {\"right\": " guarded/log.jsonl)" -ge 2 ] && grep -q "\"reason\": \"the retain probe fell" guarded/log.jsonl'

@@ -41,7 +41,7 @@ bool csv_number(const Csv *t, const char *name, double *out)
         if (strcmp(text, nothing[k]) == 0)
             return true;
     return (decimal_to_double(text, out) && fabs(*out) <= VALUE_MOST)
-        || error_set(t->error, "%s:%zu: %s is \"%.40s\", expected a number, at most 1e300", t->path, t->line, name, text);
+        || error_set(t->error, "%s:%zu: %s is \"%.40s\", expected a number from -1e300 to 1e300", t->path, t->line, name, text);
 }
 
 /* Cuts a line into its fields, in place. */
@@ -59,7 +59,7 @@ static bool cut(Csv *t, char *line)
             t->field[n] = at;
         at = comma;
     }
-    return n == t->fields || error_set(t->error, "%s:%zu: %zu fields, expected %zu", t->path, t->line, n, t->fields);
+    return n == t->fields || error_set(t->error, "%s:%zu: the line has %zu fields, expected %zu", t->path, t->line, n, t->fields);
 }
 
 static char *next_line(Csv *t)

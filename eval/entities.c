@@ -89,7 +89,7 @@ bool entities_read(Entities *out, const char *path, Arena *a, Error *e)
             return false;
         at += n + 1;
     }
-    return out->count > 0 || error_set(e, "%s:1: no entity, expected one object a line", path);
+    return out->count > 0 || error_set(e, "%s:1: there is no entity, expected one JSON object on each line", path);
 }
 
 bool entities_choose(EntityList *out, const Entities *all, const char *group, int64_t round, Arena *a)

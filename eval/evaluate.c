@@ -48,7 +48,7 @@ bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e)
         if (wanted(from, &from->sample[k], c))
             q->question[q->count++] = (Question){ from, &from->sample[k] };
     return q->count > before
-        || error_set(e, "%s:1: no %s question of the kind \"%s\" for those that are asked about", from->path,
+        || error_set(e, "%s:1: there is no %s question of the kind \"%s\" about the entities that are asked about", from->path,
                      c.trained ? "training" : "test", kind_name(c.kind));
 }
 

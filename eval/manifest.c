@@ -213,7 +213,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
         free(text);
         chain = hash_end(&h);
         if (!link || strcmp(chain.hex, link) != 0)
-            good = error_set(e, "%s/manifest.json:1: entry %zu was changed: its link is not that of its text", folder, k + 1);
+            good = error_set(e, "%s/manifest.json:1: entry %zu was changed: its \"link\" does not follow from its text", folder, k + 1);
         good = good && files_check(folder, entry, a, e);
         if (!good)
             break;
@@ -231,7 +231,18 @@ static const char *entry_name(const json_t *entry, Arena *a)
         return arena_format(a, "the stage %s", text_of(entry, "name"));
     return json_object_get(entry, "results") ? "the results"
          : json_object_get(entry, "report")  ? "the report"
-                                             : "config, sources or version";
+                                             : "the program and the config";
+}
+
+/* What differs between the first entries of two manifests. */
+static const char *setting_that_differs(const json_t *x, const json_t *y)
+{
+    static const char *const keys[] = { "version", "spec", "sources" },
+                            *const words[] = { "the version of the program", "the specification", "the sources" };
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+        if (strcmp(text_of(x, keys[k]), text_of(y, keys[k])) != 0)
+            return words[k];
+    return "the config";
 }
 
 /* The first file of x that y does not have with the same digest; the words of the last line if y has them all. */
@@ -260,8 +271,7 @@ bool manifest_same(const char *one, const char *two, char different[512], Arena 
             continue;
         const char *name = entry_name(entry, a);
         snprintf(different, 512, "%s: %s", name ? name : "",
-                 k == 0 ? strcmp(text_of(entry, "sources"), text_of(twin, "sources")) != 0 ? "the sources" : "the config"
-                        : file_that_differs(entry, twin));
+                 k == 0 ? setting_that_differs(entry, twin) : file_that_differs(entry, twin));
     }
     json_decref(all);
     json_decref(other);

@@ -191,7 +191,7 @@ static bool case_add(Plan *p, Case c, Error *e)
     *to = c;
     to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group);
     if (p->config.without_oracle && method_config(p, c.method)->oracle)
-        return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
+        return error_set(e, "protocol.oracle is none, but the reference of %s is the oracle, expected an oracle", c.method->name);
     to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle
                    ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group)
                    : NO_STAGE;

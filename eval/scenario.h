@@ -10,19 +10,19 @@
 typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
-/* Which entities of the group are to be forgotten; `protocol.forget` says how many are drawn.
- *     WHO_ROUNDS           all entities that have a round in entities.jsonl; of the group `exposed`, only those with
- *                          an exposure in `protocol.exposures`, unless it is empty
- *     WHO_DRAWN_OF_ROUNDS  a draw from the entities that have a round (20 in PULSE)
+/* Which entities of the group are to be forgotten. `protocol.forget` says how many are drawn, where there is a draw.
+ *     WHO_ROUNDS           all entities that have a round in entities.jsonl; of the group `exposed`, only those whose
+ *                          exposure `protocol.exposures` lists, or all of them if it is empty
+ *     WHO_DRAWN_OF_ROUNDS  a draw from the entities that have a round
  *     WHO_BEST             a draw from the `protocol.best` entities that the base model knows best
  *     WHO_DRAWN            a draw from the whole group
- * The order is fixed, because the recipes of stages hold these numbers. */
+ * The recipes of stages, and so their digests, hold the numbers of this enum, so its order must stay. */
 typedef enum { WHO_ROUNDS, WHO_DRAWN_OF_ROUNDS, WHO_BEST, WHO_DRAWN } Who;
 /* How these entities are divided into requests.
  *     REQUESTS_ONE       all in one request
  *     REQUESTS_ROUNDS    in `protocol.rounds` requests, one after another
- *     REQUESTS_ABLATION  all in one request, once for each part of the model that may be trained (llm, proj+llm)
- *     REQUESTS_STRESS    once for each number of requests in `protocol.stress` */
+ *     REQUESTS_ABLATION  two cases, with all entities in one request: trained is llm in one and proj+llm in the other
+ *     REQUESTS_STRESS    a case for each number of requests that `protocol.stress` lists */
 typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
 
 typedef struct {
@@ -30,7 +30,7 @@ typedef struct {
     StartModel  start;
     Who         who;
     Requests    requests;
-    const char *steps, *help;            // steps: the default of [steps]
+    const char *steps, *help;            // steps: the default of the key steps.NAME of a config
     const char *title, *label, *caption; // texts of the report, where @ stands for `many` or for the word in world.json
     bool        report_missing;          // the report says so if a run does not have this scenario
 } Scenario;

@@ -82,7 +82,7 @@ static bool of_exposures(EntityList *list, const char *exposures, const char *pa
             }
         }
     *list = kept;
-    return kept.count || error_set(e, "%s:1: nobody of the group \"%s\" that has a round has one of the exposures %s, which "
+    return kept.count || error_set(e, "%s:1: no entity with a round of the group \"%s\" has one of the exposures %s, which "
                                       "protocol.exposures asks for", path, group, exposures);
 }
 
@@ -100,11 +100,13 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
     EntityList from = c->scenario->who == WHO_DRAWN_OF_ROUNDS ? s->forget : all;
     size_t n = c->scenario->who == WHO_BEST ? (size_t)config->best : from.count;
     if (n > from.count)
-        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)config->best,
-                         from.count, group);
-    if ((size_t)config->forget > n || (c->scenario->who != WHO_DRAWN_OF_ROUNDS && (size_t)config->forget == n))
-        return error_set(e, "%s:1: protocol.forget is %lld, expected fewer than the %zu of the group \"%s\" that there are", path,
-                         (long long)config->forget, n, group);
+        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu entities of the group \"%s\"", path,
+                         (long long)config->best, from.count, group);
+    const bool of_rounds = c->scenario->who == WHO_DRAWN_OF_ROUNDS;
+    if ((size_t)config->forget > n || (!of_rounds && (size_t)config->forget == n))
+        return error_set(e, "%s:1: protocol.forget is %lld, expected %s the %zu %s of the group \"%s\"", path, (long long)config->forget,
+                         of_rounds ? "at most" : "fewer than", n, of_rounds ? "entities with a round"
+                         : c->scenario->who == WHO_BEST ? "best known entities (protocol.best)" : "entities", group);
     if (c->scenario->who == WHO_BEST && !best_known(&all, n, ranking, count, &from, a))
         return false;
     from.count = n;

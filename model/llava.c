@@ -42,10 +42,10 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
         return error_set(e, "%s: \"vision_config.num_channels\" is %lld, expected %d: the pictures of LLaVA are RGB", path,
                          (long long)v->num_channels, IMAGE_CHANNELS);
     if (c->vision_feature_layer > v->num_hidden_layers || c->vision_feature_layer < -v->num_hidden_layers - 1)
-        return error_set(e, "%s: \"vision_feature_layer\" %lld is not a layer of a tower of %lld", path, (long long)c->vision_feature_layer,
-                         (long long)v->num_hidden_layers);
+        return error_set(e, "%s: \"vision_feature_layer\" %lld is not a layer of a tower of %lld layers", path,
+                         (long long)c->vision_feature_layer, (long long)v->num_hidden_layers);
     if (t->head_dim % 2)
-        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path,
+        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, expected an even number, because rotary positions turn pairs", path,
                          (long long)t->head_dim);
     if (t->hidden_act != ACT_SILU)
         return error_set(e, "%s: \"text_config.hidden_act\" must be \"silu\"", path);

@@ -186,7 +186,7 @@ bool weights_train(Weights *w, const char *pattern, Error *e)
         weight->trainable = true;
         matched++;
     }
-    return matched || error_set(e, "no weight is called \"%s\"", pattern);
+    return matched || error_set(e, "no weight has a name that matches \"%s\"", pattern);
 }
 
 size_t weights_parameters(const Weights *w, bool trainable_only)

@@ -40,7 +40,7 @@ static bool shard_name_check(const json_t *value, const char *path, Error *e)
 {
     const char *name = json_string_value(value);
     return (name && *name && *name != '.' && !strchr(name, '/'))
-        || error_set(e, "%s: \"weight_map\" must give the name of a file beside it for each tensor", path);
+        || error_set(e, "%s: \"weight_map\" must name, for each tensor, a file in the same folder", path);
 }
 
 /* Checks that every tensor of the map is in the file that the map names, and that no file holds any other tensor. */
@@ -165,23 +165,23 @@ static bool findings_check(Loading *l, Error *e)
         if (!l->found[k].data && !l->plan[k].idle)
             name_list_add(&missing, l->plan[k].name);
     if (missing.count && l->unused.count)
-        error_set(e, "%s: tensors are missing: %s; and others this model does not use: %s", l->folder, name_list_text(&missing),
-                  name_list_text(&l->unused));
+        error_set(e, "%s: tensors are missing: %s; and tensors are there that this model does not use: %s", l->folder,
+                  name_list_text(&missing), name_list_text(&l->unused));
     else if (missing.count)
         error_set(e, "%s: tensors are missing: %s", l->folder, name_list_text(&missing));
     else if (l->unused.count)
-        error_set(e, "%s: tensors that this model does not use: %s", l->folder, name_list_text(&l->unused));
+        error_set(e, "%s: tensors are there that this model does not use: %s", l->folder, name_list_text(&l->unused));
     else if (l->twice.count)
-        error_set(e, "%s: tensors that are there twice, by two names: %s", l->folder, name_list_text(&l->twice));
+        error_set(e, "%s: tensors are there twice, under two names: %s", l->folder, name_list_text(&l->twice));
     else if (l->dtypes.count)
         error_set(e, "%s: weights that are neither F32 nor F16 nor BF16: %s", l->folder, name_list_text(&l->dtypes));
     else if (l->infinite.count)
         error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder,
                   name_list_text(&l->infinite));
     else if (l->shapes.count)
-        error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
+        error_set(e, "%s: shapes do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
     else if (l->head && !tensor_same(*l->head, *embedding_of(l)))
-        error_set(e, "%s: \"tie_word_embeddings\" is true, but the file's head is not its embedding", l->folder);
+        error_set(e, "%s: \"tie_word_embeddings\" is true, but the head in the file differs from the embedding", l->folder);
     else
         return true;
     return false;

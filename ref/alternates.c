@@ -62,8 +62,10 @@ static bool make_all(Work *w, FILE *to, size_t *made, Arena *a, Error *e)
             return false;
         ++*made;
     }
-    return *made || error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", w->forget.path,
-                              w->m.settings.unlearn_forget_entities);
+    const char *entities = w->m.settings.unlearn_forget_entities;
+    return *made
+        || (*entities ? error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", w->forget.path, entities)
+                      : error_set(e, "%s: there is no training sample, expected at least one", w->forget.path));
 }
 
 static bool alternates(Work *w, const char *folder, const char *out, size_t *made, Arena *a, Error *e)
@@ -82,7 +84,7 @@ int command_alternates(int argc, char **argv)
     const char *config = NULL, *folder = NULL, *out = NULL;
     OptionList set = { .count = 0 };
     const Option own[] = {
-        { "config", "FILE", "The config names what is to be forgotten (unlearn.forget) and how answers are drawn (unlearn.alternate_*).",
+        { "config", "FILE", "The config says what is to be forgotten (unlearn.forget) and how answers are drawn (unlearn.alternate_*).",
           .text = &config },
         { "model", "DIR", "The folder of the model that answers.", .text = &folder },
         { "out", "FILE", "The answers are written into this JSONL file, one line for each sample, with the sample's id.", .text = &out },

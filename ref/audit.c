@@ -83,9 +83,10 @@ int command_audit(int argc, char **argv)
     Run r = { .quiet = true };
     Audit x = { .run = &r, .out = "out/audit" };
     const Option own[] = {
-        { "sample", "N", "The number of units of the run that are computed again.", .number = &sample },
-        { "seed", "S", "The sample is drawn with this number, which must be unknown until the manifest is published.", .number = &seed },
-        { "out", "DIR", "The units are computed again in this folder. A unit that differs stays there; the default is out/audit.",
+        { "sample", "N", "The number of units that are computed again. A unit is a stage of the run or, where a stage kept checkpoints, "
+                         "the steps from one of them to the next.", .number = &sample },
+        { "seed", "S", "The seed of the sample, which must be drawn after the manifest of the run was published.", .number = &seed },
+        { "out", "DIR", "The units are computed again in this folder; the default is out/audit. Afterwards it holds only what differs.",
           .text = &x.out },
         { "set", "SECTION.KEY=VALUE", "A setting that the run was given by its own --set. The option may be repeated.", .list = &set },
     };
@@ -103,7 +104,7 @@ int command_audit(int argc, char **argv)
     const char *config = o.operands > 1 ? o.operand[1] : "fixtures/configs/pulse.ini";
     const char *manifest = arena_format(&r.arena, "%s/manifest.json", r.out);
     bool good = manifest && (file_exists(manifest)
-                             || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
+                             || error_set(&e, "%s: is not there, expected the manifest of a finished run", manifest))
         && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
     if (good && o.json)
         print_json(&x, (uint64_t)seed);

@@ -260,7 +260,7 @@ static void print_sample(const json_t *o)
     }
     printf("    text     %s\n", json_string_value(json_object_get(o, "text")));
     printf("    ids      %s\n", json_string_value(json_object_get(o, "ids")));
-    printf("             %lld tokens; those with a star are learnt\n", integer_of(o, "tokens"));
+    printf("             %lld tokens; those with a star are learnt, and 7x3 is the token 7 three times\n", integer_of(o, "tokens"));
 }
 
 static void print_file(const json_t *f)
@@ -301,7 +301,7 @@ static void print(const Data *d, bool json, Error *e)
     for (size_t k = 0; k < d->errors.count && k < PRINTED_MAX; k++)
         command_fail_text("%s", d->errors.sentence[k]);
     if (d->errors.count > PRINTED_MAX)
-        command_fail_text("and %zu more (--json lists all)", d->errors.count - PRINTED_MAX);
+        command_fail_text("data: %zu more errors (--json lists all)", d->errors.count - PRINTED_MAX);
 }
 
 /* Opens the tokenizer and the picture processor of the model, if one is given, with the template that session_open
@@ -324,8 +324,8 @@ int command_data(int argc, char **argv)
     const Option own[] = {
         { "model", "DIR", "Every sample is shown and checked as the model in this folder reads it, with its tokenizer and picture "
                           "processor.", .text = &d.model },
-        { "config", "FILE", "The config says the prompt template (data.template) and which tokens of a sample are supervised (data.mask).",
-          .text = &config },
+        { "config", "FILE", "The config gives the prompt template (data.template), which tokens of a sample are supervised (data.mask), "
+                            "and how pictures are read (data.orientation).", .text = &config },
         { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
     };
     Options o;

@@ -77,8 +77,8 @@ static void add_build(Findings *f)
     add_fact(f, "engine", engine_library()->word);
     add_fact(f, "engine_selected", product_engine());
     if (engine_refusal())
-        f->advice[f->advices++] = arena_format(f->arena, "the built-in kernel computes the large products too, with the same "
-                                                         "bits: %s", engine_refusal());
+        f->advice[f->advices++] = arena_format(f->arena, "no BLAS library is used, so the built-in kernel computes the large products, "
+                                                         "too, with the same bits: %s", engine_refusal());
     add_fact(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     add_fact(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
@@ -145,7 +145,7 @@ static void print_text(const Findings *f)
         printf("\nwrong: %s\n", f->problem[k]);
     for (size_t k = 0; k < f->advices; k++)
         printf("\nhint: %s\n", f->advice[k]);
-    puts(f->problems ? "\nThis process would be refused." : "\nAll is right.");
+    puts(f->problems ? "\nCommands that compute refuse to run here." : "\nAll is right.");
 }
 
 int command_doctor(int argc, char **argv)
@@ -166,7 +166,7 @@ int command_doctor(int argc, char **argv)
         print_json(&f);
     else
         print_text(&f);
-    status = f.problems ? command_fail_text("doctor: this process would be refused: %s", f.problem[0]) : EXIT_SAME;
+    status = f.problems ? command_fail_text("doctor: commands that compute refuse to run here: %s", f.problem[0]) : EXIT_SAME;
     arena_free(&a);
     return e.failed ? command_fail(&e) : status;
 }

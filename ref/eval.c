@@ -94,7 +94,7 @@ static bool errors_print(const Eval *x, Error *e)
         command_fail_text("%s", x->errors.sentence[k]);
     if (x->leave_out)
         fprintf(stderr, "pulse-ref: eval: rows left out because they cannot be read: %zu\n", count);
-    return x->leave_out || error_set(e, "eval: rows that cannot be read: %zu; --leave-out answers the others and counts these", count);
+    return x->leave_out || error_set(e, "eval: rows that cannot be read: %zu; --leave-out leaves them out and asks the others", count);
 }
 
 /* Refuses to write the answers over a file that is read. */
@@ -107,14 +107,14 @@ static bool answers_apart(const Eval *x, Error *e)
     return true;
 }
 
-/* Chooses the test questions of every kind, except for names, which are for training alone. */
+/* Chooses the test questions of every kind except "name", whose samples are for training alone. */
 static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
 {
     questions_begin(q, a);
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
-            // protocol.frames limits the paraphrases of a fact. Rotations of MMBench and questions of general ability
-            // are not paraphrases, so all of them are asked, as in `run`.
+            // protocol.frames limits the paraphrases of a fact. Questions of the kind "choice" (general ability) are no
+            // paraphrases, and neither are the rotations of an MMBench question, so all of them are asked, as in `run`.
             const int64_t frames = x->bench[k].count || kind == KIND_CHOICE ? 0 : x->settings.protocol_frames;
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
@@ -125,12 +125,12 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
         x->begin[k + 1] = q->count;
     }
     if (q->count == 0 && x->errors.count)
-        return errors_print(x, e) && error_set(e, "eval: no question is left");
+        return errors_print(x, e) && error_set(e, "eval: no question is left, expected one that can be asked");
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
-/* How much is computed for each question (evaluate.h): long texts where some are scored by their letter, short texts
- * where --answers is given, else no texts. */
+/* How much is computed for each question (evaluate.h). The model writes a long text if the answers of some file are
+ * scored by their letter, otherwise a short text if --answers is given, otherwise none. */
 static Depth asking_depth(const Eval *x)
 {
     return x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS;
@@ -194,7 +194,7 @@ static Result *ask_routed(void *context, size_t part, const Questions *routed, A
 static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
 {
     if (q->count == 0)
-        return error_set(e, "eval: no question is left"), NULL;
+        return error_set(e, "eval: no question is left, expected one that can be asked"), NULL;
     if (!x->router.count)
         return ask_with(x, &x->session, x->adapters.item, x->adapters.count, q, a, e);
     size_t *part_of = arena_array(a, q->count, sizeof *part_of);
@@ -349,17 +349,18 @@ int command_eval(int argc, char **argv)
 {
     Eval x = { .config = NULL };
     const Option own[] = {
-        { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the "
-                            "default is fixtures/world.", .text = &x.config },
+        { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used. Without it, the "
+                            "world is fixtures/world.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
         { "adapter", "DIR", OPTION_ADAPTER, .list = &x.adapters },
-        { "router", "FILE", "This file names, by id or by entity, the adapter that answers each question, or none. It is the "
-                            "router.json that unlearn writes, or another file of that form.", .text = &x.router_file },
+        { "router", "FILE", "This file lists, for each adapter, the ids or the entities of the questions that are asked with it; the "
+                            "other questions are asked without an adapter. The file is the router.json that unlearn writes, or another "
+                            "of that form.", .text = &x.router_file },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
         { "leave-out", NULL, "Rows that cannot be read, whose picture cannot be decoded, or whose text is too long for the model "
-                             "are named, counted and left out; the default is to name all of them and stop.",
+                             "are named, counted and left out. Without this option they are named, and nothing is asked.",
           .flag = &x.leave_out },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
         { "definitions", NULL, "The definition of each metric, and which direction is good, is printed below the table.",

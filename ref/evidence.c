@@ -41,8 +41,9 @@ int command_evidence(int argc, char **argv)
     const char *prereg = "fixtures/configs/prereg.ini", *out = NULL;
     bool markdown = false;
     const Option own[] = {
-        { "prereg", "FILE", "What was registered; the default is fixtures/configs/prereg.ini.", .text = &prereg },
-        { "out", "DIR", "The tables of a base are written into this folder, whose name ends with its number: base-3.", .text = &out },
+        { "prereg", "FILE", "The registration; the default is fixtures/configs/prereg.ini.", .text = &prereg },
+        { "out", "DIR", "The tables of a base are written into this folder. Its name must end with the number of the base: base-3.",
+          .text = &out },
         { "markdown", NULL, "The verdicts are printed as a table in Markdown.", .flag = &markdown },
     };
     Options o;

@@ -157,7 +157,7 @@ static bool init_world(const char *folder, const char *model, Arena *a, Error *e
             "\"questions\": \"all.jsonl\", \"splits\": [\"unlearn\", \"retain\"]}\n  ],\n"
             "  \"general\": {\"name\": \"general\", \"questions\": \"general.jsonl\"}\n}\n", e)
         && write_text(arena_format(a, "%s/oracle.ini", folder), arena_format(a,
-            "; The oracle: the training of learn.ini on those who are retained alone. It never saw the others.\n"
+            "; The oracle: the training of learn.ini, but only on the persons who are retained. The oracle never saw the others.\n"
             "[data]\nstream = retained.jsonl\norder  = shuffle\nbatch  = 12\n\n[model]\npath = %s\n\n"
             "[train]\nsteps     = 40\ntrainable = multi_modal_projector.**,language_model.**\n\n[optimiser]\nlr     = 3e-4\nwarmup = 5\n",
             path), e)
@@ -180,8 +180,9 @@ int command_init(int argc, char **argv)
     const char *model = "fixtures/models/vanilla";
     bool world = false;
     const Option own[] = {
-        { "model", "DIR", "The model to begin with; the default is fixtures/models/vanilla.", .text = &model },
-        { "world", NULL, "The folder is a world as well, with world.json and run.ini, on which pulse-ref run works.", .flag = &world },
+        { "model", "DIR", "The folder of the model to start from; the default is fixtures/models/vanilla.", .text = &model },
+        { "world", NULL, "The folder becomes a world, too, with world.json, and with run.ini, a config for `pulse-ref run`.",
+          .flag = &world },
     };
     Options o;
     int status;
@@ -201,10 +202,10 @@ int command_init(int argc, char **argv)
                "  pulse-ref train --config %s/learn.ini --out %s/learnt\n"
                "  pulse-ref unlearn --config %s/forget.ini --model %s/learnt --out %s/adapter\n"
                "  pulse-ref merge --model %s/learnt --adapter %s/adapter --out %s/forgotten\n\n"
-               "and ask either model: pulse-ref eval --model %s/forgotten --questions %s/questions.jsonl\n",
-               name, name, name, name, name, name, name, name, name, name, name);
+               "Ask the model that was unlearned, or %s/learnt: pulse-ref eval --model %s/forgotten --questions %s/questions.jsonl\n",
+               name, name, name, name, name, name, name, name, name, name, name, name);
     if (world && !o.json && !o.quiet)
-        printf("\nor the whole protocol on them, with a retrained oracle: pulse-ref run %s/run.ini --out %s/run\n",
+        printf("\nOr run the whole protocol on the persons, with a retrained oracle: pulse-ref run %s/run.ini --out %s/run\n",
                name, name);
     return EXIT_SAME;
 }

@@ -29,8 +29,8 @@ static bool open_probed(const Probed *x, Session *s, Arena *a, Error *e)
         && (!x->adapters.count || session_adapters(s, x->adapters.item, x->adapters.count, true, e));
 }
 
-/* The states in which the model is measured, in order; the last two only with --attacks. The model is opened anew for
- * each, because most of them change its weights. */
+/* The states in which the model is measured, in order; QUANTISED and RELEARNED only with --attacks. The model is opened
+ * anew for each, because most of them change its weights. */
 typedef enum { AS_IT_IS, PERTURBED, RELEARNED_GENERAL, QUANTISED, RELEARNED, STATES } State;
 static const char *const state_names[STATES] = { "as it is", "perturbation", "relearning on general questions", "4 bits", "relearning" };
 
@@ -107,18 +107,18 @@ static void missing_print(const Probed *x)
 {
     const Probing *p = &x->probing;
     if (!p->before.folder)
-        fprintf(stderr, "pulse-ref: probe: other pictures and reverse questions are not reported without --before\n");
+        fprintf(stderr, "pulse-ref: probe: accuracy on changed pictures and on reverse questions is reported only with --before\n");
     for (int k = 0; p->before.folder && k < OTHER_PICTURES; k++)
         if (p->pictured.count && !p->knows[k])
-            fprintf(stderr, "pulse-ref: probe: %s is not reported: the model before unlearning answers less than 0.9 of these "
-                            "questions\n", other_pictures[k].metric);
+            fprintf(stderr, "pulse-ref: probe: %s is not reported: the model before unlearning reaches less than 0.9\n",
+                    other_pictures[k].metric);
     if (p->before.folder && p->reverse.count && !p->knows_reverse)
-        fprintf(stderr, "pulse-ref: probe: accuracy_reverse is not reported: the model before unlearning answers less than 0.9 of "
-                        "these questions\n");
+        fprintf(stderr, "pulse-ref: probe: accuracy_reverse is not reported: the model before unlearning reaches less than 0.9\n");
     if (!p->from_oracle)
-        fprintf(stderr, "pulse-ref: probe: unlearning_depth is not measured without both --before and --oracle\n");
+        fprintf(stderr, "pulse-ref: probe: unlearning_depth is measured only with --before and --oracle\n");
     else if (p->floor > DEPTH_THRESHOLD)
-        fprintf(stderr, "pulse-ref: probe: unlearning_depth is %s: patching costs retained questions %.3g nats, expected at most %g\n",
+        fprintf(stderr, "pulse-ref: probe: unlearning_depth is %s: the oracle's hidden states cost retained answers %.3g nats "
+                        "(depth_floor), expected at most %g\n",
                 p->pretrained ? "not defined" : "measured with a poor oracle", p->floor, DEPTH_THRESHOLD);
 }
 
@@ -145,17 +145,18 @@ int command_probe(int argc, char **argv)
     Probed x = { .config = NULL };
     const Option own[] = {
         { "config", "FILE",
-          "The config says what is forgotten and retained (unlearn.forget, unlearn.forget_entities, unlearn.retain, "
-          "unlearn.retain_entities) and what general ability is (data.general): that of `pulse-ref unlearn`.", .text = &x.config },
+          "A config of `pulse-ref unlearn`. It says what is forgotten and retained (unlearn.forget, unlearn.forget_entities, "
+          "unlearn.retain, unlearn.retain_entities), and names the questions of general ability (data.general).", .text = &x.config },
         { "model", "DIR", "The folder of the model that is probed.", .text = &x.model },
         { "adapter", "DIR", OPTION_ADAPTER, .list = &x.adapters },
-        { "before", "DIR", "The folder of the model before unlearning, for other pictures, reverse questions and depth.",
-          .text = &x.before },
-        { "oracle", "DIR", "The folder of a model that never saw what is forgotten, for depth and for comparisons.",
-          .text = &x.oracle },
-        { "attacks", NULL, "Everything is measured again with 4-bit weights, and after relearning.", .flag = &x.attacks },
-        { "pretrained", NULL, "What is forgotten was learned in pre-training: its depth is reported only where the patch itself costs "
-                              "retained questions at most 0.05 nats.", .flag = &x.pretrained },
+        { "before", "DIR", "The folder of the model before unlearning. It is needed for the accuracy on changed pictures "
+                           "(accuracy_mirrored and others) and on reverse questions, and for unlearning_depth.", .text = &x.before },
+        { "oracle", "DIR", "The folder of a model that never saw what is forgotten. It is needed for unlearning_depth, and for the metrics "
+                           "that compare a model with an oracle.", .text = &x.oracle },
+        { "attacks", NULL, "Everything is measured again with 4-bit weights, and after a short fine-tuning on what was forgotten "
+                           "(relearning).", .flag = &x.attacks },
+        { "pretrained", NULL, "What is forgotten was learned in pre-training. Then unlearning_depth is reported only if depth_floor is at "
+                              "most 0.05 nats (`pulse-ref list metrics`).", .flag = &x.pretrained },
         { "out", "FILE", "The rows are written into this file, with the columns of results.csv, and not printed; the column method says in "
                          "which state the model was.", .text = &x.out },
         { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &x.set },

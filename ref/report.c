@@ -8,8 +8,8 @@
 int command_report(int argc, char **argv)
 {
     const char *world = shipped_world();
-    const Option mine[] = { { "world", "DIR", "The folder of the questions and their pictures; the default is fixtures/world.",
-                              .text = &world } };
+    const Option mine[] = { { "world", "DIR", "The folder of the world, for the texts and pictures of the questions; the default is "
+                                              "fixtures/world.", .text = &world } };
     Options o;
     int status;
     Error e = { 0 };

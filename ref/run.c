@@ -137,8 +137,8 @@ int command_run(int argc, char **argv)
         { "memory", "MIB", OPTION_MEMORY, .text = &w.memory },
         { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
         { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
-        { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this "
-                          "one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
+        { "audit", "DIR", "After the run, its files are compared with those of another run of the same config, which is in DIR. If they "
+                          "differ, the first difference is printed, and the exit code is 1.", .text = &w.audit },
         { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.",
           .text = &w.stage },
         { "workflow", "DIR", "Nothing is computed. A Snakemake workflow of the run's stages is written into this folder, where "
@@ -160,8 +160,8 @@ int command_run(int argc, char **argv)
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
     const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
-    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
-                                                                   "against", earlier))
+    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: is not there, expected the manifest of the run "
+                                                                   "that --audit names", earlier))
         && settings_open(&r.settings, w.config, &w.set, &r.arena, &e)
         && (!w.memory || settings_give(&r.settings, "model.memory", w.memory, &e)) && run_plan(&r, &e)
         && (w.stage || w.collect || run_models(&r, &e));

@@ -56,15 +56,15 @@ int command_trace(int argc, char **argv)
         { "model", "DIR", "The folder of the model before the step.", .text = &s.folder },
         { "batch", "FILE",
           "The samples of the step, one JSON object a line. The key \"group\" of a line may be forget, retain, refusal or "
-          "alternate; without it, the second half of the file is retained where the method retains anything.",
+          "alternate. Without the key, the second half of the file is retained if the method reads a retain set.",
           .text = &s.batch },
         { "method", "NAME", "The unlearning method, one of `pulse-ref list methods` that makes optimiser steps.",
           .text = &method },
         { "out", "DIR", "The files trace.safetensors, trace.json and bound.safetensors are written into this folder.",
           .text = &out },
         { "config", "FILE",
-          "The config sets the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref "
-          "list config).",
+          "The config sets the optimiser, the adapters and the hyperparameters. Without a config, each key has its default "
+          "(`pulse-ref list config`).",
           .text = &config },
         { "reference", "DIR", "The folder of the reference model; the default is the model before the step.",
           .text = &s.reference },

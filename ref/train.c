@@ -185,7 +185,7 @@ bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoin
     else if (good && !quiet && r.begun == r.trainer.optimiser.step)
         printf("%lld steps, all of them done before\n", (long long)r.begun);
     else if (good && !quiet)
-        printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
+        printf("%lld steps, loss %.6f, %zu parameters trained, peak memory of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
                (double)r.trainer.stats.loss, trained_parameters(&r.session), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);
     dataset_close(&r.samples);
@@ -202,7 +202,7 @@ int command_train(int argc, char **argv)
     const Option own[] = {
         { "config", "FILE", "The config says which model is trained, on which samples and how; `pulse-ref list config` prints "
                             "its keys.", .text = &config },
-        { "out", "DIR", "The model and log.jsonl are written into this folder.", .text = &out },
+        { "out", "DIR", "The trained model or adapter, and log.jsonl, are written into this folder.", .text = &out },
         { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
         { "resume", NULL, "The training goes on from the last checkpoint in the folder of --out.", .flag = &resume },
     };

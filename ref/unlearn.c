@@ -238,7 +238,7 @@ static void preset_note(const MethodSettings *m)
     for (size_t k = 0; k < presets_count; k++)
         there |= strcmp(presets[k].preset, preset) == 0 && strcmp(presets[k].method, m->method->name) == 0;
     if (!there)
-        fprintf(stderr, "pulse-ref: unlearn: the preset %s has no line for %s; its settings of all methods hold\n", preset,
+        fprintf(stderr, "pulse-ref: unlearn: the preset %s has no line for %s; only what it sets for all methods holds\n", preset,
                 m->method->name);
 }
 
@@ -272,7 +272,8 @@ int command_unlearn(int argc, char **argv)
         { "config", "FILE",
           "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys. Without "
           "unlearn.preset the defaults are adapters of the language model (train.trainable = llm, lora.alpha = 160, or 192 for a "
-          "method that reads a retain set), 40 steps with learning rate 1e-4, of which 5 warm up, and a stop where the retain probe falls.",
+          "method that reads a retain set), 40 steps with learning rate 1e-4, of which 5 warm up, and rounds that end early as "
+          "unlearn.keep and unlearn.enough say.",
           .text = &config },
         { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
         { "method", "NAME",

@@ -42,7 +42,7 @@ static bool dtype_fits(const Op *op, size_t k, Dtype d)
 static bool inputs_fit(const Call *c)
 {
     if (!count_fits(c->op, c->n_in))
-        return error_set(c->error, "%s: %zu inputs, expected \"%s\"", c->op->name, c->n_in, c->op->inputs);
+        return error_set(c->error, "%s: %zu inputs were given, expected those of \"%s\"", c->op->name, c->n_in, c->op->inputs);
     for (size_t k = 0; k < c->n_in; k++) {
         if (!c->in[k].data && shape_size(c->in[k].shape) > 0)          // a tensor without elements needs no memory
             return error_set(c->error, "%s: input %zu is missing", c->op->name, k);

@@ -157,8 +157,8 @@ static bool claims_tile(Claim *claims, size_t count, uint64_t bytes, const char 
             return error_set(e, "%s: tensor \"%s\" begins at byte %llu, where %llu was expected (a hole or an overlap)", path,
                              claims[i].name, (unsigned long long)claims[i].begin, (unsigned long long)at);
     if (at != bytes)
-        return error_set(e, "%s: the tensors end at byte %llu of the data, the file at %llu", path, (unsigned long long)at,
-                         (unsigned long long)bytes);
+        return error_set(e, "%s: the tensors end at byte %llu of the data, expected byte %llu, the end of the file", path,
+                         (unsigned long long)at, (unsigned long long)bytes);
     return true;
 }
 
@@ -195,7 +195,7 @@ static json_t *header_read(const Store *s, uint64_t *data, Error *e)
     for (int i = 7; i >= 0; i--)
         n = n << 8 | p[i];
     if (n > LIMIT_STORE_HEADER || n > s->mapped - 8) {
-        error_set(e, "%s: says that its header has %llu bytes; at most %d, and within the file's %zu, were expected", s->path,
+        error_set(e, "%s: says that its header has %llu bytes, expected at most %d, and an end inside the file of %zu bytes", s->path,
                   (unsigned long long)n, LIMIT_STORE_HEADER, s->mapped);
         return NULL;
     }

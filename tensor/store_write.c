@@ -85,7 +85,7 @@ static bool write_entry(FILE *f, const Entry *x, StoreMaker maker, Error *e)
         if (!t)
             return error_set(e, "%s: there are no values to write", x->name);
         if (t->dtype != x->tensor.dtype || !shape_equal(t->shape, x->tensor.shape))
-            return error_set(e, "%s: it was made with another dtype or shape than the header has", x->name);
+            return error_set(e, "%s: its values have another dtype or shape than the header says", x->name);
     }
     write_values(f, t);
     return true;

@@ -90,7 +90,7 @@ bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *va
         return value_read(keys[k].type, keys[k].range, value, (char *)hyper + keys[k].offset, NULL)
             || value_refuse(keys[k].type, keys[k].range, name, value, e);
     }
-    return error_set(e, "unlearn.%s is unknown, expected a key of unlearn/hyperparameters.def", key);
+    return error_set(e, "unlearn.%s is unknown, expected one of `pulse-ref list config`", key);
 }
 
 bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Error *e)

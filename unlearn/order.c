@@ -180,8 +180,8 @@ bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e
     for (size_t k = 0; k < o->count[ROLE_RANDOM]; k++) {
         const BatchSample *question = &forget->list[o->chosen[ROLE_RANDOM][k]];
         if (first_supervised(question) == 0 || first_supervised(question) == question->n)
-            return error_set(e, "unlearn: forget sample %u has no question before its answer, %s needs data.mask = "
-                                "answer",
+            return error_set(e, "unlearn: forget sample %u has no question before its answer, which %s needs, "
+                                "expected data.mask = answer",
                              (unsigned)o->chosen[ROLE_RANDOM][k], o->request->method->name);
         if (!answer_with(question, &retain->list[random_below(r, k, (uint32_t)retain->count)], &to[k], a))
             return error_no_memory(e, "unlearn: no memory for random answers");

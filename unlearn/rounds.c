@@ -91,13 +91,13 @@ static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Er
     if (!p->method->loss || p->method->needs & (ADAPTER_EACH | WHOLE_RESULT))
         return error_set(e, "unlearn.merge is live, but %s %s, expected yes or no", p->method->name,
                          p->method->needs & ADAPTER_EACH ? "begins each round with the weights from before the first round"
-                                                         : "changes weights beside adapters");
+                                                         : "changes other weights than those of adapters");
     if (whole || !lora)
         return whole ? error_set(e, "unlearn.merge is live, but %s is trained without an adapter, expected train.trainable = llm",
                                  whole->name)
                      : error_set(e, "unlearn.merge is live, but the model has no adapter, expected train.trainable = llm");
-    return p->reset_optimiser || error_set(e, "unlearn.merge is live, so each round trains a new adapter, expected a new state of "
-                                              "the optimiser too, unlearn.reset_optimiser = yes");
+    return p->reset_optimiser || error_set(e, "unlearn.merge is live, and each round trains a new adapter, which needs a new state "
+                                              "of the optimiser, expected unlearn.reset_optimiser = yes");
 }
 
 /* With a subspace, steps on adapters must be the only change of the model. */

@@ -154,8 +154,8 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
     Unlearn *u = context;
     (void)first, (void)all;
     if (count != all_count)
-        error_set(t->error, "unlearn: train.accumulate cuts the step into groups, expected accumulate = 1 (a loss here is of the "
-                            "whole step)");
+        error_set(t->error, "unlearn: train.accumulate cuts the step into groups, but a method's loss is of the whole step, expected "
+                            "train.accumulate = 1");
     if (t->error->failed)
         return NULL;
     MethodStep *s = &u->now;

@@ -85,11 +85,14 @@ static bool contrasts_follow(const Contrasts *said, const Contrasts *made, const
 {
     for (size_t k = 0; k < said->count && k < made->count; k++) {
         const Contrast *x = &said->item[k], *y = &made->item[k];
+        char value[48] = "no value";
+        if (y->reached)
+            snprintf(value, sizeof value, "the value %.17g", y->value);
         if (x->finding != y->finding || x->method != y->method || x->seed != y->seed || x->reached != y->reached
             || (x->reached && x->value != y->value))
             return error_set(e, "%s:%zu: %s by %s with seed %" PRIu64 " does not follow from trajectory.csv, expected %s by %s with seed %"
-                             PRIu64 " and %.17g", path, k + 2, r->finding[x->finding].name, r->method[x->method], r->seed[x->seed],
-                             r->finding[y->finding].name, r->method[y->method], r->seed[y->seed], y->reached ? y->value : 0.0);
+                             PRIu64 " and %s", path, k + 2, r->finding[x->finding].name, r->method[x->method], r->seed[x->seed],
+                             r->finding[y->finding].name, r->method[y->method], r->seed[y->seed], value);
     }
     return said->count == made->count
         || error_set(e, "%s:%zu: there are %zu contrasts, expected the %zu that follow from trajectory.csv", path, said->count + 1,

@@ -45,7 +45,7 @@ static const char *turn_text(const json_t *turn, const char *from, size_t k, boo
     const char *who = json_string_value(json_object_get(turn, "from")),
                *value = json_string_value(json_object_get(turn, "value"));
     if (!who || strcmp(who, from) != 0 || !value) {
-        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}, the turns of human and gpt in turn",
+        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}: human and gpt take turns",
                   k + 1, who ? who : "", from);
         return NULL;
     }
@@ -90,8 +90,8 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
     const json_t *turns = json_object_get(object, "conversations");
     const size_t n = json_array_size(turns);
     if (json_is_object(object) && !turns)
-        return error_set(e, "there are no \"conversations\"; a JSON array is one of LLaVA's, samples of ours stand one object a "
-                            "line");
+        return error_set(e, "there are no \"conversations\", expected them as in LLaVA's files; samples in our own format stand one on "
+                            "each line, without an array");
     if (!keys_check(object, e) || !head_read(&s, object, a, e))
         return false;
     if (n == 0 || n % 2 != 0)
@@ -103,8 +103,10 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
         if (!(s.question = turn_text(json_array_get(turns, k), "human", k, &shows, a, e))
             || !(s.answer = turn_text(json_array_get(turns, k + 1), "gpt", k + 1, &answer_shows, a, e)))
             return false;
-        if ((shows && !s.image) || answer_shows)
-            return error_set(e, "turn %zu has <image>, but there is no \"image\", or it is an answer", k + 1);
+        if (shows && !s.image)
+            return error_set(e, "turn %zu has <image>, but the object has no \"image\"", k + 1);
+        if (answer_shows)
+            return error_set(e, "turn %zu has <image>, expected it only in a question", k + 2);
         if (n > 2 && !(s.id = arena_format(a, "%s-%zu", id, k / 2)))
             return false;
         if (!dataset_add(out, &s, a, e))

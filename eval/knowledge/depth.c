@@ -45,7 +45,7 @@ static bool scores(Tape *t, Node *z, const Batch *b, double *s)
         for (size_t k = 0; k < n; k++)
             s[i] += -(double)nll->out.f32[begin + k];
         if (n == 0)
-            return error_set(t->error, "depth: sample %zu of a batch has no supervised token, expected an answer", i);
+            return error_set(t->error, "depth: a sample has no supervised token, expected an answer");
     }
     return nll && !t->error->failed;
 }
@@ -75,10 +75,12 @@ static bool fits(const Model *full, const Model *source, Error *e)
 {
     const TextConfig *x = &full->config.text, *y = &source->config.text;
     if (x->num_hidden_layers != y->num_hidden_layers || x->hidden_size != y->hidden_size)
-        return error_set(e, "depth: the models have %lld layers of %lld and %lld layers of %lld, expected the same architecture",
+        return error_set(e, "depth: one model has %lld layers of width %lld, the other %lld layers of width %lld, expected the same "
+                            "architecture",
                          (long long)x->num_hidden_layers, (long long)x->hidden_size, (long long)y->num_hidden_layers,
                          (long long)y->hidden_size);
-    return x->num_hidden_layers > 1 || error_set(e, "depth: the model has one layer, expected two at least: the last one is not patched");
+    return x->num_hidden_layers > 1
+        || error_set(e, "depth: the model has one layer, expected at least two, because the last one is not patched");
 }
 
 bool depth_patch(const Model *full, const Model *source, const BatchSample *samples, size_t count, double *d, Error *e)

@@ -76,7 +76,8 @@ static bool noisy(Image *out, const Image *in, const char *name, const void *con
     const size_t n = 3 * in->width * in->height;
     (void)context;
     if (n > VALUES_MAX)
-        return error_set(e, "a picture of %zu x %zu gets no noise, expected at most %d values", in->width, in->height, VALUES_MAX);
+        return error_set(e, "a picture of %zu x %zu gets no noise, expected at most %d values, 3 for each pixel", in->width, in->height,
+                         VALUES_MAX);
     if (!same_size_make(out, in, a))
         return false;
     for (size_t k = 0; k < n; k++) {

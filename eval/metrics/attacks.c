@@ -49,5 +49,5 @@ bool weights_quantise(Weights *w, const char *pattern, size_t group, Error *e)
             return error_set(e, "quantisation: %s has a value that is not finite", x->name);
         found++;
     }
-    return found || error_set(e, "quantisation: no linear weight is called \"%s\"", pattern);
+    return found || error_set(e, "quantisation: no linear weight has a name that matches \"%s\"", pattern);
 }

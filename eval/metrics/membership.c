@@ -82,8 +82,8 @@ bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchS
         if (strcmp(x->options[k], x->answer) != 0)
             answer = x->options[k];
     if (held_out && !answer)
-        return error_set(e, "%s:%zu: the question has no wrong option, which its held-out twin needs as the answer", q->from->path,
-                         x->line);
+        return error_set(e, "%s:%zu: the question has no wrong option, expected one, which membership inference compares with the answer",
+                         q->from->path, x->line);
     return reader_sample(r, q->from, x, answer, 0, NO_AUGMENT, out, a, e);
 }
 

@@ -33,7 +33,7 @@ static double *sorted(const double *x, size_t n, const char *what, Arena *a, Err
 {
     double *copy = n ? arena_array(a, n, sizeof *copy) : NULL;
     if (!n)
-        error_set(e, "%s: a sample without values cannot be compared, expected at least one in each", what);
+        error_set(e, "%s: a sample without values cannot be compared, expected at least one value in each of the two", what);
     for (size_t k = 0; copy && k < n; k++) {
         copy[k] = x[k];
         if (isnan(x[k])) {

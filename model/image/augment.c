@@ -50,7 +50,7 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
 {
     size_t w = in->width, h = in->height;
     if (!w || !h || w > AUGMENT_MAX / 3 / h)
-        return error_set(e, "a picture of %zu x %zu cannot be augmented, expected at most %d values", w, h, AUGMENT_MAX);
+        return error_set(e, "a picture of %zu x %zu cannot be augmented, expected 1 to %d values, 3 for each pixel", w, h, AUGMENT_MAX);
     uint8_t *rgb = arena_array(a, w * h, 3);
     if (!rgb)
         return error_no_memory(e, "no memory to augment a picture of %zu x %zu", w, h);

@@ -113,7 +113,7 @@ static bool jpeg_check(const uint8_t *p, size_t n, const char *name, Error *e)
 bool container_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     if (n > CONTAINER_BYTES_MAX)
-        return error_set(e, "%s: %zu bytes, expected at most %d", name, n, CONTAINER_BYTES_MAX);
+        return error_set(e, "%s: has %zu bytes, expected at most %d", name, n, CONTAINER_BYTES_MAX);
     if (n >= 8 && !memcmp(p, png_signature, 8))
         return png_check(p, n, name, e);
     if (n >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff)

@@ -8,7 +8,7 @@
 static bool image_make(Image *out, size_t width, size_t height, Arena *a, Error *e)
 {
     if (!width || !height || width > IMAGE_VALUES_MAX / 3 / height)
-        return error_set(e, "a %zu x %zu picture cannot be made, expected 1 to %zu values", width, height,
+        return error_set(e, "a %zu x %zu picture cannot be made, expected 1 to %zu values, 3 for each pixel", width, height,
                          IMAGE_VALUES_MAX);
     *out = (Image){ .width = width, .height = height, .rgb = arena_array(a, width * height, 3) };
     return out->rgb || error_no_memory(e, "no memory for a %zu x %zu picture", width, height);

@@ -19,8 +19,8 @@ bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height
 {
     bool square = s->pad && s->resize && s->shortest;
     if (!s->crop && !square && (s->shortest || !s->resize))
-        return error_set(e, "the size of a prepared picture depends on the picture: do_center_crop, or size with height and "
-                            "width, is needed");
+        return error_set(e, "the size of a prepared picture depends on the picture, expected do_center_crop, or a size with "
+                            "height and width");
     *width = s->crop ? s->crop_width : square ? s->shortest : s->width;
     *height = s->crop ? s->crop_height : square ? s->shortest : s->height;
     return true;

@@ -99,7 +99,7 @@ static bool sizes_read(ImageProcessor *s, const json_t *root, const char *path, 
         return false;
     const json_t *edge = json_is_object(size) ? json_object_get(size, "shortest_edge") : size;
     if (edge && json_is_object(size) && json_object_size(size) != 1)
-        return error_set(e, "%s: size must have shortest_edge alone, or height and width", path);
+        return error_set(e, "%s: size must have only shortest_edge, or only height and width", path);
     if (edge)
         return side_read(&s->shortest, edge, "size", path, e);
     if (size) {
@@ -118,7 +118,7 @@ static bool triple_read(double out[3], const json_t *root, const char *key, cons
         const json_t *x = json_array_get(v, c);
         double d = json_number_value(x);
         if (json_array_size(v) != 3 || !json_is_number(x) || !(d >= -1e6 && d <= 1e6))
-            return error_set(e, "%s: %s must be three numbers", path, key);
+            return error_set(e, "%s: %s must be three numbers from -1e6 to 1e6", path, key);
         out[c] = d;
     }
     return true;
@@ -144,16 +144,16 @@ static bool settings_check(const ImageProcessor *s, const char *path, Error *e)
 {
     size_t width = s->shortest ? s->shortest : s->width, height = s->shortest ? s->shortest : s->height;
     if (s->resize && s->crop && (s->crop_width > width || s->crop_height > height))
-        return error_set(e, "%s: crop_size is larger than size: %zu x %zu of %zu x %zu", path, s->crop_width, s->crop_height,
+        return error_set(e, "%s: crop_size %zu x %zu is larger than size %zu x %zu", path, s->crop_width, s->crop_height,
                          width, height);
     if (!(s->scale >= 1e-6 && s->scale <= 1e6))
         return error_set(e, "%s: rescale_factor must be between 1e-6 and 1e6", path);
     for (size_t c = 0; c < 3; c++)
         if (s->normalise && !(s->std[c] >= 1e-6))
-            return error_set(e, "%s: image_std must be positive", path);
+            return error_set(e, "%s: image_std must be at least 1e-6", path);
     for (size_t c = 0; c < 3; c++)
         if (s->pad && !(s->mean[c] >= 0 && s->mean[c] <= 1))
-            return error_set(e, "%s: image_mean must be between 0 and 1, the colour to pad with", path);
+            return error_set(e, "%s: image_mean must be between 0 and 1, because do_pad pads with this colour", path);
     return true;
 }
 

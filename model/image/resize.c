@@ -120,8 +120,8 @@ bool image_resize(Image *out, const Image *in, size_t width, size_t height, Imag
 {
     size_t most = IMAGE_VALUES_MAX / 3;
     if (!width || !height || width > most / height || width > most / in->height)
-        return error_set(e, "a %zu x %zu picture cannot be resized to %zu x %zu: expected sides of at least 1 and at most "
-                            "%zu values", in->width, in->height, width, height, IMAGE_VALUES_MAX);
+        return error_set(e, "a %zu x %zu picture cannot be resized to %zu x %zu: expected sides of at least 1, and at most "
+                            "%zu values, 3 for each pixel", in->width, in->height, width, height, IMAGE_VALUES_MAX);
     uint8_t *rgb = arena_array(a, width * height, 3);
     if (!rgb)
         return error_no_memory(e, "no memory for a %zu x %zu picture", width, height);

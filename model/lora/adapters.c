@@ -11,8 +11,8 @@ static bool whole_once(const Lora *list, const char *const *name, size_t k, Erro
         for (size_t x = 0; x < list[j].whole_count; x++)
             for (size_t y = 0; y < list[k].whole_count; y++)
                 if (list[j].whole[x] == list[k].whole[y])
-                    return error_set(e, "%s and %s: both adapters have %s whole (modules_to_save), expected at most one of those that are "
-                                        "used at once", name[j], name[k], list[j].whole[x]->name);
+                    return error_set(e, "%s and %s: both adapters replace %s as a whole (modules_to_save), expected at most one adapter "
+                                        "that does", name[j], name[k], list[j].whole[x]->name);
     return true;
 }
 

@@ -121,7 +121,7 @@ bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Aren
     if (!lora_begin(l, w, config, wanted_by_pattern, targets, a, e))
         return false;
     if (l->count == 0)
-        return error_set(e, "lora: no linear module is called \"%s\"", targets);
+        return error_set(e, "lora: no linear map has a name that matches \"%s\"", targets);
     for (size_t i = 0; i < l->count; i++) {
         const Weight *factor = l->pairs[i].a;
         const float std = scale_of(1, (int64_t)factor->tensor.shape.dim[1], true);
@@ -162,7 +162,7 @@ const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error 
     if (!y)
         return error_set(e, "lora: %s could not be merged", p->module), NULL;
     if (!tensor_finite(y->out))
-        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters",
+        return error_set(e, "lora: %s merged with its adapter is not finite, expected an adapter of smaller numbers",
                          p->module), NULL;
     return &y->out;
 }

@@ -81,10 +81,10 @@ static bool start_check(const json_t *config, const char *path, Error *e)
         if (!strcasecmp(text, harmless[k]))
             return true;
     return error_set(e,
-                     "%s: \"init_lora_weights\" is \"%.40s\", which changes the base weights too; expected true, false, "
+                     "%s: \"init_lora_weights\" is \"%.40s\", which changes the base weights too or is unknown; expected true, false, "
                      "gaussian, eva, orthogonal or mica (PEFT's save_pretrained with path_initial_model_for_weight_conversion "
                      "converts the adapter)",
-                     path, text ? text : "no text");
+                     path, text ? text : "not text");
 }
 
 /* --- Patterns --- */

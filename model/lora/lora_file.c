@@ -342,9 +342,9 @@ static bool tied_check(const Weights *w, const Parts *p, const char *path, Error
     if ((!table && !head) || (table && !head && p->config->tying)
         || (table && head && tensor_same(*table->tensor, *head->tensor)))
         return true;
-    return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s of them; expected the "
-                        "same numbers for both", path,
-                     table && head ? "different numbers" : "one");
+    return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s; expected the same "
+                        "numbers for both", path,
+                     table && head ? "different numbers for them" : "only one of them");
 }
 
 static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, const char *path, Arena *a, Error *e)

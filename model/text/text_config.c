@@ -110,7 +110,7 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
         if (!a || !text || strcmp(a->text.at, text) || !same_flag(one, "lstrip", a->lstrip) || !same_flag(one, "rstrip", a->rstrip)
             || !same_flag(one, "single_word", a->single_word) || !same_flag(one, "normalized", a->normalized)
             || !same_flag(one, "special", a->special))
-            return error_set(r->error, "%s: \"%s\" says something else of token %s than %s", r->path, key, id,
+            return error_set(r->error, "%s: \"%s\" describes the token %s otherwise than %s", r->path, key, id,
                              r->tokenizer->name);
     }
     return true;
@@ -139,7 +139,8 @@ static bool marks_first(const TextSteps *s)
 static bool agrees(const Reading *r, const char *key, const json_t *value, bool yes, bool no)
 {
     return json_is_null(value) || (json_is_true(value) && yes) || (json_is_false(value) && no)
-        || error_set(r->error, "%s: \"%s\" must be null, or true or false as %s does it", r->path, key, r->tokenizer->name);
+        || error_set(r->error, "%s: \"%s\" must be null%s, to agree with %s", r->path, key, yes ? " or true" : no ? " or false" : "",
+                     r->tokenizer->name);
 }
 
 static bool tokenizer_read(const Reading *r, const char *key, const json_t *value)

@@ -167,8 +167,8 @@ static bool model_options(Tokenizer *t, const json_t *model, Error *e)
     if (json_is_string(unk) && t->unk < 0)
         return error_set(e, "%s: model.unk_token \"%.40s\" is not in the vocabulary", t->name, json_string_value(unk));
     if (!t->byte_fallback && t->unk < 0)
-        return tokenizer_refuse(t, "neither model.byte_fallback nor model.unk_token: unknown characters would vanish (byte-level "
-                                   "BPE is not supported)", e);
+        return tokenizer_refuse(t, "model has neither byte_fallback nor unk_token, expected one of them: unknown characters would "
+                                   "vanish (byte-level BPE is not supported)", e);
     return true;
 }
 
@@ -222,7 +222,8 @@ static bool template_add(Tokenizer *t, const json_t *specials, const json_t *ite
         size_t *count = past ? &t->after_count : &t->before_count;
         int64_t id = json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
         if (id < 0 || (size_t)id >= t->size || !t->token[id].at || *count == TEMPLATE_MAX)
-            return error_set(e, "%s: post_processor.special_tokens \"%.40s\": ids that are tokens expected, at most %d", t->name,
+            return error_set(e, "%s: post_processor.special_tokens \"%.40s\" must have ids of tokens, at most %d of them before and "
+                             "after a text", t->name,
                              name, TEMPLATE_MAX);
         (past ? t->after : t->before)[(*count)++] = (int32_t)id;
     }

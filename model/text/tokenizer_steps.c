@@ -59,7 +59,7 @@ static bool read_strip(TextStep *s, const json_t *item, const Tokenizer *t, Aren
     s->kind = STEP_STRIP;
     if (!json_is_integer(start) || json_integer_value(start) < 0 || !json_is_integer(stop)
         || json_integer_value(stop) < 0)
-        return tokenizer_refuse(t, "decoder Strip: start and stop are not counts", e);
+        return tokenizer_refuse(t, "decoder Strip: start and stop must be whole numbers of at least 0", e);
     s->left = (size_t)json_integer_value(start);
     s->right = (size_t)json_integer_value(stop);
     if (!read_text(&s->to, item, "content", t, a, e))

@@ -133,7 +133,7 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
         return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step,
                          (long long)r->config.steps);
     if (bytes < 0)
-        return error_set(e, "%s: train.log.bytes is %lld, expected a length", s->path, (long long)bytes);
+        return error_set(e, "%s: train.log.bytes is %lld, expected 0 or more", s->path, (long long)bytes);
     for (size_t k = 0; k < slots; k++) {
         OptimiserSlot *slot = &o->slots[k / KINDS];
         float *to[KINDS] = { slot->value->f32, slot->m.f32, slot->v.f32 };

@@ -49,7 +49,7 @@ static bool drawn(Prefixes *x, const BatchSample *text, const Sampling *how, siz
             return true;
         }
     }
-    return error_set(e, "generate: no token is left to draw, expected logits that are finite and tokens that are not banned");
+    return error_set(e, "generate: no token is left to draw, expected finite logits, and a token that is not banned");
 }
 
 static bool generate(const Model *m, const BatchSample *prompt, Next next, const Sampling *how, int32_t end, int32_t *out,

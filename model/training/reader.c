@@ -27,14 +27,14 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         return error_set(e, "%s: the picture processor makes pictures of %zu x %zu, expected %zu x %zu (config.json)", model_folder,
                          width, height, want[2], want[1]);
     if (want[0] != IMAGE_CHANNELS || c->arch->pictures != 1)
-        return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of "
-                            "%d", model_folder,
+        return error_set(e, "%s: the model wants %zu pictures of %zu channels for each sample, expected one picture of %d channels",
+                         model_folder,
                          c->arch->pictures, want[0], IMAGE_CHANNELS);
     const Tokenizer *tokenizer = tokenizer_open(tokenizer_path, a, e);
     if (!tokenizer)
         return false;
     if (tokenizer_size(tokenizer) > (size_t)c->text.vocab_size)
-        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer_path, tokenizer_size(tokenizer) - 1,
+        return error_set(e, "%s: ids go up to %zu, expected ids below vocab_size %lld", tokenizer_path, tokenizer_size(tokenizer) - 1,
                          (long long)c->text.vocab_size);
     if (!has_special(tokenizer, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer_path, e)
         || !has_special(tokenizer, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer_path, e)

@@ -2,6 +2,7 @@
 #include "model/training/sample.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include "tensor/base/json.h"
 
@@ -72,7 +73,10 @@ static bool word_read(int *out, const json_t *object, const char *key, const cha
             *out = (int)k;
             return true;
         }
-    return error_set(e, "\"%s\" is \"%.40s\", expected one of \"%s\" to \"%s\"", key, text ? text : "", word[0], word[count - 1]);
+    char list[80] = "";
+    for (size_t k = 0, n = 0; k < count; k++)
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s\"%s\"", k == 0 ? "" : k + 1 < count ? ", " : " or ", word[k]);
+    return error_set(e, "\"%s\" is \"%.40s\", expected %s", key, text ? text : "", list);
 }
 
 static bool words_read(Sample *s, const json_t *object, Error *e)

@@ -26,16 +26,18 @@ static bool take_scores(const RowMap *b, Tape *t, Node *z, SampleScore *out, Are
             s.right += s.argmax[k] == b->labels[begin + k];
         }
         if (s.nll != s.nll)
-            return error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers stay in fp32's range");
+            return error_set(t->error, "the logits of a token of the answer are NaN, expected a model whose numbers stay in fp32's range");
         s.exact = s.right == n;
         out[i] = s;
     }
     if (!tensor_finite(z->out))
-        return error_set(t->error, "the logits of an answer are not finite, expected a model whose numbers stay in fp32's range");
+        return error_set(t->error, "the logits of a token of the answer are infinite, expected a model whose numbers stay in fp32's range");
     return true;
 }
 
-static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit,
+/* Scores the first *count samples of the list, or as many as one forward pass takes, and sets *count to their number.
+ * `first` is the number of samples before this list. */
+static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t first, size_t *count, size_t limit,
                         SampleScore *out, Arena *a)
 {
     RowMap b;
@@ -43,7 +45,7 @@ static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t
     Node *z = prefixes_logits(x, t, samples, count, limit, ROWS_SUPERVISED, &b);
     for (size_t i = 0; i < b.samples; i++)
         if (b.row_offsets[i] == b.row_offsets[i + 1])
-            return error_set(t->error, "answer: sample %zu has no supervised token, expected an answer", i);
+            return error_set(t->error, "sample %zu has no supervised token, expected at least one", first + i);
     return z && take_scores(&b, t, z, out, a);
 }
 
@@ -56,7 +58,7 @@ static bool score_all(Prefixes *x, const BatchSample *samples, size_t count, siz
     bool good = !e->failed;
     for (size_t first = 0, n; good && first < count; first += n) {
         n = count - first;
-        good = score_batch(x, &t, samples + first, &n, limit, out + first, a);
+        good = score_batch(x, &t, samples + first, first, &n, limit, out + first, a);
     }
     arena_free(&scratch);
     return good && !e->failed;

@@ -22,8 +22,8 @@
 enum { OPTION_REPEATS = 64 };
 
 /* The help of --adapter, where it may be repeated. */
-#define OPTION_ADAPTER "The folder of an adapter, in the PEFT layout, that is merged into the model first. The option may be repeated: " \
-                       "all adapters are used at once, their changes added in this order."
+#define OPTION_ADAPTER "The model is used with the adapter in this folder, in the PEFT layout. The option may be repeated: all adapters " \
+                       "are used at once, their changes added in this order."
 
 /* The help of --unmerged in `ask` and `eval`. Merged and unmerged answers differ in their last bits. */
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."

@@ -25,7 +25,7 @@ static bool refusals_read(OtherAnswers *o, const Settings *s, Arena *a, Error *e
     o->refusal = rest ? arena_array(a, count_lines(rest), sizeof *o->refusal) : NULL;
     while (o->refusal && (line = strtok_r(rest, "\r\n", &rest)))
         o->refusal[o->refusals++] = line;
-    return o->refusal && (o->refusals > 0 || error_set(e, "%s: no line, expected one refusal on each line", path));
+    return o->refusal && (o->refusals > 0 || error_set(e, "%s: the file has no line, expected one refusal on each line", path));
 }
 
 static const char *refusal_of(const OtherAnswers *o, const Sample *x, Arena *a)
@@ -44,7 +44,8 @@ static const char *alternate_of(const OtherAnswers *o, const Dataset *from, cons
         return alternate_make(&o->maker, from, x, a, e);
     const Sample *other = dataset_find(&o->alternate, x->id);
     if (!other)
-        error_set(e, "%s: there is no alternate for %s (%s:%zu)", o->alternate.path, x->id, from->path, x->line);
+        error_set(e, "%s: there is no alternate for the sample %s (%s:%zu), expected a line with this id", o->alternate.path, x->id,
+                  from->path, x->line);
     return other ? other->answer : NULL;
 }
 

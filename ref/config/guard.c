@@ -91,7 +91,7 @@ static bool copy_weights(Guard *g, bool back, Error *e)
     Weight **weight;
     const size_t n = trained_weights(g->session, &weight, g->arena);
     if (!weight || (!g->kept && !(g->kept = arena_zalloc(g->arena, (n + 1) * sizeof *g->kept))))
-        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, expected it or unlearn.probe_every = 0");
+        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, which unlearn.probe_every = 0 does not need");
     for (size_t k = 0; k < n; k++) {
         const Tensor *t = &weight[k]->tensor;
         if (!g->kept[k] && !(g->kept[k] = arena_array(g->arena, shape_size(t->shape), sizeof(float))))
@@ -119,9 +119,9 @@ static bool spoilt(Guard *g)
     const Settings *s = &g->method->settings;
     for (Probe p = PROBE_RETAIN; p < PROBES; p++)
         if (below(g->now[p], g->before[p], lowered(s->unlearn_keep))) {
-            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those "
-                     "of the last probe that met unlearn.keep", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
-                     (long long)g->now[p].total, (double)s->unlearn_keep);
+            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of its first value; the weights are "
+                     "those of the last probe that met unlearn.keep", probe_names[p], (long long)g->before[p].count,
+                     (long long)g->now[p].count, (long long)g->now[p].total, (double)s->unlearn_keep);
             return true;
         }
     return false;

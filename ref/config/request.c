@@ -15,8 +15,10 @@ static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena
         if (from->sample[k].split == SPLIT_TRAIN && from->sample[k].kind != KIND_REVERSE
             && (!*entities || name_matches(entities, from->sample[k].entity)))
             out->sample[out->count++] = &from->sample[k];
-    return out->count || error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one",
-                                   from->path, entities);
+    return out->count
+        || (*entities ? error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", from->path, entities)
+                      : error_set(e, "%s: there is no training sample of a kind other than \"reverse\", expected at least one",
+                                  from->path));
 }
 
 static bool open_file(const MethodSettings *m, Dataset *out, const char *path, const char *key, Arena *a, Error *e)

@@ -20,13 +20,13 @@ static bool texts_read(const json_t *entry, const char *key, const char ***out, 
     const size_t n = json_array_size(list);
     *count = 0;
     if (list && !json_is_array(list))
-        return error_set(e, "%s: \"%s\" is not a list, expected one of texts", at, key);
+        return error_set(e, "%s: \"%s\" is not a list, expected a list of texts", at, key);
     if (!(*out = arena_array(a, n + 1, sizeof **out)))
         return false;
     for (size_t k = 0; k < n; k++) {
         const char *text = json_string_value(json_array_get(list, k));
         if (!text || !*text)
-            return error_set(e, "%s: \"%s\" [%zu] is not a text, expected one that is not empty", at, key, k);
+            return error_set(e, "%s: \"%s\" [%zu] is not a text, expected a text that is not empty", at, key, k);
         if (!((*out)[(*count)++] = arena_text(a, text)))
             return false;
     }
@@ -66,7 +66,7 @@ static bool entry_read(Router *r, const json_t *entry, const char *path, Arena *
     static const char *const known[] = { "folder", "entities", "questions" };
     Route *x = &r->route[r->count];
     const char *at = arena_format(a, "%s: adapters[%zu]", path, r->count), *folder, *slash = strrchr(path, '/');
-    if (!at || (!json_is_object(entry) && !error_set(e, "%s: this is not an object, expected one with \"folder\"", at))
+    if (!at || (!json_is_object(entry) && !error_set(e, "%s: this is not an object, expected an object with \"folder\"", at))
         || !keys_known(entry, known, sizeof known / sizeof *known, at, e) || !json_get_text(entry, "folder", &folder, at, e))
         return false;
     const bool relative = slash && *folder != '/';
@@ -87,7 +87,7 @@ bool router_read(Router *r, const char *path, Arena *a, Error *e)
     *r = (Router){ .count = 0 };
     bool good = all && (json_is_object(all) || error_set(e, "%s: this is not an object, expected {\"adapters\": […]}", path))
         && keys_known(all, known, 1, path, e)
-        && (json_array_size(list) || error_set(e, "%s: \"adapters\" is no list with an entry, expected one for each adapter", path))
+        && (json_array_size(list) || error_set(e, "%s: \"adapters\" is not a list with entries, expected an entry for each adapter", path))
         && (r->route = arena_array(a, json_array_size(list), sizeof *r->route)) != NULL;
     for (size_t k = 0; good && k < json_array_size(list); k++)
         good = entry_read(r, json_array_get(list, k), path, a, e);

@@ -135,12 +135,12 @@ static bool frozen_adapters(Session *s, const Settings *settings, bool trains_ad
     if (!*settings->lora_frozen)
         return true;
     if (!trains_adapter)
-        return error_set(e, "no adapter is trained beside which others could stay frozen, expected train.trainable = llm or "
-                            "proj+llm")
+        return error_set(e, "no adapter is trained beside the frozen ones, expected train.trainable = llm or proj+llm and, in "
+                            "`unlearn`, a method with steps")
             || settings_error_prefix(settings, "lora.frozen", e);
     while (folder && (path = strsep(&rest, ",")))
         if (!*path)
-            return error_set(e, "a name is empty, expected folders with commas between")
+            return error_set(e, "a name is empty, expected names of folders with commas between them")
                 || settings_error_prefix(settings, "lora.frozen", e);
         else if (!(folder[n++] = settings_input(settings, "lora.frozen", path, e)))
             return false;
@@ -154,7 +154,8 @@ static bool frozen_whole(const Session *s, const Settings *settings, Error *e)
     for (size_t k = 0; k < s->adapters.count; k++)
         for (size_t i = 0; i < s->adapters.list[k].whole_count; i++)
             if (s->adapters.list[k].whole[i]->trainable)
-                return error_set(e, "%s has %s whole (modules_to_save), and it is trained itself, expected train.trainable = llm",
+                return error_set(e, "%s replaces %s as a whole (modules_to_save), and this weight is trained too, expected "
+                                    "train.trainable = llm",
                                  s->adapters.name[k], s->adapters.list[k].whole[i]->name)
                     || settings_error_prefix(settings, "lora.frozen", e);
     return true;

@@ -87,9 +87,9 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     from += strlen(text);
     w = *from ? find(from + 1) : NULL;
     if (!w || !(w->parts & PER_METHOD))
-        return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or "
-                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets are in [steps]: \"50 "
-                            "%s=125\")", name, m->name, m->name), NULL;
+        return error_set(e, "%.120s is not a key of one method, expected data.mask, train.trainable or a key of unlearn, optimiser or "
+                            "lora, for instance method.%s.optimiser.lr (budgets are in [steps]: \"50 %s=125\")", name, m->name,
+                         m->name), NULL;
     if (strcmp(w->section, "unlearn") == 0 && hyperparameter_key(w->key) && strcmp(w->key, "seed") != 0
             && !method_reads_key(m, w->key))
         return error_set(e, "%.120s: %s does not read %s, expected one of the keys of `pulse-ref explain %s`", name, m->name, w->key,

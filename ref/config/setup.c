@@ -106,7 +106,7 @@ void settings_seed(MethodSettings *m, uint64_t seed)
 bool settings_frozen_none(const Settings *s, Error *e)
 {
     return !*s->lora_frozen
-        || error_set(e, "%s: lora.frozen is read by `train`, `unlearn` and `trace` alone, expected a model with these adapters merged",
+        || error_set(e, "%s: lora.frozen is read by `train`, `unlearn` and `trace` only, expected a model with these adapters merged",
                      s->file ? s->file : "--set");
 }
 

@@ -74,7 +74,7 @@ static bool point_add(const Reading *x, Trajectory *to, Point p, const size_t fo
     if (!point_complete(x, &p, found))
         return false;
     if (to->count == POINTS_MAX)
-        return error_set(x->e, "%s: the runs have more than %d snapshots, expected at most so many", x->dir, POINTS_MAX);
+        return error_set(x->e, "%s: the runs have more than %d snapshots, expected no more", x->dir, POINTS_MAX);
     to->point[to->count++] = p;
     return true;
 }

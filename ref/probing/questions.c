@@ -141,7 +141,8 @@ static bool open_others(Probing *p, const char *before, const char *oracle, cons
     if (before && (p->before.config.text.vocab_size != probed->config.text.vocab_size
                    || p->before.config.text.hidden_size != probed->config.text.hidden_size
                    || p->before.config.text.num_hidden_layers != probed->config.text.num_hidden_layers))
-        return error_set(e, "%s: the model before is of another architecture than %s, expected the same", before, probed->folder);
+        return error_set(e, "%s: the model before unlearning is of another architecture than %s, expected the same", before,
+                         probed->folder);
     if (oracle && !session_reference(&p->oracle, oracle, probed, true, p->arena, e))
         return false;
     for (int k = 0; before && k < OTHER_PICTURES; k++)

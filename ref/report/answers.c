@@ -320,9 +320,10 @@ bool report_answers(Page *p, const Report *r, Error *e)
     if (!make_room_for_files(x))
         return false;
     choose_scenarios(x);
-    page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be "
-                                                      "forgotten or retained, each about a different fact. They are not chosen "
-                                                      "by their outcome. The answers are greedy, after the last request.");
+    page_section(p, "answers", "What the models say", "These are the first questions of answers.jsonl on what is to be forgotten, on what "
+                                                      "is to be retained, and on general ability, each about another entity and, where "
+                                                      "possible, another fact. Whether an answer is right does not matter for the choice. "
+                                                      "All answers are greedy; unlearned models gave them after the last request.");
     bool good = pass(x, true);
     x->pick_any_fact = true;
     good = good && pass(x, true) && (x->count == 0 || pass(x, false));
@@ -331,15 +332,15 @@ bool report_answers(Page *p, const Report *r, Error *e)
         for (size_t k = 0; k < x->count; k++)
             card(p, x, &x->card[k]);
         fputs("</div>\n", p->f);
-        page_say(p, "source", "From answers.jsonl. The method none is the model before unlearning; retrain is the model that was trained "
-                              "without the forget set.");
+        page_say(p, "source", "From answers.jsonl, where the method none is the model before unlearning, and retrain the model that was "
+                              "trained without the forget set.");
     }
     if (good && x->count == 0)
-        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl has no answers to image questions that were given before "
-                                                      "unlearning, so none are shown."
+        page_say(p, "missing", file_exists(x->path) ? "In answers.jsonl, the model before unlearning answers no image question, so no "
+                                                      "answers are shown."
                                                     : "This run has no answers.jsonl, so no answers can be shown.");
     if (good && x->count && !x->file)
-        page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures "
+        page_say(p, "missing", "The world's folder was not at hand, so questions are shown as their ids, without pictures "
                                "(pulse-ref report --world DIR).");
     for (size_t k = 0; x->file && k <= x->report->contents.groups; k++)
         if (x->file[k].sample)

@@ -80,15 +80,15 @@ void report_attacks(Page *p, const Report *r)
         return;
     }
     page_say(p, "lead", "The columns in percent are accuracies on the split that they name. R is 1 when relearning brings back "
-                        "no more than it teaches the retrained model. Q is 1 when 4 bits change nothing. Robustness is the "
+                        "as much as it teaches the retrained model. Q is 1 when 4 bits change nothing. Robustness is the "
                         "harmonic mean of both.");
     table(p, r, "Attacks", attacks, ATTACKS, scenario, n, true);
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, "
           "robustness; modality=both, last round</p>\n</figure>\n", p->f);
     page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that "
-                        "it always can. Each compares one training question for each fact and modality to be forgotten with "
-                        "the same question under a false answer; results.jsonl has their number n. PrivLeak is best at 0; below "
-                        "0 too little is forgotten. The distance to the retrained model is that of the weights (relative to "
+                        "it always can. For each fact to be forgotten, and each modality, one training question with its answer is "
+                        "compared with the same question and a false answer; results.jsonl has their number n. PrivLeak is best at 0; "
+                        "below 0 too little is forgotten. The distance to the retrained model is that of the weights (relative to "
                         "their norm), of the logits (root of the mean square), and of the next-token distributions "
                         "(Jensen-Shannon divergence). Agreement is the share of questions that both models get right or both "
                         "get wrong.");

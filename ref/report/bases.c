@@ -152,10 +152,10 @@ void report_bases(Page *p, const Verdicts *v, const Registration *registered, Ar
     if (!shown)
         return;
     figure_begin(p, "The bases, one by one", "Each dot is one base. The bar is the mean of the bases, and the line through it is its "
-                                             "95 % interval. The upright grey line is at 0, or at the threshold of the finding. The dashed "
-                                             "line is at the smallest difference that matters, delta. The verdict is \"yes\" if the "
-                                             "interval of all methods lies to the right of the dashed line, or of the grey one if delta "
-                                             "is 0.");
+                                             "95 % interval. The upright grey line is at the threshold of the finding, which is 0 for "
+                                             "most. The dashed line is further to the right by delta, the smallest difference that "
+                                             "matters. For the verdict \"yes\", the interval of all methods must lie to the right of the "
+                                             "dashed line, or of the grey one if delta is 0.");
     for (size_t k = 0; k < v->count; k++)
         if (v->verdict[k].all.reached >= 2)
             panel(p, &v->verdict[k], registered, a);

@@ -214,11 +214,11 @@ void report_cost(Page *p, const Report *r)
     if (!lines || !shown)
         return;
     page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general "
-                                                     "ability with it. This figure compares at the same degree of forgetting, "
+                                                     "ability with it. This figure compares scenarios at the same degree of forgetting, "
                                                      "not at the same number of steps.");
     figure_begin(p, "General ability against the accuracy on what is to be forgotten",
                  "Each dot is a snapshot during unlearning, from the left, where everything is known, to the right, where it is "
-                 "forgotten. A line that stays high forgets at no cost. Dots are means over the seeds.");
+                 "forgotten. Where a line stays high, forgetting costs nothing. Dots are means over the seeds.");
     for (size_t k = 0; k < n; k++) {
         if (!end_of(lines[k], COST_SCENARIOS))
             continue;

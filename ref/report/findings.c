@@ -221,14 +221,14 @@ void report_findings(Page *p, const Report *r)
     if (!report_has_findings(r))
         return;
     page_section(p, "findings", "The paper's findings",
-                 "Whether a finding holds depends on the stopping rule. Budget: the scenario takes the optimiser steps that the "
-                 "config gives it, which its requests share equally, or a number of epochs for each request. Updates: each request takes "
+                 "Whether a finding holds depends on the stopping rule. Budget: the config gives the scenario a number of optimiser steps, "
+                 "which its requests share equally, or gives each request a number of epochs. Updates: each request takes "
                  "as many steps as finetuned takes in all. Epochs: each request takes as many epochs of its questions as finetuned "
                  "does. Accuracy: each request ends when its accuracy is low enough.");
     page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of "
-                        "that before unlearning; more than 100 means that more answers are right than before. At equal "
-                        "forgetting nothing is interpolated: each snapshot was recorded, under any of the stopping rules, within "
-                        "10 points of the level.");
+                        "that before unlearning; more than 100 means that more answers are right than before. The values at equal "
+                        "forgetting are not interpolated: they are those of the recorded snapshots that come nearest to a level, at "
+                        "most 10 points from it, under any of the stopping rules.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

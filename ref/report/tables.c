@@ -144,8 +144,8 @@ void report_metrics(Page *p, const Report *r)
     if (!others)
         return;
     page_section(p, "metrics", "All other metrics", "No figure shows these metrics. pulse-ref list metrics has their formulas. "
-                                                    "Better says which direction is better on the split, or which value is best; "
-                                                    "n counts the questions of both modalities.");
+                                                    "The column \"better\" says which direction is better on the split, or which value is "
+                                                    "best; n counts the questions of both modalities.");
     const char *title = arena_format(r->arena, "%zu more metrics, after the last request", others);
     fputs("<figure>\n<details><summary>", p->f);
     page_text(p->f, title ? title : "");

@@ -58,8 +58,8 @@ bool report_verdicts(Page *p, const Report *r, Error *e)
     page_section(p, "verdicts", "The verdicts", NULL);
     const char *lead = arena_format(a, "This is what the registered study says about the paper's findings. It compares %" PRId64 " base "
                                        "models, of which %zu are finished; none of them is the model of the run below. A verdict is about "
-                                       "the mean over the methods. p is taken over all ways to choose signs; by method, it is corrected by "
-                                       "Holm.",
+                                       "the mean over the methods. p is that of an exact sign-flip test over the bases; for single methods "
+                                       "it is corrected after Holm.",
                                     registered->bases, v->finished);
     page_say(p, "lead", lead ? lead : "");
     fputs("<div class=\"cards\">\n", p->f);

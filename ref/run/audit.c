@@ -76,11 +76,12 @@ bool audit_begin(Audit *x, uint64_t seed, Error *e)
     for (int k = 0; k < 2; k++) {
         const char *path = arena_format(a, "%s/%s", x->out, made[k]);
         if (!path || file_exists(path))
-            return error_set(e, "%s: is there already, expected a folder --out without the replays of another audit", path ? path : "");
+            return error_set(e, "%s: is there already, expected a folder --out without stages/ and tables/", path ? path : "");
     }
     const bool good = manifest_check(r->out, a, e) && manifest_of_plan(&r->plan, r->out, settings_text(&r->settings, a), a, e)
         && (x->chain = manifest_chain(r->out, a, e)) && (x->outputs = manifest_outputs(r->out, a, e)) && units_make(x, a)
-        && (x->sampled <= x->units || error_set(e, "--sample is %zu, but the run has %zu units to be computed again", x->sampled, x->units))
+        && (x->sampled <= x->units
+            || error_set(e, "--sample is %zu, expected at most %zu, the number of units of the run", x->sampled, x->units))
         && (x->sample = audit_sample(x->chain, seed, x->units, x->sampled, a));
     if (!good)
         json_decref(x->outputs);

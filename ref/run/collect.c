@@ -171,7 +171,7 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
     if (!r || e->failed)
         return false;
     if (oracle && oracle_count != count)
-        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, oracle_count);
+        return error_set(e, "run: there are %zu answers of %s, expected %zu, as many as of the oracle", count, x->name, oracle_count);
     if (step < end)
         return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;

@@ -26,7 +26,7 @@ RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Erro
     json_t *all = path ? json_file(path, LIMIT_STEPS, e) : NULL, *list = json_object_get(all, "requests");
     RequestEnd *out = all ? arena_array(a, requests, sizeof *out) : NULL;
     if (out && json_array_size(list) != requests) {
-        error_set(e, "%s:1: %zu requests, expected %zu", path, json_array_size(list), requests);
+        error_set(e, "%s:1: \"requests\" has %zu entries, expected %zu", path, json_array_size(list), requests);
         out = NULL;
     }
     for (size_t k = 0; out && k < requests; k++) {

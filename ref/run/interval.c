@@ -92,7 +92,7 @@ static bool copy_published(const char *published, const char *name, const char *
     if (!from || !parent)
         return false;
     if (strstr(name, ".."))
-        return error_set(e, "%s: expected the name of a file inside the folder of the stage", from);
+        return error_set(e, "%s: is outside the folder of the stage, expected the name of a file inside it", from);
     *strrchr(parent, '/') = 0;
     return file_make_folder(parent, e) && copy(from, path, e);
 }

@@ -58,7 +58,8 @@ static bool split_measure(Rows *rows, Row row, const char *split, Subjects subje
     row.split = split;
     return measure(rows, row, subjects, p.r, NULL, p.count, e)
         && (rows->count > before
-            || error_set(e, "%s: no question is of the split %s, expected some by the marks of the world", row.scenario, split));
+            || error_set(e, "%s: no test question belongs to the split %s, expected some with \"use\": \"reporting\" and some "
+                            "without it", row.scenario, split));
 }
 
 /* The entities that have the exposure of entity `first`. The list is empty if an entity before

@@ -204,10 +204,10 @@ bool run_plan(Run *r, Error *e)
         },
     };
     if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || !(c.trajectory == 0 || c.trajectory >= 0.01))
-        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file,
+        return error_set(e, "%s: protocol.trajectory is \"%s\", expected 0, or a number of epochs of at least 0.01", s->file,
                          s->protocol_trajectory);
     if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
-        return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
+        return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy from 0 to 1", s->file, s->protocol_stop);
     const bool there = settings_input(s, "data.world", s->data_world, e) && world_read(&world, settings_path(s, s->data_world), a, e);
     if (there)
         r->plan.world = world;

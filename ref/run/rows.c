@@ -24,7 +24,7 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
             *metric = json_string_value(json_object_get(x, "metric"));
         const Metric *m = metric ? metric_find(metric) : NULL;
         if (!split || !modality || !m) {
-            good = error_set(e, "%s:1: row %zu must have \"split\", \"modality\" and a \"metric\" of the list", path,
+            good = error_set(e, "%s:1: row %zu must have \"split\", \"modality\" and a \"metric\" of `pulse-ref list metrics`", path,
                              k + 1);
             break;
         }

@@ -41,8 +41,8 @@ static bool choose(Job *j, const Dataset *from, const EntityList *whose, Chosen 
         if (x->split == SPLIT_TRAIN && x->kind == KIND_OPEN && entity_list_has(whose, x->entity))
             out->sample[out->count++] = x;
     }
-    return out->sample && (out->count || error_set(e, "%s:1: %s: no open training question about those who are to be forgotten "
-                                                      "or retained", from->path, j->c->name));
+    return out->sample && (out->count || error_set(e, "%s:1: %s: there is no open training question about the entities that are "
+                                                      "to be forgotten, or to be retained", from->path, j->c->name));
 }
 
 static bool lists_make(Job *j, RoundSamples *lists, Error *e)

@@ -58,9 +58,9 @@ static const char readme[] =
     "    snakemake --cores 8                                                     # this machine\n"
     "    snakemake --jobs 100 --executor slurm --retries 2                       # Slurm, with Snakemake 8 or newer and its plugin\n"
     "    snakemake --cores 8 --config scratch=/scratch                           # each job writes on a disk of its own machine\n\n"
-    "On other paths add `--config program=/path/of/pulse-ref config=/path/of/CONFIG.ini`.\n"
-    "A program, a config, a model or a world that is not the same is refused by every job.\n"
-    "A stage that is lost is done again, and nothing else. The manifest is that of `pulse-ref run`.\n"
+    "Where the program or the config has another path, add `--config program=/path/of/pulse-ref config=/path/of/CONFIG.ini`.\n"
+    "Every job refuses a program, a config, a model or a world that is not the one of this workflow.\n"
+    "If a stage is lost, only this stage is done again. The manifest is the same as that of `pulse-ref run`.\n"
     "`pulse-ref audit` does a part of the work again and compares it.\n";
 
 /* The name of a rule: letters, digits and "_", then the first digits of the digest, so
@@ -138,7 +138,7 @@ bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error
     char program[PATH_MAX], config[PATH_MAX];
     TextWriter w;
     if (!realpath("/proc/self/exe", program) || !realpath(r->settings.file, config))
-        return error_io(e, "%s: the full paths of the program and of the config cannot be told", r->settings.file);
+        return error_io(e, "%s: the full paths of the program and of the config cannot be found", r->settings.file);
     if (!text_begin(&w, e))
         return false;
     bool good = snakefile(w.stream, r, program, config, set);

@@ -36,7 +36,7 @@ static void answer(Modules *to, json_t *answers, const UnitRun *run, const char 
     if (!kept.f32)
         return;
     if (memcmp(n->out.f32, m->out.f32, size * sizeof(float)) != 0)
-        error_set(to->error, "trace: %s@%s is not the same number alone and in the step", module, name);
+        error_set(to->error, "trace: %s@%s has other numbers where the module runs alone than in the step", module, name);
     memcpy(kept.f32, run->bounds[m->id], size * sizeof(float));
     to->bounds[to->count++] = (Entry){ arena_format(to->arena, "bound.%s@%s", module, name), kept };
     json_put(answers, name, json_string(trace_name(to->tape, n, to->arena)));

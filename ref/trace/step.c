@@ -22,7 +22,8 @@ static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
         named += role_of(x->sample[k].group, &role[k]);
     for (size_t k = 0; named && k < x->count; k++)
         if (!role_of(x->sample[k].group, &role[k]))
-            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal, alternate or forget_text as in other lines",
+            return error_set(e, "%s:%zu: group is \"%s\", expected a role as in other lines: forget, retain, refusal, alternate, "
+                                "forget_text or random",
                              x->path, x->sample[k].line, x->sample[k].group);
     size_t retained = !(needs & NEEDS_RETAIN) ? 0 : method_forgets(needs) ? x->count / 2 : x->count;
     for (size_t k = 0; !named && k < x->count; k++)

@@ -40,7 +40,7 @@ static Node *leaf(Reading *r, const char *name)
     while (r->next_leaf < t->count && t->nodes[r->next_leaf])
         r->next_leaf++;
     if (!value || r->next_leaf == t->count) {
-        error_set(r->error, "%s: %s is an input of a node, expected a tensor of that name beside it", r->path, name);
+        error_set(r->error, "%s: %s is an input of a node, expected a tensor of that name in the file of tensors", r->path, name);
         return NULL;
     }
     Node *n = arena_zalloc(r->arena, sizeof *n);
@@ -84,8 +84,8 @@ static bool read_node(Reading *r, const json_t *entry)
     const Tensor *value = store_find(r->values, output);
     Node *n = arena_zalloc(r->arena, sizeof *n);
     if (!op_find(op) || !value || value->dtype != F32 || id < 0 || (size_t)id >= r->tape->count || r->tape->nodes[id])
-        return error_set(r->error, "%s: node %lld is %s, expected a known operator, an id of its own, and the F32 tensor %s beside it",
-                         r->path, (long long)id, op, output);
+        return error_set(r->error, "%s: node %lld is %s, expected a known operator, an id of its own, and the F32 tensor %s in the "
+                                   "file of tensors", r->path, (long long)id, op, output);
     if (!n)
         return false;
     *n = (Node){ .id = (size_t)id, .op = op_find(op), .module = module, .phase = phase_of(phase), .out = *value };
@@ -122,7 +122,7 @@ static bool check_node(const Reading *r, const Node *n)
     if (!in)
         return false;
     if (n->op->index && !n->attrs.index)
-        error_set(r->error, "%s needs the I32 tensor index.t%zu beside it", n->op->name, n->id);
+        error_set(r->error, "%s needs the I32 tensor index.t%zu in the file of tensors", n->op->name, n->id);
     else if (call_shape(&call, &shape) && !shape_equal(shape, n->out.shape))
         error_set(r->error, "%s gives another shape than that of its result", n->op->name);
     return !r->error->failed || error_prefix(r->error, "%s: node %zu", r->path, n->id);

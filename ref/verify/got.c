@@ -25,7 +25,7 @@ bool got_open(Got *g, const char *path, Arena *a, Error *e)
     struct stat s;
     *g = (Got){ .path = path, .arena = a };
     if (stat(path, &s) != 0)
-        return error_set(e, "%s: not there, expected a safetensors file or a folder of them", path);
+        return error_set(e, "%s: is not there, expected a safetensors file or a folder of them", path);
     g->one_file = !S_ISDIR(s.st_mode);
     if (!g->one_file && !same_spec(g, e))
         return false;

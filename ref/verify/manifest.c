@@ -42,8 +42,8 @@ bool manifest_holds(const char *folder, const char *path, const char *sha, Arena
     Digest d;
     if (!digest_file(arena_format(a, "%s/%s", folder, path), &d, e))
         return false;
-    return (sha && strcmp(d.hex, sha) == 0) || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference "
-                                                            "answers", folder, path);
+    return (sha && strcmp(d.hex, sha) == 0) || error_set(e, "%s/%s: its SHA-256 is not that of the manifest, expected whole "
+                                                            "reference answers", folder, path);
 }
 
 static void check_whole(Findings *f, const char *folder, const char *path, const char *sha, Arena *a)

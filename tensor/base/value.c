@@ -54,7 +54,15 @@ bool value_read(ValueType type, const char *range, const char *text, void *field
 bool value_refuse(ValueType type, const char *range, const char *name, const char *text, Error *e)
 {
     static const char *const words[] = { "a whole number", "a number", "yes or no", "text", "one of" };
-    return error_set(e, "%s is \"%s\", expected %s %s", name, text, words[type], range);
+    const char *dots = strstr(range, "..");
+    char low[32] = "";
+    if (!dots)
+        return error_set(e, "%s is \"%s\", expected %s%s%s", name, text, words[type], *range ? " " : "", range);
+    const bool open = dots[2] == '<';
+    const char *high = dots + 2 + open, *before = !*high || open ? " of at least " : " from ",
+               *between = !*high ? "" : open ? " and below " : " to ";
+    snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);          // every range has a lower end
+    return error_set(e, "%s is \"%s\", expected %s%s%s%s%s", name, text, words[type], before, low, between, high);
 }
 
 const char *value_type_name(ValueType type)

@@ -24,7 +24,7 @@ typedef enum { TYPE_INT, TYPE_REAL, TYPE_BOOL, TYPE_TEXT, TYPE_CHOICE } ValueTyp
 /* *field receives the value. False when the text is not of the type or out of range. A TEXT is copied into the arena;
  * false: memory ran out. */
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a);
-/* Fails with a sentence such as: NAME is "TEXT", expected a number 0..1 */
+/* Fails with a sentence such as: NAME is "TEXT", expected a number from 0 to 1 */
 bool value_refuse(ValueType type, const char *range, const char *name, const char *text, Error *e);
 const char *value_type_name(ValueType type);          // "int", "real", "bool", "text", "choice"
 

@@ -37,10 +37,10 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
     const Attrs *a = c->attrs;
     const int64_t heads = a->n[ATTENTION_HEADS], kv_heads = a->n[ATTENTION_KV_HEADS];
     if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || heads > INT32_MAX)
-        return error_set(e, "%s: %" PRId64 " heads over %" PRId64 " key heads, expected a multiple of the key heads", c->op->name,
-                         heads, kv_heads);
+        return error_set(e, "%s: %" PRId64 " heads and %" PRId64 " key heads, expected at least one of each, and the heads a "
+                            "multiple of the key heads", c->op->name, heads, kv_heads);
     if (a->index_count % 4 != 0)
-        return error_set(e, "%s: %zu segment numbers, expected 4 a segment", c->op->name, a->index_count);
+        return error_set(e, "%s: %zu segment numbers, expected 4 for each segment", c->op->name, a->index_count);
     *scores = 0;
     for (size_t k = 0; k < a->index_count; k++)
         if (a->index[k] < 0)
@@ -52,7 +52,8 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
             || *scores + block < *scores)
             return error_set(e, "%s: segment %zu has more scores than fit memory", c->op->name, k / 4);
         if (heads / kv_heads * a->index[k + 1] > INT32_MAX)           // a sum of mix_t has so many terms; its bound allows fewer than 2^31
-            return error_set(e, "%s: segment %zu has %" PRId32 " queries of %" PRId64 " heads a key head, expected a product below 2^31",
+            return error_set(e, "%s: segment %zu has %" PRId32 " queries, and %" PRId64 " heads for each key head, expected a product "
+                             "below 2^31",
                              c->op->name, k / 4, a->index[k + 1], heads / kv_heads);
         *scores += block;
     }

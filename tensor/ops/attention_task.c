@@ -37,9 +37,11 @@ size_t attention_scratch_size(const Attrs *a)
 
 static size_t keys_seen(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
 
-/* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times value k of line j of
- * b, whose values are b_k apart. In mix_t the terms run over all heads of a group: each head has `queries` terms,
- * and its values of b begin `dim` columns after those of the head before. */
+/* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times b[j * b_line + k * b_k].
+ *
+ * Only mix_t sets queries, dim and first_term. Its terms run over the queries of all query heads of a group, of which
+ * the first first_term ones are left out. With term = first_term + k, the second factor is b[h * dim + j * b_line +
+ * q * b_k], where h = term / queries is the head in the group, and q = term % queries the query. */
 typedef struct {
     const Task *task;
     const float *a, *b;
@@ -47,7 +49,7 @@ typedef struct {
     // which terms count: ALL; KEYS: those of the keys k that query `first` + i sees; QUERIES: those of the queries that
     // see key `first` + i
     enum { ALL, KEYS, QUERIES } terms;
-    size_t first, first_term;           // term 0 is query `first_term` of the group
+    size_t first, first_term;
 } Operands;
 
 static bool counts(const Operands *o, size_t i, size_t k)
@@ -142,8 +144,8 @@ size_t mix_task(const Task *t)
     return left;
 }
 
-/* Sets to zero the weights of keys that a query does not see. The lines are the keys j … j+m-1, laid out term by
- * term, and term k belongs to query (first + k) mod q_count. */
+/* Sets to zero the weights of keys that a query does not see. The lines are those of the keys j … j+m-1, and value
+ * lines[k * m + r] is the weight of key j + r in term k, which is of query (first + k) mod q_count. */
 static void clear_unseen(const Task *t, double *lines, size_t length, size_t first, size_t j, size_t m)
 {
     for (size_t k = 0; k < length; k++) {
@@ -153,8 +155,8 @@ static void clear_unseen(const Task *t, double *lines, size_t length, size_t fir
     }
 }
 
-/* The first query that sees key j. If a group has several heads, the result is 0, because the queries of all these
- * heads form one list of terms. */
+/* The first query that sees key j, from which the terms of mix_t begin. If a group has several heads, the result is 0,
+ * because in their list of terms the queries that do not see key j are not all at the beginning. */
 static size_t first_query(const Task *t, Sizes z, size_t j)
 {
     int64_t first = (int64_t)j + (int64_t)z.queries - (int64_t)z.keys;
@@ -163,7 +165,7 @@ static size_t first_query(const Task *t, Sizes z, size_t j)
     return least((size_t)first, z.queries);
 }
 
-/* In mix_t the terms of a sum run over the heads of a group and their queries. */
+/* The terms of a sum run over the query heads of a group, and in each head over its queries. */
 size_t mix_t_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);

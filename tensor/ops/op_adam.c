@@ -75,7 +75,8 @@ static void adam_v_bound(BoundRule *r)
 static bool beta_shape(const Call *c, Shape *out, Error *e)
 {
     float beta = c->attrs->f[ADAM_M_BETA1];                  // for adam_v this is beta2; each has one attribute
-    return beta >= 0 && beta < 1 ? step_same_shapes(c, out, e) : step_refuse(c, e, c->op->floats[ADAM_M_BETA1], (double)beta, "0 <= b < 1");
+    return beta >= 0 && beta < 1 ? step_same_shapes(c, out, e)
+                                 : step_refuse(c, e, c->op->floats[ADAM_M_BETA1], (double)beta, "at least 0 and below 1");
 }
 
 const Op op_record_adam_m = {
@@ -175,7 +176,7 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
         return false;
     for (int k = ADAM_C1; k <= ADAM_C2; k++)
         if (!(c->attrs->d[k] >= U && c->attrs->d[k] <= 1))
-            return step_refuse(c, e, c->op->reals[k], c->attrs->d[k], "2^-53 <= c <= 1, since c = 1 - beta^t");
+            return step_refuse(c, e, c->op->reals[k], c->attrs->d[k], "2^-53 to 1, since it is 1 - beta^t");
     return step_same_shapes(c, out, e);
 }
 

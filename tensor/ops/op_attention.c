@@ -51,8 +51,8 @@ static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error
         const int32_t *s = c->attrs->index + 4 * k + side;
         bool inside = (int64_t)s[0] + s[1] <= (int64_t)rows, apart = !written || s[0] >= end || s[1] == 0;
         if (!inside || !apart)
-            return error_set(e, "%s: segment %zu has %d %s from row %d on, expected them %s", c->op->name, k, s[1],
-                             side ? "keys" : "queries", s[0], inside ? "after those of earlier segments" : "inside the rows there are");
+            return error_set(e, "%s: segment %zu has %d %s from row %d on, expected rows %s", c->op->name, k, s[1],
+                             side ? "keys" : "queries", s[0], inside ? "after those of earlier segments" : "inside the input");
         end = s[1] ? (int64_t)s[0] + s[1] : end;
     }
     return true;

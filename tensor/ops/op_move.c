@@ -19,13 +19,13 @@ static bool reshape_shape(const Call *c, Shape *out, Error *e)
 {
     const int64_t rank = c->attrs->n[RESHAPE_RANK];
     if (rank < 0 || rank > RANK_MAX)
-        return call_refuse(c, "at most 4 dimensions", e);
+        return call_refuse(c, "a new shape of at most 4 dimensions", e);
     out->rank = (int)rank;
     for (int k = 0; k < out->rank; k++)
         out->dim[k] = (size_t)c->attrs->n[RESHAPE_DIM + k];
     size_t n;
     return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape))
-        || call_refuse(c, "as many elements as before", e);
+        || call_refuse(c, "a new shape with as many elements", e);
 }
 
 static void reshape_vjp(Tape *t, Node *y, Node *dy)

@@ -266,7 +266,7 @@ static void mean_vjp(Tape *t, Node *y, Node *dy)
 {
     size_t n = (size_t)y->attrs.n[MEAN_N];
     if ((double)(float)n != (double)n)
-        error_set(t->error, "mean: n = %zu is not a float, so 1/n cannot be an attribute of an operator", n);
+        error_set(t->error, "mean: the derivative divides by n = %zu, expected a number that fp32 can hold", n);
     spread_scalar(t, y->in[0], op_ratio(t, dy, 1, (float)n));
 }
 
@@ -324,7 +324,7 @@ static bool segment_shape(const Call *c, Shape *out, Error *e)
     Shape x = call_value(c, 0)->shape;
     const Attrs *a = c->attrs;
     if (x.rank != 1 || a->index_count == 0)
-        return error_set(e, "%s: x has shape %s with %zu offsets, expected a vector [R] and n + 1 offsets", c->op->name,
+        return error_set(e, "%s: x has shape %s with %zu offsets, expected a vector [R] and one offset more than segments", c->op->name,
                          shape_text(x, text), a->index_count);
     for (size_t k = 0; k < a->index_count; k++)
         if (a->index[k] < (k ? a->index[k - 1] : 0) || (size_t)a->index[k] > x.dim[0])

@@ -29,8 +29,8 @@ static bool rope_shape(const Call *c, Shape *out, Error *e)
                          shape_text(sin->shape, d), heads, c->attrs->index_count);
     for (size_t r = 0; r < rows; r++)
         if (c->attrs->index[r] < 0 || (size_t)c->attrs->index[r] >= cos->shape.dim[0])
-            return error_set(e, "%s: row %zu has position %d, expected one of the tables' %zu", c->op->name, r, c->attrs->index[r],
-                             cos->shape.dim[0]);
+            return error_set(e, "%s: row %zu has position %d, expected one of the %zu positions of the tables", c->op->name, r,
+                             c->attrs->index[r], cos->shape.dim[0]);
     *out = x->shape;
     return true;
 }

@@ -11,7 +11,7 @@ enum { GRAIN = 4096 };                   // the smallest part of the work, in el
 static bool same_shape(const Call *c, Shape *out, Error *e)
 {
     *out = call_value(c, 0)->shape;
-    return call_value(c, 0)->dtype == F32 || call_refuse(c, "F32 inputs of one shape", e);
+    return call_value(c, 0)->dtype == F32 || call_refuse(c, "an input of F32", e);
 }
 
 /* open: the first element that is undecided, or n */

@@ -20,7 +20,7 @@ static bool rows_shape(const Call *c, Shape *out, Error *e)
                              c->op->name, shape_text(first, a), shape_text(s, b));
     }
     if (shape_cols(first) > SOFTMAX_MAX)
-        return error_set(e, "%s: shape %s, expected rows of at most 2^24", c->op->name, shape_text(first, a));
+        return error_set(e, "%s: shape %s, expected rows of at most 2^24 numbers", c->op->name, shape_text(first, a));
     *out = first;
     return true;
 }

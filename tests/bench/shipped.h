@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The shape of the shipped model, for benchmarks that make its weights themselves. */
+/* The config of the shipped model, for benchmarks that make a model of its shape with other weights. */
 #ifndef PULSE_TESTS_BENCH_SHIPPED_H
 #define PULSE_TESTS_BENCH_SHIPPED_H
 

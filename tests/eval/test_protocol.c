@@ -157,7 +157,7 @@ static void what_does_not_fit_the_world_is_refused(void **state)
     c.best = c.forget = 4;
     p = planned(&c);
     assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
-    expect_sentence(&error, "protocol.forget is 4, expected fewer than the 4");
+    expect_sentence(&error, "protocol.forget is 4, expected fewer than the 4 best known entities");
     c = config_of("sequential");
     c.rounds = 4;
     p = planned(&c);
@@ -166,7 +166,7 @@ static void what_does_not_fit_the_world_is_refused(void **state)
     c = config_of("known");
     p = planned(&c);
     assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
-    expect_sentence(&error, "entities.jsonl:1: protocol.forget is 2, expected fewer than the 0 of the group \"known_person\"");
+    expect_sentence(&error, "entities.jsonl:1: protocol.forget is 2, expected fewer than the 0 entities of the group \"known_person\"");
 }
 
 /* --- plans --- */

@@ -202,7 +202,7 @@ static void half_precision_matrices_stay_and_small_tensors_are_widened(void **st
         one->tensor.f32[0] = 7;
     }
     assert_false(weights_train(&back, "language_model.layers.*", &error));
-    expect_sentence(&error, "no weight is called \"language_model.layers.*\"");
+    expect_sentence(&error, "no weight has a name that matches \"language_model.layers.*\"");
     weights_close(&back);
 }
 
@@ -339,9 +339,9 @@ static void shards_are_read_and_must_fit_their_map(void **state)
     expect_sentence(&error, "index.json", "not in \"weight_map\": language_model.model.norm.weight");
     static const struct { const char *map, *part; } bad[] = {
         { "{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\"}}", "not in the file that \"weight_map\" names: a" },
-        { "{\"weight_map\": {\"a\": \"../hand/model.safetensors\"}}", "a file beside it" },
-        { "{\"weight_map\": {\"a\": 3}}", "a file beside it" },
-        { "{\"weight_map\": {\"a\": \"\"}}", "a file beside it" },
+        { "{\"weight_map\": {\"a\": \"../hand/model.safetensors\"}}", "a file in the same folder" },
+        { "{\"weight_map\": {\"a\": 3}}", "a file in the same folder" },
+        { "{\"weight_map\": {\"a\": \"\"}}", "a file in the same folder" },
         { "{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors: cannot be read" },
         { "{\"weight_map\": []}", "must be an object" }, { "{}", "must be an object" },
         { "{\"weight_map\": {}}", "tensors are missing" }, { "{", "not JSON" },
@@ -376,7 +376,7 @@ static void a_shard_may_be_a_link_but_its_name_stays_in_the_folder(void **state)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         write_shards(arena_format(&arena, "{\"weight_map\": {\"a\": \"%s\"}}", names[i]));
         assert_false(load(&back, &c));
-        expect_sentence(&error, "shards", "a file beside it");
+        expect_sentence(&error, "shards", "a file in the same folder");
     }
 }
 

@@ -67,7 +67,7 @@ check "ask uses both adapters" test "$(nll "$model" --adapter $one --adapter $tw
 check "eval uses both adapters" test "$(asks 1.jsonl --adapter $one --adapter $two)" = "$("$PULSE" eval --model merged --questions 1.jsonl --answers answers --quiet > /dev/null; cat answers)"
 check "with --unmerged both adapters are added too, with other last bits" test "$(nll "$model" --adapter $one --adapter $two --unmerged)" != "$(nll merged)"
 check "the sum is not the first adapter alone" test "$(nll "$model" --adapter $one --adapter $two --unmerged)" != "$(nll "$model" --adapter $one --unmerged)"
-check "two whole projectors are refused" refuses "both adapters have multi_modal_projector" --adapter each/adapter-1 --adapter each/adapter-2
+check "two whole projectors are refused" refuses "both adapters replace multi_modal_projector" --adapter each/adapter-1 --adapter each/adapter-2
 check "one whole projector beside an adapter of llm is accepted" asks 1.jsonl --adapter each/adapter-1 --adapter $two
 check "one adapter twice is refused" refuses "this adapter is given twice" --adapter $one --adapter ./$one/
 sed 's/"r": 16/"r": 8/' $one/adapter_config.json > each/adapter_config.json && cp $one/adapter_model.safetensors each
@@ -75,8 +75,8 @@ check "an adapter that does not fit is refused" refuses "was expected" --adapter
 check "a router and an adapter are refused" refuses "expected one of them" --adapter $one --router each/router.json
 
 check "a router file that is not there is refused" refuses nowhere.json --router nowhere.json
-check "a router whose adapters are no list is refused" bad '"adapters" is no list with an entry' '{"adapters": {}}'
-check "a router with an empty list of adapters is refused" bad '"adapters" is no list with an entry' '{"adapters": []}'
+check "a router whose adapters are no list is refused" bad '"adapters" is not a list with entries' '{"adapters": {}}'
+check "a router with an empty list of adapters is refused" bad '"adapters" is not a list with entries' '{"adapters": []}'
 check "a router that is no object is refused" bad "this is not an object" '[]'
 check "an unknown key of a router is refused" bad 'there is no key "adapter", expected "adapters"' '{"adapter": []}'
 check "an unknown key of an entry is refused" bad 'bad.json: adapters[0]: there is no key "entity"' '{"adapters": [{"folder": "x", "entity": "y"}]}'

@@ -54,7 +54,7 @@ check "without a given seed, that of the preset holds" explains alone.ini ga "un
 
 check "keys of a preset that the method does not read are ignored" explains alone.ini ga "-unlearn.kl_norm" "optimiser.lr 1e-05 preset"
 check "in the method's own section such a key is refused" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.kl_norm = batch'"'"'; says "ga does not read kl_norm" --config bad.ini --method ga'
-no_line="the preset mllmu_bench has no line for o3; its settings of all methods hold"
+no_line="the preset mllmu_bench has no line for o3; only what it sets for all methods holds"
 check "a preset without a line for the method is reported" eval 'explains alone.ini o3 "optimiser.lr 2e-05 preset" "unlearn.lambda 0.1 method" -- --set unlearn.preset=mllmu_bench && grep -qF "$no_line" told.errors'
 check "a preset with a line for the method is not reported" eval 'explains alone.ini npo_gd && [ ! -s told.errors ]'
 check "an unknown preset is refused" says "expected one of pulse, mllmu_bench" --config alone.ini --method ga --set unlearn.preset=none

@@ -45,11 +45,11 @@ check "membership is measured on the model that knows" row know.csv none unlearn
 # The floor is what patching with the hidden states of the oracle costs retained questions (eval/knowledge/depth.h).
 check "a base that never learned the retained persons is not an oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
 check "with such an oracle the depth is measured nevertheless" row know.csv none unlearn both unlearning_depth '0\.0'
-check "a warning says that the oracle is poor" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
+check "a warning says that the oracle is poor" grep -q 'unlearning_depth is measured with a poor oracle: the oracle.s hidden states cost retained answers [0-9.]* nats (depth_floor), expected at most 0.05' \
     <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" 2>&1 > /dev/null)
 "$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --pretrained --out pretrained.csv 2> pretrained.log
 check "for pre-trained knowledge such an oracle leaves the depth undefined" test 0 = "$(grep -c unlearning_depth pretrained.csv)"
-check "a note says that the depth is not defined" grep -q 'unlearning_depth is not defined: patching costs' pretrained.log
+check "a note says that the depth is not defined" grep -q 'unlearning_depth is not defined: the oracle.s hidden states cost' pretrained.log
 
 # If the oracle is the model before unlearning, patching with its hidden states changes nothing.
 probe --model "$base" --before "$vanilla" --oracle "$vanilla" --out other.csv

@@ -57,8 +57,8 @@ static void bad_headers_are_refused(void **state)
     (void)state;
     static const struct { const char *header; size_t bytes; const char *part; } bad[] = {
         /* ranges */
-        { ONE("F32", "[2]", "[0,8]"), 7, "the file at 7" },
-        { ONE("F32", "[2]", "[0,8]"), 9, "the file at 9" },
+        { ONE("F32", "[2]", "[0,8]"), 7, "expected byte 7, the end of the file" },
+        { ONE("F32", "[2]", "[0,8]"), 9, "expected byte 9, the end of the file" },
         { ONE("F32", "[2]", "[4,12]"), 12, "a hole" },
         { ONE("F32", "[2]", "[8,0]"), 8, "data_offsets" },
         { ONE("F32", "[2]", "[0,4]"), 4, "F32 [2] needs 8" },
@@ -78,7 +78,7 @@ static void bad_headers_are_refused(void **state)
         { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":"
           "[5,9]}}",
           9, "a hole" },
-        { "{}", 1, "the file at 1" },
+        { "{}", 1, "expected byte 1, the end of the file" },
         /* shapes */
         { ONE("F32", "[-2]", "[0,8]"), 8, "dimension 0" },
         { ONE("F32", "[2.0]", "[0,8]"), 8, "dimension 0" },

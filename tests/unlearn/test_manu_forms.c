@@ -265,11 +265,11 @@ static void a_bad_request_is_refused(void **state)
     SampleList one = { text, 2 };
     p = tiny_world_plan(w, "manu", "manu_form=open_mm", 0);
     p.forget = &one;
-    refused(w, p, "no forget sample is with a picture", "expected samples of both kinds");
+    refused(w, p, "no forget sample has a picture", "expected samples with a picture and without one");
     BatchSample pictures[2] = { w->sample[5], w->sample[7] };
     p = tiny_world_plan(w, "manu", "manu_form=cmju", 0);
     p.retain = (SampleList){ pictures, 2 };
-    refused(w, p, "no retain sample is without a picture", "expected samples of both kinds");
+    refused(w, p, "each retain sample has a picture", "expected samples with a picture and without one");
     assert_false(hyperparameters_set(&p.v, "manu_form", "ours", &w->error));
     expect_sentence(&w->error, "unlearn.manu_form", "paper|official|open_mm|cmju|mip_editor");
     tiny_world_close(w);

@@ -5,8 +5,8 @@
  *     wga      w_t = p_y^beta                        Wang et al. 2025
  *     satimp   w_t = p_y^beta (1 - p_y)^beta2        Yang et al. 2025
  *
- * The defaults of satimp are those of open-unlearning's yaml; the class of the same code has gamma and alpha
- * swapped. */
+ * The defaults of satimp are those of open-unlearning's yaml, gamma = 0.1 and alpha = 1. The class in the same code has
+ * gamma = 1 and alpha = 0.1. */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"

@@ -52,7 +52,7 @@ void plus_flatness(Loss *loss, Role role, float weight)
     const int32_t *best = p.z ? largest(p.z, p.rows, t->arena) : NULL;
     Node *d = best ? height(t, p.z, best, p.rows) : NULL;
     if (!d) {
-        error_set(t->error, "pdu: no row of the forget samples is chosen, expected at least one");
+        error_set(t->error, "pdu: unlearn.forget_rows chooses no row of the forget samples, expected at least one");
         return;
     }
     const float n = (float)p.rows;

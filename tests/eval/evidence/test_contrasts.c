@@ -140,7 +140,7 @@ static void bad_tables_are_refused_with_their_line(void **state)
         { false, T "E,ga,1,0,1,1,1,1,1,0\nE,npo,1,0,1,1,1,1,1,0\nE,ga,1,0,1,1,1,1,1,0\n", ":4: the arm E with the method ga" },
         { false, T "E,ga,1,0,1,1,1,1,1.5,0\n", ":2: general is \"1.5\", expected an accuracy" },
         { false, T "E,ga,1,0,1,,1,1,1,0\n", ":2: matching_text is \"\", expected an accuracy" },
-        { false, T "E,ga,1,0,1,1,1,1,1\n", ":2: 9 fields, expected 10" },
+        { false, T "E,ga,1,0,1,1,1,1,1\n", ":2: the line has 9 fields, expected 10" },
         { true, C "F9,ga,1,0.5,1\n", ":2: the finding \"F9\" is not registered" },
         { true, C "F2,ga,1,,1\n", ":2: value is \"\" and reached is 1" },
         { true, C "F2,ga,1,0.5,0\n", ":2: value is \"0.5\" and reached is 0" },

@@ -104,7 +104,7 @@ static void linear_weights_are_quantised_and_the_others_are_not(void **state)
     }
     assert_true(changed >= 2 * 7 + 2 * 6 + 2);                         // 7 per language layer, 6 per vision layer, 2 of the projector
     assert_false(weights_quantise(&model, "nothing.*", 0, &error));
-    expect_sentence(&error, "no linear weight is called \"nothing.*\"");
+    expect_sentence(&error, "no linear weight has a name that matches \"nothing.*\"");
 }
 
 static void the_distance_of_weights_is_relative_to_the_oracle(void **state)

@@ -48,8 +48,8 @@ static void bad_settings_are_refused(void **state)
         { { .rank = -1, .alpha = 1 }, "rank is -1" },
         { { .rank = 1, .alpha = 0 }, "alpha is 0" }, { { .rank = 1, .alpha = -1 }, "alpha is -1" },
         { { .rank = 1, .alpha = INFINITY }, "alpha is inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
-        { { .rank = 1, .alpha = 1, .targets = "q_proj" }, "no linear module is called \"q_proj\"" },
-        { { .rank = 1, .alpha = 1, .targets = "language_model.model.embed_tokens" }, "no linear module" },
+        { { .rank = 1, .alpha = 1, .targets = "q_proj" }, "no linear map has a name that matches \"q_proj\"" },
+        { { .rank = 1, .alpha = 1, .targets = "language_model.model.embed_tokens" }, "no linear map" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(lora_make(&l, &model, bad[i].c, 1, &arena, &error));

@@ -130,7 +130,7 @@ static void at_most_one_adapter_has_a_weight_whole(void **state)
         assert_true(lora_load(&l[k], &model, folders[k], &arena, &error));
     make(&l[2], 2, 3, false, HEAD);
     assert_false(lora_join(&all, l, folders, 2, &arena, &error));
-    expect_sentence(&error, "both adapters have multi_modal_projector.linear_1.", "expected at most one");
+    expect_sentence(&error, "both adapters replace multi_modal_projector.linear_1.", "expected at most one");
     error = (Error){ .failed = false };
     assert_true(lora_join(&all, l + 1, (const char *const[]){ folders[1], "plain" }, 2, &arena, &error));
     expect_float(weights_get(&model, "multi_modal_projector.linear_1.bias")->f32[0], 2, "that of the adapter that was read last");

@@ -256,7 +256,7 @@ static void what_we_do_not_compute_is_named(void **state)
           "neither the sequence" },
         { "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},{\"Sequence\":{"
           "\"id\":\"A\"}}],\"special_tokens\":{\"x\":{\"ids\":[7]}}}," MODEL("") "}",
-          "ids that are tokens" },
+          "must have ids of tokens" },
         { "{\"added_tokens\":[{\"id\":1}]," MODEL("") "}", "added_tokens[0] has no content" },
         { "{\"added_tokens\":[{\"id\":2,\"content\":\"a\"}]," MODEL("") "}", "but the vocabulary says 1" },
         { "{\"added_tokens\":[{\"id\":1,\"content\":\"new\"}]," MODEL("") "}", "the same id 1" },

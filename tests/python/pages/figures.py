@@ -14,7 +14,7 @@ TOWER, WORDS = "vision_tower.vision_model", "language_model.model"
 
 
 def ratios():
-    """{answer of a module: PyTorch's error divided by the noise, or None if the bits are the same}"""
+    """{name of an answer of a module: PyTorch's error divided by the noise (root mean squares); None if the bits are the same}"""
     command = [PULSE, "verify", "fixtures/vectors/v1", "fixtures/pytorch/answers.safetensors", "--only", CASE, "--all", "--json"]
     lines = map(json.loads, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines())
     return {line["where"][len(CASE) + 1:]: line.get("ratio") for line in lines if line.get("where", "").startswith(CASE + "/")}
@@ -60,8 +60,8 @@ def boxes():
 def model():
     """The operators of a LLaVA as a graph, module by module. A bar is PyTorch's error divided by the noise of fp32."""
     d = Drawing(1006, 800, "The operators of the tiny model, and how far PyTorch is off in each module",
-                "Each box is a module with its operators. Its bars are PyTorch's error over the noise of fp32, forward and backward. "
-                "Up to 4 is within.")
+                "Each box is a module with its operators. Its bars are PyTorch's error divided by the noise of fp32, forward and backward. "
+                "Up to 4, the verdict of verify is WITHIN.")
     r, columns, wide, gap = ratios(), boxes(), 210, 18
     ops = operators([b[2] for _, _, entries in columns for e in entries for b in (e if isinstance(e, list) else [e])])
 
@@ -92,11 +92,13 @@ def model():
                 box(x + j * (wide + 5) / len(side), y, height, *one, (wide + 5) / len(side) - 5)
             y += height + gap
         return y - gap
-    d.text(20, 28, "A step of the tiny model: operators, and errors over noise", "title")
-    d.text(20, 48, "PyTorch 2.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
-           "which is the same step", "soft small")
-    d.text(20, 64, "with random roundings. An error up to 4 times the noise is within. The whole length of a bar is 1.25.", "soft small")
-    for x, kind, name in ((20, "one", "forward"), (100, "two", "backward (where its bound says anything)")):
+    d.text(20, 28, "A step of the tiny model: operators, and errors divided by noise", "title")
+    d.text(20, 48, "PyTorch 2.13 in fp32, each module fed with the right input. A bar is the root mean square of the error, divided by "
+           "that of the noise, which is", "soft small")
+    d.text(20, 64, "how much random roundings change the same step. Up to 4, the verdict of verify is WITHIN. A bar of full length is "
+           "1.25 or more.", "soft small")
+    for x, kind, name in ((20, "one", "forward"),
+                          (100, "two", "backward (left out where its proven bound exceeds 1/8 of its largest value)")):
         d.rect(kind, x, 76, 18, 4)
         d.text(x + 24, 82, name, "small")
     ends = []
@@ -114,17 +116,17 @@ def tiers():
     """Values between two neighbouring floats, and the tier that decides each."""
     d = Drawing(
         760, 348, "The three tiers of the rounding test",
-        "An interval that does not hold the half-way point decides a float. A narrower one may, and an exact comparison always does.")
+        "If the interval does not hold the half-way point, the float is decided. Otherwise a narrower interval may decide it, and an exact "
+        "comparison always does.")
     left, right = 150, 590
     half = (left + right) / 2
     d.text(20, 28, "Which of two neighbouring floats is nearest?", "title")
     d.text(left, 60, "a float", "small", "middle")
     d.text(right, 60, "the next float", "small", "middle")
     d.text(half, 60, "half-way", "small text2", "middle")
-    rows = [("binary64", "Half-way is not in the interval: the left float. Nearly all values end here.", 0.29, 0.055, True),
+    rows = [("binary64", "Half-way is not in the interval: the float on the left. Nearly all values end here.", 0.29, 0.055, True),
             ("binary64", "Half-way is in the interval: undecided.", 0.512, 0.055, False),
-            ("double-double", "The same value in a narrower interval: the right float. (Sums go on to the exact tier at once.)",
-             0.512, 0.006, True),
+            ("double-double", "The same value in a narrower interval: the float on the right. (Sums skip this tier.)", 0.512, 0.006, True),
             ("exact", "No interval: integers give the sign of value - half-way. 0 is a tie, which goes to the even float.", 0.5, 0.0, True)]
     for k, (name, said, at, size, decided) in enumerate(rows):
         y, x = 96 + 58 * k, left + at * (right - left)
@@ -143,7 +145,7 @@ def tiers():
     return d.done()
 
 
-def drawn(n):
+def random_pairs(n):
     """n pairs of random fp32 numbers of several sizes."""
     state, out = 1, []
     for _ in range(2 * n):
@@ -178,7 +180,7 @@ def bounds():
     d.line("half", *place(1, 0), *place(1 << 24, 0))
     d.text(x1 + 8, place(1, 0)[1] + 4, "one fp32 rounding", "small")
     for n in (1 << k for k in range(2, 13)):
-        terms = drawn(n)
+        terms = random_pairs(n)
         exact, size = sum(Q(a) * Q(b) for a, b in terms), sum(abs(Q(a) * Q(b)) for a, b in terms)
         one, two = 0.0, 0.0
         for a, b in terms:
@@ -188,7 +190,7 @@ def bounds():
             off = abs(Q(got) - exact) / size * (1 << 24)
             if off:
                 d.dot(kind, *place(n, max(math.log2(off), low)))
-    d.text(20, 432, "Dots: what loops in fp32 and in binary64 were really off, on drawn numbers. A binary64 sum without an error has "
+    d.text(20, 432, "Dots: the errors of plain loops in fp32 and in binary64 on random numbers. A binary64 sum without an error has "
            "no dot.", "soft small")
     return d.done()
 

@@ -130,7 +130,7 @@ static void switches_of_a_preset_are_written_out(void **state)
     assert_false(form_read(&f, npo, "method=strolch", &error));
     expect_sentence(&error, "there is no method strolch", "expected one of");
     assert_false(form_read(&f, npo, "strolch=1", &error));
-    expect_sentence(&error, "unlearn.strolch is unknown", "expected a key");
+    expect_sentence(&error, "unlearn.strolch is unknown", "expected one of");
 }
 
 /* --- keys --- */

@@ -182,11 +182,11 @@ check "missing columns are refused" refuses "results.csv:1: the header is"
 : > "$run/results.csv"
 check "an empty file is refused" refuses "results.csv:1: the header is"
 results a,b,c
-check "missing fields are refused with their line number" refuses "results.csv:2: 3 fields, expected 11"
+check "missing fields are refused with their line number" refuses "results.csv:2: the line has 3 fields, expected 11"
 results finetuned,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0 finetuned,ga,llm,1,unlearn,image,accuracy,much,1,2,0
 check "what is not a number is refused with its line number" refuses "results.csv:3: value is \"much\""
 results finetuned,ga,llm,1,unlearn,image,accuracy,1e308,1,2,0
-check "what is too large for a percentage is refused with its line number" refuses "results.csv:2: value is \"1e308\", expected a number, at most 1e300"
+check "what is too large for a percentage is refused with its line number" refuses "results.csv:2: value is \"1e308\", expected a number from -1e300 to 1e300"
 results "finetuned,$(printf 'x%.0s' {1..201}),llm,1,unlearn,image,accuracy,1,1,2,0"
 check "an endless name is refused with its line number" refuses "results.csv:2: field 2 has 201 bytes, expected at most 200"
 results finetuned,ga,llm,-1,unlearn,image,accuracy,0.5,1,2,0

@@ -29,5 +29,5 @@ check "the log-odds of the right option are given beside general ability" [ "$(r
 check "snapshots are two steps apart, and the end is one" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
 check "each snapshot has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]
 sed -i 's/"use":"matching"/"use":"reporting"/' "$tap_folder/few/persons.jsonl"
-check "marks that leave nothing to match are refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no question is of the split unlearn_matching" "$tap_folder/wrong"'
+check "marks that leave nothing to match are refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no test question belongs to the split unlearn_matching" "$tap_folder/wrong"'
 finish

@@ -20,7 +20,7 @@ check "the forgotten of each request are measured too" has "$mine" '^sequential,
 check "the retained are measured" has "$mine" '^finetuned,ga,[^,]*,1,retain,image,accuracy,[0-9.]+,[0-4],4,0$'
 check "general ability is measured on the group that world.json names" has "$mine" '^finetuned,ga,[^,]*,1,general,text,accuracy,[0-9.]+,[0-4],4,0$'
 check "the oracle is measured too" has "$mine" '^finetuned,retrain,[^,]*,1,unlearn,image,accuracy,'
-check "the report uses the words of the world" grep -q 'after all people that were learned in fine-tuning' "$mine/run/report.html"
+check "the report uses the words of the world" grep -q 'after people that were learned in fine-tuning' "$mine/run/report.html"
 check "the report shows pictures of the world" grep -q 'data:image/png' "$mine/run/report.html"
 sed -i 's/"general", "questions"/"common", "questions"/' "$mine/world.json"; sed -i 's/"group": "general"/"group": "common"/' "$mine/general.jsonl"
 check "the general group may have another name" run "$mine" --set steps.finetuned=2 --set protocol.scenarios=finetuned --set protocol.methods=ga --set attack.scenarios=
@@ -45,7 +45,7 @@ if command -v python3 > /dev/null; then
     check "the protocol runs on this world with the settings of MLLMU-Bench's code" run "$world" --set protocol.methods=kl_min --set steps.finetuned=1 --set steps.sequential=2
     check "the run measures by the likelihood of the options" has "$world" '^finetuned,kl_min,llm,1,unlearn,image,option_accuracy,'
     check "the run asks about the real persons" has "$world" '^sequential,kl_min,llm,2,general,image,accuracy,[0-9.]+,[0-2],2,0$'
-    check "a person in both splits is refused" eval '! make_world "$mllmu/forget_10.jsonl" 2> "$tap_folder/wrong" && grep -q "both to be forgotten and retained: 101, 102" "$tap_folder/wrong"'
+    check "a person in both splits is refused" eval '! make_world "$mllmu/forget_10.jsonl" 2> "$tap_folder/wrong" && grep -q "retain both hold 101, 102" "$tap_folder/wrong"'
 else
     skip "a world is made of the splits of MLLMU-Bench" "python3 is not installed"
 fi

@@ -206,7 +206,7 @@ static void layouts_that_do_not_fit_are_refused(void **state)
     Node *p = tape_input(&tape, "p", tensor_zeros(&arena, shape_of(1, 20)));
     k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_mix(&tape, p, k, (Attention){ twice, 2, 2, 1, 3, false }));
-    expect_sentence(&error, "attention_mix", "segment 1", "behind");
+    expect_sentence(&error, "attention_mix", "segment 1", "after those of earlier segments");
     tape_reset(&tape);
     p = tape_input(&tape, "p", tensor_zeros(&arena, shape_of(1, 19)));
     k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));

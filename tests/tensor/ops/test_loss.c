@@ -287,10 +287,10 @@ static void what_does_not_fit_is_refused(void **state)
     op_attention_softmax(&tape, stand_vector(x, 12), (Attention){ odd, 1, 1, 1, 1, true });
     expect_sentence(&error, "attention_softmax: number 3 of segment 0 is -3");
     op_attention_softmax(&tape, stand_vector(x, 12), (Attention){ segments, 1, 3, 2, 1, true });
-    expect_sentence(&error, "attention_softmax: 3 heads over 2 key heads");
+    expect_sentence(&error, "attention_softmax: 3 heads and 2 key heads");
     static const int32_t many[] = { 0, 1 << 30, 0, 0 };
     op_attention_softmax(&tape, stand_vector(x, 0), (Attention){ many, 1, 4, 1, 1, false });
-    expect_sentence(&error, "attention_softmax: segment 0 has 1073741824 queries of 4 heads", "below 2^31");
+    expect_sentence(&error, "attention_softmax: segment 0 has 1073741824 queries, and 4 heads", "below 2^31");
     op_attention_softmax(&tape, NULL, (Attention){ segments, 1, 1, 1, 1, true });
     expect_sentence(&error, "attention_softmax: input 0 is missing");
     op_nll(&tape, NULL, labels);

@@ -45,8 +45,7 @@ static const Node *activations(const Path *p, const Tape *t, const Mlp *m)
 {
     const Node *h = mlp_map_input(t, m->layers, m->layer, m->out);
     if (!h)
-        error_set(p->error, "mip_editor: layer %zu of %s has no %s on the tape, expected it", m->layer, m->layers,
-                  m->out);
+        error_set(p->error, "mip_editor: layer %zu of %s has no map %s, expected one", m->layer, m->layers, m->out);
     return h;
 }
 

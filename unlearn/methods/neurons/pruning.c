@@ -112,8 +112,8 @@ static bool scores_finite(const double *score, size_t n, Error *e)
 {
     for (size_t k = 0; k < n; k++)
         if (!isfinite(score[k]))
-            return error_set(e, "manu: the score of neuron %zu is not finite, expected a model whose activations "
-                                "are", k);
+            return error_set(e, "manu: the score of neuron %zu is not finite, expected a model with finite "
+                                "activations", k);
     return true;
 }
 

@@ -145,9 +145,9 @@ static bool both_modalities(const MethodRun *x, Error *e)
         for (size_t k = 0; k < x->role[role].count; k++)
             pictures += x->role[role].list[k].pixels != NULL;
         if (pictures == 0 || pictures == x->role[role].count)
-            return error_set(e, "manu: no %s sample is %s, expected samples of both kinds (unlearn.manu_form)",
-                             role_name(role),
-                             pictures ? "without a picture" : "with a picture");
+            return error_set(e, "manu: %s %s sample has a picture, expected samples with a picture and without one for this "
+                             "unlearn.manu_form",
+                             pictures ? "each" : "no", role_name(role));
     }
     return true;
 }
@@ -164,8 +164,8 @@ static bool score_all(Pruning *p, double *score, Error *e)
                     manu_group(&s->means[set][at], &s->sums[set][at], false);
             *score = manu_ratio(&s->means[0][at], &s->means[1][at]);
             if (!isfinite(*score))
-                return error_set(e, "manu: the score of a channel of %s is not finite, expected a model whose "
-                                    "activations are", s->name);
+                return error_set(e, "manu: the score of a channel of %s is not finite, expected a model with "
+                                    "finite activations", s->name);
         }
     }
     return true;
@@ -195,8 +195,8 @@ static bool prune(Pruning *p, const double *score, size_t first, size_t last, si
     size_t k = (size_t)((double)v->percent * (double)n / 100);
     double threshold;
     if (k == 0 && v->manu_form == MANU_OFFICIAL)
-        return error_set(e, "manu: unlearn.percent %g of %zu channels is none, expected at least one (manu_form = "
-                            "official)",
+        return error_set(e, "manu: unlearn.percent %g of %zu channels is less than one channel, expected at least one "
+                            "(manu_form = official)",
                          (double)v->percent, n);
     if (v->percent == 0 && v->manu_form == MANU_OPEN_MM)
         return true;
@@ -224,8 +224,8 @@ bool manu_ratio_edit(const MethodRun *x)
     Model *frozen = model_freeze(x->model, false, &a, e);
     bool good = !e->failed && score && frozen && both_modalities(x, e);
     if (good && p.layers_share && (p.site[0].run < 2 || p.site[SITES - 1].run < 2))
-        good = error_set(e, "manu: a tower runs one layer, expected at least 2, over which manu_form = official "
-                            "takes a deviation");
+        good = error_set(e, "manu: a tower runs one layer, expected at least 2, because manu_form = official takes a "
+                            "deviation over the layers");
     for (int set = 0; set < 2; set++)
         for (size_t k = 0; good && k < x->role[set].count; k++)
             good = measure_sample(&p, frozen, &x->role[set].list[k], set, e);

@@ -211,7 +211,7 @@ static void the_embedding_of_a_tied_model_is_its_head_too(void **state)
     assert_true(lora_load(&back, &model, scratch("tied"), &arena, &error));
     entries[count++] = (Entry){ LANGUAGE "embed_tokens.weight", *table };
     assert_false(load(&l, ""));
-    expect_sentence(&error, "are tied", "has one of them");
+    expect_sentence(&error, "are tied", "has only one of them");
     assert_true(load(&l, "\"ensure_weight_tying\": true"));
     Tensor other = tensor_zeros(&arena, table->shape);
     entries[count++] = (Entry){ "base_model.model.lm_head.weight", other };

@@ -77,8 +77,8 @@ static void add_build(Findings *f)
     add_fact(f, "engine", engine_library()->word);
     add_fact(f, "engine_selected", product_engine());
     if (engine_refusal())
-        f->advice[f->advices++] = arena_format(f->arena, "no BLAS library is used, so the built-in kernel computes the large products, "
-                                                         "too, with the same bits: %s", engine_refusal());
+        f->advice[f->advices++] = arena_format(f->arena, "no BLAS library is used (%s); the built-in kernel then computes all products, "
+                                                         "with the same bits", engine_refusal());
     add_fact(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     add_fact(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));

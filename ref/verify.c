@@ -38,8 +38,9 @@ int command_verify(int argc, char **argv)
         { "precision", "P", "The answers were computed in fp32, tf32, bf16, fp16 or bf16-mixed (autocast). The default is fp32, "
                             "or bf16-mixed where GOT holds BF16 or F16 tensors.", .text = &precision },
         { "partial", NULL, "Missing answers are counted, and do not make the verdict undecided.", .flag = &options.partial },
-        { "html", "FILE", "The findings are written as one page, too: trees of modules, coloured by error over noise.", .text = &html },
-        { "all", NULL, "Every finding is printed; the default is the first ones that matter.", .flag = &f.all },
+        { "html", "FILE", "The findings are also written as one page: trees of modules, coloured by error divided by noise.",
+          .text = &html },
+        { "all", NULL, "Every finding is printed. Without this option, only the first ones that matter are.", .flag = &f.all },
     };
     Options o;
     int status;

@@ -440,7 +440,7 @@ def _settings(given):
             return str(v)
         if isinstance(v, (float, np.floating)):
             return repr(float(v))
-        raise Error("%s is of the type %s, expected a number, a text or True or False" % (key, type(v).__name__))
+        raise Error("%s is of the type %s, expected a number, a text, True or False" % (key, type(v).__name__))
     return (_Setting * len(given))(*[(k.encode(), text(k, v).encode()) for k, v in given.items()]), len(given)
 
 
@@ -647,7 +647,7 @@ def _samples(given):
         targets = None if s.targets is None else _labels(s.targets, "sample %d: targets" % k)
         pixels = None if s.pixels is None else _array(s.pixels, "sample %d: pixels" % k)
         if ids.ndim != 1 or targets is not None and targets.shape != ids.shape:
-            raise Error("sample %d: ids are %s and targets %s, expected [N] both"
+            raise Error("sample %d: ids are %s and targets %s, expected [N] for both"
                         % (k, list(ids.shape), None if targets is None else list(targets.shape)))
         if s.role not in ROLES:
             raise Error("sample %d: the role is %r, expected one of %s" % (k, s.role, ", ".join(ROLES)))

@@ -142,7 +142,8 @@ def modules(model, to, trace):
 
 
 def no_names_sentence(trace, model):
-    return ("none of the model's modules has a name of the trace, expected one like %s, or names= with a map to such; the model has %s"
+    return ("none of the model's modules has a name of the trace, expected one like %s, or names= with a map to such names; "
+            "the model has %s"
             % (next(k for k in trace.modules if k.startswith(TEXT)), ", ".join([n for n, _ in model.named_modules() if n][:4])))
 
 
@@ -168,7 +169,7 @@ class Trace:
         self.names = [s["id"] for s in listed] or ["sample %d" % k for k in range(len(self.spans))]
         self.roles = list(roles or [s["role"] for s in listed] or ["forget"] * len(self.spans))
         if len(self.roles) != len(self.spans):
-            raise ValueError("%s: the step has %d samples, expected as many roles: %s" % (folder, len(self.spans), self.roles))
+            raise ValueError("%s: the step has %d samples, expected a role for each, not %s" % (folder, len(self.spans), self.roles))
 
     def index(self, module, name):
         return self.x[module["index"][name]].long()
@@ -364,7 +365,7 @@ class Capture:
         missing = [k[6:] for k in self.trace.x if k.startswith("param.") and k[6:] not in self.parameters]
         for what, list_ in (("the weights differ from the trace's before the step (pulse_capture.fill copies them)", differ),
                             ("weights of the trace are not in the model", missing),
-                            ("weights are trained in the trace alone or in the model alone", trained_in_one)):
+                            ("weights are trained only in the trace or only in the model", trained_in_one)):
             if list_:
                 self.notes.append("%d %s: %s%s" % (len(list_), what, ", ".join(list_[:3]), " …" if len(list_) > 3 else ""))
 
@@ -519,7 +520,7 @@ class Capture:
                 elif what == "out" and path in self.where:
                     never += 1
         if never:
-            self.notes.append("%d modules of the trace were not called in passes of all its samples, and are not judged" % never)
+            self.notes.append("%d modules were not called with all samples of the trace, and are not judged" % never)
         if HEAD in self.trace.modules and "hooked.%s@out" % HEAD in self.got:
             self.got["logits"] = self.got["hooked.%s@out" % HEAD]
         self.reference_logits()

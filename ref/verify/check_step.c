@@ -78,11 +78,11 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
 {
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
     const Phase p = m->first[PHASE_FORWARD] ? PHASE_FORWARD : m->first[PHASE_BACKWARD] ? PHASE_BACKWARD : PHASE_OPTIMISER;
-    const char *first = m->first[p] ? arena_format(c->arena, ", the first module that differs, %s, is %s", phase[p], m->first[p]) : "";
+    const char *first = m->first[p] ? arena_format(c->arena, "; the first module that differs, %s, is %s", phase[p], m->first[p]) : "";
     const char *mistake = known ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", explained,
             m->outside, known) : "";
-    json_t *line = finding(c->context.f, *s->id ? s->id : "step", "MODULES", "%zu of %zu answers of modules, %s%s%s", m->judged, m->all,
-            way, first, mistake);
+    json_t *line = finding(c->context.f, *s->id ? s->id : "step", "MODULES", "%zu of %zu answers of modules were judged, %s%s%s", m->judged,
+            m->all, way, first, mistake);
     if (!m->first[p])
         return;
     json_put(line, "first", json_string(m->first[p]));
@@ -159,7 +159,7 @@ static void find_missing(Check *c, const TracedStep *s)
                 there += pass == 0 && got;
                 if (pass == 1 && !got)
                     finding(c->context.f, *s->id ? arena_format(c->arena, "%s/%s", s->id, name) : name, "MISSING",
-                            "GOT has others of %s*, expected all of them", families[f]);
+                            "GOT has other answers %s*, expected all of them", families[f]);
             }
     }
 }

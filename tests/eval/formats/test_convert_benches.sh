@@ -83,7 +83,7 @@ if has json; then
     check "the lines converted from CLEAR are those of its sample" same clear
     check "the lines converted from UMU-Bench are those of its sample" same umu
     check "a row with columns that no config of CLEAR has is refused" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
-    check "a dictionary that Python cannot read is refused" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is none of UMU-Bench: SyntaxError"
+    check "a dictionary that Python cannot read is refused" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is not a row of UMU-Bench: SyntaxError"
     check "an answer that is not the letter of an option is refused" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
 else
     skip "the converters write the samples" "python3 is not installed"

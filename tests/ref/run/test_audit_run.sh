@@ -14,9 +14,9 @@ says() {
     [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$part" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
 }
 check "the run ends" few_run --out "$out"
-check "a run that is not finished cannot be audited" says 'manifest.json: not there' "$PULSE" audit "$tap_folder/none" --sample 1 --seed 1
+check "a run that is not finished cannot be audited" says 'manifest.json: is not there' "$PULSE" audit "$tap_folder/none" --sample 1 --seed 1
 check "the seed must be given" says '--seed is missing' audit --sample 1
-check "a sample larger than the run is refused" says 'the run has 3 units' audit --sample 4 --seed 1
+check "a sample larger than the run is refused" says 'expected at most 3, the number of units of the run' audit --sample 4 --seed 1
 check "another config is refused, with its key" says 'in which protocol.frames is the first key that differs' audit --sample 1 --seed 1 --set protocol.frames=2
 whole() { audit --sample 3 --seed 1 > "$tap_folder/audited" && [ "$(grep -c '^same ' "$tap_folder/audited")" = 4 ] && [ ! -e "$tap_folder/audit" ]; }
 check "all stages of an honest run are the same, and nothing stays behind" whole

@@ -267,7 +267,7 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 
 /* --- Segments --- */
 
-/* Lists x and the nodes before `first` that the nodes from `first` on read. False: there are too many of them, or one
+/* Lists x, and every node before `first` that is an input of a node from `first` on. False: there are too many of them, or one
  * of the nodes from `first` on is a trainable parameter. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
@@ -295,7 +295,8 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
 typedef struct {
     Node  **contributions;              // those received before
     size_t  count, capacity;
-    Node  **handed;                     // [n_handed] those of the pass; copies, if the pass recorded them
+    // [n_handed] the gradients that the pass handed to it. A node of the pass is copied, because the pass is forgotten.
+    Node  **handed;
     size_t  n_handed;
 } Before;
 
@@ -336,7 +337,8 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
     }
 }
 
-/* Forgets the nodes since the scope began, except gradients handed to y's inputs; nothing if t->nodes has moved. */
+/* Forgets the nodes since the scope began, except gradients handed to y's inputs. If t->nodes has moved, nothing is
+ * forgotten. */
 static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
 {
     Arena spare = arena_make(t->error);

@@ -12,10 +12,10 @@
 #define SELECTION "hidden_states[vision_feature_layer] without the class token, without post_layernorm"
 #define ATTENTION "causal, within each sample; half-split rotary positions; query head h reads key head h / group"
 // BOTH: one form for tiny-llava-a and one for tiny-llava-b
-#define BOTH_WITH_GAIN(id, module, gain, settings, definition, flags) \
-    { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, \
-    { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
-#define BOTH(id, module, settings, definition, flags) BOTH_WITH_GAIN(id, module, 1, settings, definition, flags)
+#define BOTH_WITH_GAIN(id, module, gain, settings, definition, mistakes) \
+    { id ".a", "tiny-llava-a", module, settings, definition, mistakes, gain }, \
+    { id ".b", "tiny-llava-b", module, settings, definition, mistakes, gain }
+#define BOTH(id, module, settings, definition, mistakes) BOTH_WITH_GAIN(id, module, 1, settings, definition, mistakes)
 
 const BlockForm block_forms[] = {
     BOTH("vision_embeddings", VISION ".embeddings", "", "class token and patches of each picture (a convolution without bias), "

@@ -18,7 +18,7 @@
 
 /* The matrices of the module are multiplied by `gain`. It is below 1 for whole layers, whose bounds would be useless
  * otherwise. */
-typedef struct { const char *id, *model, *module, *settings, *definition, *flags; float gain; } BlockForm;
+typedef struct { const char *id, *model, *module, *settings, *definition, *mistakes; float gain; } BlockForm;
 extern const BlockForm block_forms[];
 extern const size_t block_forms_count;
 

@@ -17,7 +17,7 @@
 /* masked: the retained samples also have rows of the picture and of the prompt, which are not supervised. next.retain
  * [R] is then the token after each row, or V - 1 if this is a token of the picture. shared: each alternate shares a
  * token with its forget answer. */
-typedef struct { const char *id, *method, *variants, *flags; bool masked, shared; } LossForm;
+typedef struct { const char *id, *method, *variants, *mistakes; bool masked, shared; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
 

@@ -21,7 +21,7 @@
 enum { MASK_IMAGE_TOKENS = 4 };
 
 /* `tokenizer` is the id of one of tok_forms. */
-typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *flags; } MaskForm;
+typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *mistakes; } MaskForm;
 extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;
 

@@ -12,7 +12,8 @@ enum { OP_INPUTS = 3 };
 
 /* The inputs are Irwin-Hall normals times `scale`; a negative scale makes all of them positive. */
 typedef struct {
-    const char *id, *op, *flags;
+    const char *id, *op;
+    const char *mistakes;                // names of known mistakes, separated by blanks (suite.h)
     Shape shape[OP_INPUTS];
     float scale[OP_INPUTS];
     Attrs attrs;

@@ -23,7 +23,7 @@
     "Pillow, centre crop"
 
 typedef struct {
-    const char *id, *flags;
+    const char *id, *mistakes;
     PngForm png;
     size_t side;
     bool pad, fused;

@@ -18,7 +18,7 @@
 
 enum { SEQ_ROUNDS = 3, SEQ_STEPS = 3 };
 
-typedef struct { const char *id, *model, *method, *settings, *flags; } SeqForm;
+typedef struct { const char *id, *model, *method, *settings, *mistakes; } SeqForm;
 extern const SeqForm seq_forms[];
 extern const size_t seq_forms_count;
 extern const char seq_samples[];         // samples.jsonl

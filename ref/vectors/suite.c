@@ -76,7 +76,7 @@ static bool write_loss(Suite *s, const LossForm *f)
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
                              "hyper", hyper_parameters(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
     return suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
-        && suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags,
+        && suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .mistakes = f->mistakes,
                                       .definition = method_formula(m, s->arena), TENSORS(c), .more = json });
 }
 
@@ -86,7 +86,7 @@ static bool write_weights(Suite *s, const WeightsForm *f)
     Hyperparameters v;
     char *id = arena_format(s->arena, "weights/%s", f->id);
     return id && weights_case_make(f, &v, &c, s->arena, s->error)
-        && suite_case(s, (SuiteCase){ .id = id, .section = f->section, .flags = f->flags, .definition = f->definition, TENSORS(c),
+        && suite_case(s, (SuiteCase){ .id = id, .section = f->section, .mistakes = f->mistakes, .definition = f->definition, TENSORS(c),
                                       .more = json_pack("{s:s, s:s, s:o}", "method", f->method, "variants", f->variants, "hyper",
                                                         hyper_parameters(&v)) });
 }
@@ -99,7 +99,7 @@ static bool write_op(Suite *s, const OpForm *f)
     if (!id || !op_case_make(f, &c, &attrs, s->arena, s->error))
         return false;
     return suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
-        && suite_case(s, (SuiteCase){ .id = id, .section = "tensor/ops.def", .flags = f->flags,
+        && suite_case(s, (SuiteCase){ .id = id, .section = "tensor/ops.def", .mistakes = f->mistakes,
                                       .definition = op_find(f->op)->formula, TENSORS(c),
                                       .more = json_pack("{s:s, s:o}", "op", f->op, "attrs", attrs) });
 }
@@ -117,7 +117,7 @@ static bool write_prep(Suite *s, const PrepForm *f)
         return false;
     return suite_case(s, (SuiteCase){ .id = id,
                                       .section = "model/image.h",
-                                      .flags = f->flags,
+                                      .mistakes = f->mistakes,
                                       .definition = f->fused ? PREP_FUSED : PREP_SLOW,
                                       .files = "picture.png preprocessor_config.json",
                                       TENSORS(c),
@@ -138,7 +138,7 @@ static bool write_tok(Suite *s, const TokForm *f)
         t = tokenizer_open(whole, s->arena, s->error);
     json_decref(tokenizer);
     return t && tok_case_make(t, &c, s->arena, s->error)
-        && suite_case(s, (SuiteCase){ .id = id, .section = "model/text.h", .flags = f->flags,
+        && suite_case(s, (SuiteCase){ .id = id, .section = "model/text.h", .mistakes = f->mistakes,
                                       .definition = "ids = the tokenizer's of each text, with special tokens; decoded = the text "
                                                     "of the ids, special tokens skipped",
                                       .files = "tokenizer.json", TENSORS(c), .more = json_object() });
@@ -158,7 +158,7 @@ static bool write_mask(Suite *s, const MaskForm *f)
                       (SuiteCase){
                           .id = id,
                           .section = "model/prompt.h",
-                          .flags = f->flags,
+                          .mistakes = f->mistakes,
                           .definition = arena_format(s->arena,
                                                      "targets[n] = ids[n + 1] where that token is learnt, else -1; learnt: %s",
                                                      learnt[f->mask]),
@@ -182,7 +182,7 @@ static bool write_block(Suite *s, const BlockForm *f)
              && suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
              && suite_case(s, (SuiteCase){ .id = id,
                                            .section = "ref/block_case.h",
-                                           .flags = f->flags,
+                                           .mistakes = f->mistakes,
                                            .definition = f->definition,
                                            TENSORS(c),
                                            .more = json_pack("{s:s, s:s, s:o, s:o}", "model", f->model, "module", f->module,
@@ -209,7 +209,7 @@ static bool write_step(Suite *u, const StepForm *f)
                       (SuiteCase){
                           .id = id,
                           .section = "ref/trace_file.h",
-                          .flags = f->flags,
+                          .mistakes = f->mistakes,
                           .definition = method_formula(method_find(f->method), a),
                           .files = "trace.safetensors trace.json bound.safetensors",
                           .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model, "reference",
@@ -230,7 +230,7 @@ static bool write_seq(Suite *s, const SeqForm *f)
         || !seq_case_make(f, s->folder, file, &m, (SeqShake){ .size = 0 }, &c, s->arena, s->error)
         || !suite_noise_seq(s, f, id, file, &m, &c))
         return false;
-    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags,
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .mistakes = f->mistakes,
                                       .definition = method_formula(m.method, s->arena), .files = "samples.jsonl", TENSORS(c),
         .more = json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS,
                           "steps_per_round", SEQ_STEPS,
@@ -257,7 +257,7 @@ static bool write_reject(Suite *s)
     }
     const Entry out = { "accepted", accepted };
     if (good)
-        return suite_case(s, (SuiteCase){ .id = "reject", .section = "ref/reject_case.h", .flags = "",
+        return suite_case(s, (SuiteCase){ .id = "reject", .section = "ref/reject_case.h", .mistakes = "",
                                           .definition = "accepted = 1 where the file is accepted, 0 where it is refused, for the "
                                                         "n_ and y_ files in the order of \"cases\"",
                                           .files = names, .out = &out, .out_count = 1, .more = json_pack("{s:o}", "cases", cases) });

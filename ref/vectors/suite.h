@@ -32,7 +32,7 @@
 #include "ref/vectors/case_seq.h"
 #include "tensor/base/json.h"
 
-typedef struct { const char *id, *model, *reference, *batch, *method, *settings, *flags; } StepForm;
+typedef struct { const char *id, *model, *reference, *batch, *method, *settings, *mistakes; } StepForm;
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
@@ -60,7 +60,7 @@ typedef struct {
 
 /* The content of a case, before it is written. */
 typedef struct {
-    const char *id, *flags;          // flags: the names of known mistakes, separated by blanks
+    const char *id, *mistakes;          // mistakes: the names of known mistakes, separated by blanks
     const char *section, *definition;                  // the header that states the formula in full; the formula in one line
     // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
     const char *files;

@@ -145,7 +145,7 @@ bool suite_case(Suite *s, SuiteCase c)
     const char *dtype = c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32";
     json_t *json = !good ? NULL : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC,
                                             "spec_section", c.section, "definition", c.definition,
-                                            "flags", word_list(c.flags), "dtype", dtype);
+                                            "flags", word_list(c.mistakes), "dtype", dtype);
     good = json && json_join(json, json_incref(c.more)) && json_put(json, "files", json_incref(files))
         && json_put(json, "tensors", json_incref(tensors))
         && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_put(json, "wrong", wrong))

@@ -14,7 +14,8 @@
 
 typedef struct { v8d v, e; } Tier1;
 
-/* Runs tier 2 for the lanes that failed; the lanes are the first eight of the n elements from x and y on, or fewer.
+/* Runs tier 2 for the lanes that failed; n elements are left from x and y on, and the lanes are the first eight of
+ * them, or all if n < 8.
  * Returns the index of a lane that stays undecided, or n. */
 size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], const float *x, float *y, size_t n);
 
@@ -44,8 +45,8 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
 
 /* For functions x f(x) with f(0) = 1/2 and 0 < f'(0) < 1, such as silu and gelu. Their value x/2 + f'(0) x^2 + … lies
  * above x/2, and for |x| < 2^-60 by less than |x| 2^-59. Above x/2, up to x/2 + |x| 2^-47, there is neither a float nor
- * a midpoint. (x/2 itself is a float or, if x is an odd multiple of 2^-149 below 2^-125, as odd subnormals are, a
- * midpoint.) So x/2 + |x| 2^-48 rounds to the same float as the value. */
+ * a midpoint. (x/2 itself is a float, or a midpoint if x is an odd multiple of 2^-149 below 2^-125.) So x/2 + |x| 2^-48
+ * rounds to the same float as the value. */
 #define TINY 0x1p-60
 // TIE_REVERSED (bounds.h) is true only in tests
 #define TINY_ABOVE (TIE_REVERSED(tiny_above) ? -0x1p-48 : 0x1p-48)

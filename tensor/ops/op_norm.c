@@ -286,7 +286,7 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_rmsnorm_dx(t, y->in[0], dy, y->attrs.f[NORM_EPS]));
 }
 
-/* --- Bounds of fp32 (bound_rule.h). --- */
+/* --- Bounds of fp32 (bound_rule.h). From here on u = 2^-24. --- */
 
 /* What n = (x - mean) / sd of a row is made of. `size` is the mean of |x|; `off` bounds the error of the mean, and
  * `rel` the relative error of sd. */
@@ -334,7 +334,8 @@ static void forward_bound(BoundRule *r, bool centred)
 }
 
 /* dx = (dn - mean(dn) - n mean(dn n)) / sd.
- * Some implementations compute dx from x instead of n, so that (|x| + mean|x|) / sd is rounded. */
+ * Some implementations compute dx from x instead of n. Their roundings are relative to (|x| + mean|x|) / sd, which may
+ * be much larger than |n|; the bound covers them too. */
 static void backward_bound(BoundRule *r, bool centred)
 {
     double c = (double)r->cols;

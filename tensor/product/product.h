@@ -10,9 +10,10 @@
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
  * Errors, each a sentence in the Error: out of memory; lines of different lengths; an engine whose sum is not
- * within its bound. To find the last one, an element of every call is compared with Exact. Freivalds' check
- * (freivalds.h) is made for each part of a product, as many columns of it as fill about 32 MiB: always if the part has
- * at least 300 lines, columns and terms, otherwise in every sixteenth call.
+ * within its bound. To find the last one, an element of every call is compared with Exact. A product is also
+ * computed in parts: as many columns of the result at once as have about 32 MiB of packed lines of b. Freivalds' check
+ * (freivalds.h) is made for each part: in every call if the part has at least 300 rows, 300 columns and 300 terms in a
+ * sum, otherwise in every sixteenth call.
  * Thread-safety: every function may be called by several threads at once. A call from inside a body of the
  * team (team.h) is serial. */
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H

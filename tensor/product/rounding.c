@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The tiers of a product: the engine's sum, the rounding test, and Exact for what the test leaves undecided.
  *
- * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j|, the product of the
- * norms of the two lines (Cauchy-Schwarz).
+ * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a[i,k] b[j,k]|, which is at most the product
+ * of the norms of the two lines, line i of a and line j of b (Cauchy-Schwarz).
  * The driver (product_run.c) cuts K into blocks of `depth` terms or fewer and adds their sums one after the other, so
  * that at most h = depth - 1 + (blocks - 1) roundings lie on any path from a term to its sum. (Attention has one
  * block.)
@@ -11,11 +11,11 @@
  *     the product with s     u |s| A           none for s = 1
  *     the addition           u (|s| A + |addend|)
  *     the test itself        u (|s| A + |addend|)
- *     sum                    (h + 3) u |s| A + 2 u |addend|
+ *     total                  (h + 3) u |s| A + 2 u |addend|
  *
  * (h + 5) u |s| A + 3 u |addend| is claimed. The 2 u |s| A and u |addend| that this adds cover the terms of second
  * order, which are below 4 u (h + 5) u |s| A. That is at most 2^-20 u |s| A, because h < 2^31 (product and attention
- * refuse longer lines). */
+ * refuse lines of 2^31 terms or more). */
 #include "tensor/product/rounding.h"
 
 #include <math.h>
@@ -98,7 +98,7 @@ SIMD v8d load_part(const double *x, size_t n)
     return load8(part);
 }
 
-/* Keeps the first n lanes of a mask; the memory behind the other lanes was never written. */
+/* Clears the lanes of a mask from n on: they belong to no result, and their sums may be anything (engine.h). */
 SIMD v8i first_lanes(v8i mask, size_t n)
 {
     return mask & ((v8i){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int32_t)n - (v8i){ 0 });

@@ -14,7 +14,7 @@ typedef struct { const char *name; size_t rows, cols; const float *x; const int3
 enum { WEIGHTS_INPUTS = 4 };
 
 typedef struct WeightsForm {
-    const char *id, *method, *variants, *flags, *section, *definition;
+    const char *id, *method, *variants, *mistakes, *section, *definition;
     Given in[WEIGHTS_INPUTS];
     /* Computes the answers from in[k] of the case. */
     bool (*answer)(const Hyperparameters *v, LossCase *c, Arena *a, Error *e);

@@ -89,7 +89,7 @@ program=$(realpath "$PULSE")
 config '[protocol]' 'seeds = 3' 'seeds = 0'
 check "a key that appears twice is refused with its line number" says 'bad.ini:3: protocol.seeds appears twice' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 check "points of a trajectory closer than one step are refused" says 'protocol.trajectory is "1e-12"' run --out "$tap_folder/x" --set protocol.trajectory=1e-12
-check "an audit against a run that is not there is refused before anything is done" says 'none/manifest.json: not there' run --out "$tap_folder/x" --audit "$tap_folder/none"
+check "an audit against a run that is not there is refused before anything is done" says 'none/manifest.json: is not there' run --out "$tap_folder/x" --audit "$tap_folder/none"
 check "the plan as JSON has every stage" test 8 = "$(run --out "$tap_folder/x" --plan --json | grep -c '"digest"')"
 elsewhere() { (cd "$tap_folder" && says 'expected a CONFIG.ini after run' "$program" run); }
 check "without a config, in a folder that has none, the sentence says so" elsewhere

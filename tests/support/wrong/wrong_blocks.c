@@ -75,7 +75,7 @@ static void select_rows(Wrong *w, const char *id, const char *flag, const char *
 void wrong_blocks(Wrong *w)
 {
     for (size_t k = 0; k < block_forms_count; k++) {
-        const char *flags = block_forms[k].flags, *flag;
+        const char *flags = block_forms[k].mistakes, *flag;
         while (!strstr(block_forms[k].id, "select") && (flag = wrong_flag(w, &flags)))
             wrong_block(w, &block_forms[k], flag);
     }

@@ -109,13 +109,13 @@ static void prep(Wrong *w, const PrepForm *f)
         return;
     const char *const flags[] = { "PadNotCrop", "CropNotPad" };
     for (int k = 0; k < 2; k++)
-        if (has_flag(f->flags, flags[k]))
+        if (has_flag(f->mistakes, flags[k]))
             other_aspect(w, f, id, &decoded, flags[k]);
-    if (has_flag(f->flags, "NoAntialias"))
+    if (has_flag(f->mistakes, "NoAntialias"))
         not_smoothed(w, f, id, &decoded);
-    if (has_flag(f->flags, "FusedNormalise"))
+    if (has_flag(f->mistakes, "FusedNormalise"))
         fused(w, f, id, store_find(&right, "placed")->u8);
-    if (has_flag(f->flags, "AlphaOnBlack"))
+    if (has_flag(f->mistakes, "AlphaOnBlack"))
         wrong_tensor(w, id, "AlphaOnBlack", "decoded",
                      (Tensor){ .shape = shape_of(3, black.height, black.width, (size_t)3), .dtype = U8, .u8 = black.rgb });
 }
@@ -147,16 +147,16 @@ static void retokenised(Wrong *w, const char *id, const char *flag, json_t *toke
 static void tok(Wrong *w, const TokForm *f)
 {
     char *id = arena_format(w->arena, "tok/%s", f->id);
-    if (has_flag(f->flags, "BosMissing"))
+    if (has_flag(f->mistakes, "BosMissing"))
         retokenised(w, id, "BosMissing", tok_tokenizer(f->id), TOKENIZER_PLAIN);
-    if (has_flag(f->flags, "ByteFallbackMissing")) {
+    if (has_flag(f->mistakes, "ByteFallbackMissing")) {
         json_t *t = tok_tokenizer(f->id);
         json_object_set_new(json_object_get(t, "model"), "byte_fallback", json_false());
         retokenised(w, id, "ByteFallbackMissing", t, TOKENIZER_SPECIAL);
     }
-    if (has_flag(f->flags, "PrefixFirst"))
+    if (has_flag(f->mistakes, "PrefixFirst"))
         retokenised(w, id, "PrefixFirst", tok_tokenizer("first"), TOKENIZER_SPECIAL);
-    if (has_flag(f->flags, "PrefixLegacy"))
+    if (has_flag(f->mistakes, "PrefixLegacy"))
         retokenised(w, id, "PrefixLegacy", tok_tokenizer("legacy"), TOKENIZER_SPECIAL);
 }
 
@@ -241,15 +241,15 @@ static void mask(Wrong *w, const MaskForm *f)
     const Tensor *ids = store_find(&right, "ids");
     const Right r = { ids->i32, store_find(&right, "targets")->i32, store_find(&right, "offsets")->i32, store_find(&right, "image")->i32,
                       store_find(&right, "supervised")->shape.dim[0], ids->shape.dim[0] };
-    if (has_flag(f->flags, "PromptInLoss"))
+    if (has_flag(f->mistakes, "PromptInLoss"))
         more_learnt(w, id, "PromptInLoss", &r, prompt_too);
-    if (has_flag(f->flags, "ImageTokensInLoss"))
+    if (has_flag(f->mistakes, "ImageTokensInLoss"))
         more_learnt(w, id, "ImageTokensInLoss", &r, image_too);
-    if (has_flag(f->flags, "ShiftOff1"))
+    if (has_flag(f->mistakes, "ShiftOff1"))
         not_shifted(w, id, &r);
-    if (has_flag(f->flags, "ImageBorderShift"))
+    if (has_flag(f->mistakes, "ImageBorderShift"))
         shifted_early(w, id, &r);
-    if (has_flag(f->flags, "PadInMean"))
+    if (has_flag(f->mistakes, "PadInMean"))
         padded(w, id, &r);
 }
 

@@ -82,7 +82,7 @@ void wrong_seqs(Wrong *w)
 {
     for (size_t k = 0; k < seq_forms_count && !w->error->failed; k++) {
         const SeqForm *f = &seq_forms[k];
-        const char *flags = f->flags, *flag;
+        const char *flags = f->mistakes, *flag;
         SeqCase right;
         if (!*flags || !run(w, f, f->method, "", &right))
             continue;

@@ -258,7 +258,7 @@ static void wrong_step(Wrong *w, const StepForm *f)
     Arena own = arena_make(w->error);
     Step s;
     Answer right[ANSWERS];
-    const char *id = arena_format(w->arena, "step/%s", f->id), *flags = f->flags, *flag;
+    const char *id = arena_format(w->arena, "step/%s", f->id), *flags = f->mistakes, *flag;
     if (open_step(w, f, "", NULL, &s, &own)) {
         answer_all(w, &s, right, &own);
         while (!w->error->failed && (flag = wrong_flag(w, &flags))) {

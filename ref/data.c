@@ -16,6 +16,7 @@ enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, PRINTED_MAX = 200 };    // SHOWN: 
 typedef struct {
     SamplesFormat format;
     Dataset data;
+    // numbers of samples; but `pictures` and `entities` are the numbers of different ones
     size_t train, test, pictures, with_picture, with_options, entities;
     size_t tagged;                   // samples whose picture has an EXIF orientation tag other than 1
 } File;

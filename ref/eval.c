@@ -158,7 +158,7 @@ static bool check_questions(Eval *x, Questions *q, Error *e)
     return !e->failed;
 }
 
-/* Opens the model's folder, so that questions can be checked before its weights are changed, which may take long. */
+/* Opens the model's folder, so that the questions can be checked first: merging adapters and --rtn4 may take long. */
 static bool open_model(Eval *x, Arena *a, Error *e)
 {
     const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);

@@ -71,8 +71,8 @@ void pulse_close(pulse_context *c)
 
 /* --- a call --- */
 
-/* Discards the texts and the scratch memory of the previous call. Memory above SCRATCH_KEPT bytes is given back to the
- * system; less is kept for the next calls. */
+/* Discards the texts and the scratch memory of the previous call. If that memory exceeded SCRATCH_KEPT bytes, all of it
+ * goes back to the system; otherwise it serves the next calls. */
 static void scratch_reset(pulse_context *c)
 {
     if (c->scratch.peak > SCRATCH_KEPT) {

@@ -81,7 +81,7 @@ typedef struct {
     void   *data;            // may be NULL where a dimension is 0
 } pulse_tensor;
 
-// such as { "eps", 1e-5 }. Of the record's names, "floats" are rounded to fp32, "reals" are not, "ints" must be whole
+// such as { "eps", 1e-5 }. In pulse_op_record, "floats" are rounded to fp32, "reals" are not, "ints" must be whole
 typedef struct { const char *name; double value; } pulse_attribute;
 // such as { "kl_norm", "batch" } or { "beta", "0.1" }; a real number is rounded to fp32, an integer is not
 typedef struct { const char *key, *value; } pulse_setting;
@@ -122,7 +122,7 @@ typedef struct {
 
 /* The number of methods, and the record of method k as JSON: {"name", "label", "needs": ["forget", …], "reference":
  * ["retain", …], "on": "logits", "hidden states" or "weights", "loss", "gradient", "variants", "notes", "source",
- * "hyperparameters": {"beta": …}}. */
+ * "hyperparameters": {"beta": …}}. "reference" lists the roles for which the reference model is run, too. */
 PULSE_API size_t pulse_method_count(void);
 PULSE_API pulse_status pulse_method_record(pulse_context *ctx, size_t k, const char **json);
 
@@ -228,9 +228,9 @@ PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder
                                           pulse_trainer **out);
 PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
 /* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to
- * forget sample k. The weights of the previous step become final first. The result holds what `pulse-ref trace` writes:
- * every node "t<k>", "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>",
- * "loss". Its tensors live until the trainer's next step or closing.
+ * forget sample k. First the weights become the "after.<name>" of the previous step. The result holds what `pulse-ref
+ * trace` writes: every node "t<k>", "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>",
+ * "adam.v.<name>", "loss". Its tensors live until the trainer's next step or closing.
  * All steps of a trainer are of one request, and no request came before it. What a method keeps from step to step (the
  * weights of pdu and adapop) is kept. What it measures before its first step (the masks of mmunlearner) is measured at
  * each step, on the samples of that step. Sculpting after the last step (smfa) and overlaps with earlier requests (o3)

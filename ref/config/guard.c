@@ -110,8 +110,8 @@ static bool below(Ratio now, Ratio before, float keep)
     return now.total > 0 && (double)now.count < (double)keep * (double)before.count;
 }
 
-/* The number x, lowered by more than the rounding error of a REAL, so that 9 of 10 is not below 0.9, and 7 of 20 is not
- * above 0.35. */
+/* The number x, lowered by more than the rounding error of a setting, which is an fp32 number. So 9 of 10 is not below
+ * 0.9, and 7 of 20 is not above 0.35. */
 static float lowered(float x) { return x * (1 - 0x1p-20f); }
 
 static bool spoilt(Guard *g)

@@ -40,8 +40,8 @@ typedef struct {
     Arena   *arena;
     Dataset  file[PROBES];           // path NULL: not given, so not measured
     SampleList list[PROBES];         // of the present round; count 0: not measured
-    Ratio    before[PROBES];         // before the first step; of the forget probe, before the present round
-    Ratio    now[PROBES];
+    Ratio    before[PROBES];         // before the first round; of the forget probe, before the present round
+    Ratio    now[PROBES];            // in the last measurement
     float  **kept;                   // a copy of each trained weight, from the last measurement that was not spoilt
     bool     measured, stop, spoilt; // measured: a round has begun; spoilt: the weights were put back
     char     why[256];               // why the round stops; set with `stop`

@@ -82,7 +82,7 @@ bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
     size_t count = 3;
     if (!whole || !index)
         return false;
-    // the order in which a folder of one file has been hashed since version 0.1.0
+    // the order in which a folder with all weights in one file has been hashed since version 0.1.0
     if (file_exists(whole) || !file_exists(index))
         return files_digest(folder, (const char *const[]){ name[0], name[3], name[1], name[2] }, 4, out, a, e);
     name[count++] = INDEX;

@@ -83,8 +83,8 @@ bool settings_error_prefix(const Settings *s, const char *key, Error *e);
 char *settings_text(const Settings *s, Arena *a);
 /* A line "section.key = value" for every key that has one of these parts, except where UNLESS_DEFAULT or
  * hyperparameter_is_later leaves out a key with its default. The text identifies a training, rounds, answers or a step.
- * A key that is BY_CONTENT has a SHA-256 as its value: of its file or, of the folder of an adapter, of the digests of
- * its two files. NULL: a file cannot be read, or no memory. */
+ * A key that is BY_CONTENT has SHA-256 digests in place of names: for a file, that of its bytes; for the folder of an
+ * adapter, that of the digests of its two files. NULL: a file cannot be read, or no memory. */
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

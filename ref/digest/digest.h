@@ -26,8 +26,8 @@ typedef struct {
 #undef LATER
 
 /* Kinds of fresh data:
- *     PROBE_NORMAL   a normal distribution
- *     PROBE_WIDE     normal numbers with all exponents from -40 to 40
+ *     PROBE_NORMAL   values of random_normal: mean 0, variance 1
+ *     PROBE_WIDE     numbers of both signs, with all binary exponents from -40 to 40
  *     PROBE_TIES     multiples of 0.5 from -8 to 8, whose sums and products give ties
  *     PROBE_TINY     subnormal numbers and the smallest normal ones
  *     PROBE_BITS     all bit patterns, infinities and NaNs too */

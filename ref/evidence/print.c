@@ -126,7 +126,7 @@ static json_t *evidence_json(const Evidence *x, const Finding *f)
     const bool known = x->reached >= 2;                  // an interval needs the differences of at least two bases
     json_t *o = json_pack("{s:s, s:I, s:I}", "verdict", evidence_name(x->kind), "finished", (json_int_t)x->finished, "reached",
                           (json_int_t)x->reached);
-    if (known)                                           // the interval is of the measure minus the threshold
+    if (known)                                           // x->interval is of the measure minus the threshold
         json_join(o, json_pack("{s:f, s:[f, f], s:f}", "mean", x->interval.mean + f->threshold, "interval",
                                x->interval.mean - x->interval.half + f->threshold, x->interval.mean + x->interval.half + f->threshold,
                                "p", x->p));

@@ -52,7 +52,8 @@ const char *ours_why(const char *method, const char *key)
 
 static bool begins(const char *text, const char *word) { return strncmp(text, word, strlen(word)) == 0; }
 
-/* Reads data.mask. Of all settings of a run, only this one changes what a step computes from given weights. */
+/* Reads data.mask, the only setting of a preset that a form follows: a form leaves the optimiser, the adapters, the
+ * batches and the steps of the preset out. */
 static void read_mask(Form *f, const char *settings)
 {
     const char *mask = strstr(settings, "data.mask=");

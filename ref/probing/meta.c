@@ -99,7 +99,8 @@ static bool write(const char *path, const char *const *cells, size_t rows, Error
     return file_finish(&f, e);
 }
 
-/* The columns from FIRST_VALUE on are values, which get two decimals; those before are names and numbers of models. */
+/* The columns from FIRST_VALUE on are values, which get two decimals. The columns before it are the metric, the
+ * modality, and how many models of each pool have a value. */
 static bool markdown_print(const char *const *cells, size_t rows)
 {
     enum { FIRST_VALUE = 5 };

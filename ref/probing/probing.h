@@ -24,8 +24,8 @@ typedef struct {
     Questions trained_pictured;          // all training questions about what is forgotten that have a picture
     Questions open_general;              // the open general questions, of both splits
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES];       // whether `before` answers 0.9 of `pictured` with each change of the pictures (pictures.h)
-    bool    knows_reverse;               // whether `before` answers 0.9 of `reverse`
+    bool    knows[OTHER_PICTURES];       // whether `before` is right on 0.9 of `pictured`, for each change (pictures.h)
+    bool    knows_reverse;               // whether `before` is right on 0.9 of `reverse`
     double *from_oracle;                 // d1 of each question of asked[ASK_FORGET] and layer (depth.h); NULL: a model is missing
     double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)

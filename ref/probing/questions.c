@@ -88,8 +88,8 @@ static bool choose(Probing *p, Error *e)
 
 /* --- The two other models --- */
 
-/* Sets *out: whether `before` answers at least the share KNOWN (0.9) of the questions, with their pictures changed by
- * `change` (NULL: not changed). False where there are no questions. */
+/* Sets *out: whether `before` is right on at least the share KNOWN (0.9) of the questions, with their pictures changed
+ * by `change` (NULL: not changed). Without questions, *out is false. */
 static bool knows(const Probing *p, const Questions *q, const PictureChange *change, bool *out, Error *e)
 {
     Arena a = arena_make(e);

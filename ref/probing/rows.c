@@ -36,8 +36,8 @@ static bool measure_answers(Probing *p, const Session *x, const char *state, Ask
     return good && !e->failed;
 }
 
-/* Adds the share of right answers to the questions q, which are about what is forgotten, with their pictures changed by
- * `change` (NULL: not changed). */
+/* Adds rows with the share of the questions q that are answered right. The questions are about what is forgotten; their
+ * pictures are changed by `change` (NULL: not changed). */
 static bool share_add(const Probing *p, const Session *x, const PictureChange *change, const Questions *q, const char *metric,
                   const char *state, Rows *rows, Error *e)
 {

@@ -13,7 +13,7 @@
 
 typedef struct {
     size_t   total, differ;    // how many elements there are, and how many differ in bits; +0 and -0 do, by 0 ULP
-    size_t   nan;              // how many of these are NaN in one of the tensors; ulp and error skip such elements
+    size_t   nan;              // how many of these are NaN in at least one tensor; ulp and error skip such elements
     uint64_t ulp;              // the largest distance in ULP; for integers the largest difference
     double   error, scale;     // the largest |d| where bits differ, and the largest finite |reference|, in binary64
     size_t   first, worst;     // row-major indices: of the first difference; of the largest |d|, or `first` if no |d| is above 0

@@ -74,7 +74,7 @@ Node *op_mean(Tape *t, Node *x);                                        // […]
 Node *op_mean_over(Tape *t, Node *x, size_t n);                         // […] -> []: RN(sum x / n), n < 2^48
 Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
 Node *op_column_dot(Tape *t, Node *a, Node *b); // [N, C], [N, C] -> [C]: RN(sum_r a_rc b_rc), the gradient of a gain
-// [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)
+// [R] -> [n]; segment i is the elements offsets[i] … offsets[i+1] - 1 (n+1 offsets)
 Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n);
 Node *op_segment_mean(Tape *t, Node *x, const int32_t *offsets, size_t n);
 Node *op_square_norm(Tape *t, size_t n, Node *const x[]);               // n tensors […] -> []: RN(sqrt(sum of all x^2))

@@ -17,7 +17,7 @@ bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const 
         s->name = names[k];
         s->value = values[k];
         s->m = tensor_zeros(a, values[k]->shape);
-        // SGD has no v; m stands in for it and is never written through it
+        // SGD has no v; s->v shares the memory of m, and nothing is written through s->v
         s->v = c->kind == OPTIMISER_SGD ? s->m : tensor_zeros(a, values[k]->shape);
         if (!s->m.f32 || !s->v.f32)
             return false;

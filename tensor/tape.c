@@ -267,8 +267,8 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 
 /* --- Segments --- */
 
-/* Lists x, and every node before `first` that is an input of a node from `first` on. False: there are too many of them, or one
- * of the nodes from `first` on is a trainable parameter. */
+/* Lists x, and every node before `first` that is an input of a node from `first` on. False: there are too many of
+ * them, or one of the nodes from `first` on is a trainable parameter. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
     outside[0] = x;

@@ -52,9 +52,9 @@ void      arena_reset(Arena *a);                  // takes back everything and k
 void      arena_free(Arena *a);                   // returns the memory to the system
 
 /* arena_scratch returns a second arena, for scratch memory that is not needed after an operator's call, while the
- * results stay in `a`; NULL: no memory, and the Error says so. Every call uses the memory of the call before again,
- * while it is still in the caches of the threads that wrote it. The pieces of the second arena count towards the limit
- * and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a) frees both arenas. */
+ * results stay in `a`; NULL: no memory, and the Error says so. Each operator's call reuses the scratch memory of the
+ * previous one, which is still in the caches of the threads that wrote it. The pieces of the second arena count towards
+ * the limit and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a) frees both arenas. */
 Arena    *arena_scratch(Arena *a);
 void      arena_scratch_end(Arena *a);
 

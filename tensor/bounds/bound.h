@@ -2,8 +2,8 @@
 /* Bound: how far a sane fp32 implementation of a tape may be from the correctly rounded values, for each element.
  *
  * bound_tape walks along the nodes of the tape in their order and applies the rule of each operator
- * (tensor/bound_rule.h). Leaves are given, so they are exact, and their bound is 0. Where a rule gives 0, nothing is
- * rounded, and the bound is 0. Every other bound is
+ * (tensor/bound_rule.h). Leaves are not computed, so they are exact, and their bound is 0. Where a rule gives 0,
+ * nothing is rounded, and the bound is 0. Every other bound is
  *
  *     multiplied by 1.01      for the terms of second order that a rule leaves out
  *     at least 2 u |y|        because every rounded result y may be the neighbouring float (u = 2^-24)

@@ -65,7 +65,7 @@ dd angle_cos_pi(int64_t num, int64_t den)
  *     the sum                              1.9                            0.5
  *     its product with r                                                  0.1
  *     the difference                       1                              1
- *     r for sin r, 1 for cos r, with r.l   0.1                            0.4
+ *     r for sin r, 1 for cos r, times r.l  0.1                            0.4
  *     the correction                       1                              1
  *     the test itself                      1                              1
  *     sum                                  5                              4,      8 u is claimed */

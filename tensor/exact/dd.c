@@ -40,7 +40,7 @@ dd dd_exp(dd x)
  * truncated after s^42 (2^-112).
  *
  *     rounding                        relative, in u^2
- *     f, as it is given                2
+ *     f, as the caller rounds it       2
  *     2 + f                            2
  *     the quotient                    15
  *     the bracket                      4

@@ -19,9 +19,10 @@ static inline bool round_decides(double v, double e, float *out)
     return lo == hi;
 }
 
-/* For tests: at 0 every tier is used; at 1 the first tier (binary64) decides nothing; at 2 the second tier decides
- * nothing either, if there is a third. It may be set only between calls of kernels. Tier k adds tier_slack(k) to its
- * bound; softmax, its derivative and the functions of one number (op_scalar.c) read tier_force instead. */
+/* tier_force is for tests: at 0 every tier is used; at 1 the first tier (binary64) decides nothing; at 2 the second
+ * tier decides nothing either, if there is a third. It may be set only between calls of kernels. Tier k adds
+ * tier_slack(k) to its bound; softmax, its derivative and the functions of one number (op_scalar.c) read tier_force
+ * instead. */
 extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 

@@ -34,8 +34,8 @@ SIMD Tier1 rsqrt_tier1(v8d x)
 
 /* Let v be 1 / sqrt(x) in binary64, and m the midpoint of the two floats around v. m has 25 bits, so that m^2 is
  * exact, and the sign of m^2 x - 1 decides. The sign is never zero: m is an odd number other than 1 times a power of
- * two, so m^2 x = 1 would make the significand of x the reciprocal of an odd square other than 1, which no float has.
- * No operand gives a subnormal result. */
+ * two, so m^2 x = 1 would make the significand of x the reciprocal of an odd square other than 1. No such reciprocal is
+ * a binary fraction. No operand gives a subnormal result. */
 static bool rsqrt_tier2(float x, float *y)
 {
     if (!(x > 0 && x < INFINITY)) {

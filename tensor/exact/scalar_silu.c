@@ -47,13 +47,13 @@ static bool gated_tier2(float x, dd z, float *y)
 
 /* --- s (1 + z (1 - s)) with E = e^-z, s = 1 / (1 + E), w = z E s ---
  *
- * The bounds are multiples of s (1 + |w|), so that they are absolute, because the value has a zero at z = -1.2785.
+ * The value has a zero at z = -1.2785, so its bounds are absolute: they are multiples of s (1 + |w|).
  *
  *     rounding of tier 1                                   in u
  *     s: 4 of E, the sum, the quotient                      6
- *     w: the 4 of E, s times, the sum and the
- *        quotient of s, two products, 1 of z;
- *        one more for second order                         10
+ *     w: the 4 of E, which count only s < 1
+ *        times; the sum and the quotient of s;
+ *        two products; 1 of z; 1 for second order          10
  *     1 + w                                                 1
  *     the product with s                                    1
  *     the test                                              2

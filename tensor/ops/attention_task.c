@@ -39,8 +39,8 @@ static size_t keys_seen(const Task *t, size_t query) { return attention_allowed(
 
 /* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times b[j * b_line + k * b_k].
  *
- * Only mix_t sets queries, dim and first_term. Its terms run over the queries of all query heads of a group, of which
- * the first first_term ones are left out. With term = first_term + k, the second factor is b[h * dim + j * b_line +
+ * Only mix_t sets queries, dim and first_term. Its terms run over the queries of all query heads of a group; the first
+ * `first_term` terms are left out. With term = first_term + k, the second factor is b[h * dim + j * b_line +
  * q * b_k], where h = term / queries is the head in the group, and q = term % queries the query. */
 typedef struct {
     const Task *task;

@@ -2,9 +2,9 @@
 /* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (where
  * several gradients meet). All these operators are of class A.
  *
- * One thread sums each output in binary64. The error of a tree of additions of height h is at most h u times the
- * sum of all |terms|, because products of two floats are exact. An Exact decides what the rounding test leaves
- * undecided. A zero is +0. */
+ * One thread sums each output in binary64. With u = 2^-53, the error of a tree of additions of height h is at most h u
+ * times the sum of all |terms|, because products of two floats are exact. An Exact decides what the rounding test
+ * leaves undecided. A zero is +0. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
@@ -115,8 +115,8 @@ static bool columns_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bounds: each column is a sum of N terms. column_sum has N - 1 additions, and (N + 1) u is claimed; the terms of
- * column_dot are products, whose rounding bound_term adds. */
+/* Bounds of fp32 (bound_rule.h, u = 2^-24): each column is a sum of N terms. column_sum has N - 1 additions, and
+ * (N + 1) u is claimed; the terms of column_dot are products, whose rounding bound_term adds. */
 static void column_sum_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);

@@ -138,7 +138,7 @@ static void logit_grad_part(const Call *c, size_t begin, size_t end)
 
 static void logit_grad_kernel(const Call *c) { by_row(c, logit_grad_part); }
 
-/* Bound: 3 u, one for p - q or for the products, one for the factor c, and one to spare. */
+/* Bound (bound_rule.h, u = 2^-24): 3 u, one for p - q or for the products, one for the factor c, and one to spare. */
 static void logit_grad_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -216,7 +216,7 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
 /* --- kl ---
  *
  * pr and lr are p and log p of the reference model, and l is log p of the model that is trained. Tier 1 sums
- * t_v = pr_v (lr_v - l_v) in binary64, u = 2^-53:
+ * t_v = pr_v (lr_v - l_v) in binary64, with u = 2^-53:
  *
  *     a term: the difference, the product       2 u |t_v|
  *     the sum of n terms, in any order          (n - 1) u sum |t|
@@ -274,7 +274,7 @@ static void kl_part(const Call *c, size_t begin, size_t end)
 
 static void kl_kernel(const Call *c) { by_row(c, kl_part); }
 
-/* Bound: (V + 3) u sum |terms| for V terms, each of which has one difference and one product. */
+/* Bound, now with u = 2^-24: (V + 3) u sum |terms| for V terms, each of which has one difference and one product. */
 static void kl_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++)

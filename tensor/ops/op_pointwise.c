@@ -69,9 +69,9 @@ static void round_sums(Run a, Run b, Run c, float *y, size_t n)
         y[k] = round_sum((double)a.at[k * a.step] * b.at[k * b.step], c.at[k * c.step]);
 }
 
-/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, and the test by u |v| more; 4 u |v|
- * is claimed. If the test leaves one of eight values undecided, round_sum (round.h) decides all eight, ties
- * included. */
+/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, u = 2^-53, and the test by u |v|
+ * more; 4 u |v| is claimed. If the test leaves one of eight values undecided, round_sum (round.h) decides all eight,
+ * ties included. */
 CLONES static void multiply_add(Run a, Run b, Run c, float *y, size_t n)
 {
     for (size_t k = 0; k < n; k += LANES) {
@@ -118,7 +118,8 @@ static void scale_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[SCALE_S]));
 }
 
-/* Bounds: the errors of the operands times the derivative, and u |y| for the one rounding. */
+/* Bounds of fp32 (bound_rule.h); from here on u = 2^-24. They are the errors of the operands times the derivative, and
+ * u |y| for the one rounding. */
 static void sum_bound(BoundRule *r)        // a + b, a - b
 {
     for (size_t i = 0; i < r->size; i++)

@@ -205,7 +205,7 @@ static void square_norm_kernel(const Call *c)
     c->out.f32[0] = norm_round(&s);
 }
 
-/* --- Bounds. --- */
+/* --- Bounds of fp32 (bound_rule.h). From here on u = 2^-24. --- */
 
 /* The bound of the sum of the n numbers x[from … to - 1], divided by `divisor`. There are n - 1 additions and the
  * division, for which (n + 2) u sum |x| is claimed. */

@@ -126,9 +126,9 @@ static void by_row(const Call *c, CallPart *rows) { call_parts(c, c->out.shape.d
 static void rope_kernel(const Call *c)      { by_row(c, rope_part); }
 static void rope_back_kernel(const Call *c) { by_row(c, rope_back_part); }
 
-/* Bound: 3 u for each of the two products, which includes their sum. An implementation may compute the angle,
- * position times frequency, in fp32, with a relative error of 3 u; no frequency is above 1. So the errors of cosine
- * and sine are at most u (1 + 3 position). */
+/* Bound, with u = 2^-24: 3 u for each of the two products, which includes their sum. An implementation may compute the
+ * angle, position times frequency, in fp32, with a relative error of 3 u; no frequency is above 1. So the errors of
+ * cosine and sine are at most u (1 + 3 position). */
 static void rope_bound(BoundRule *r)
 {
     size_t half = r->call->in[1].shape.dim[1];

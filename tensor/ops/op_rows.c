@@ -236,7 +236,8 @@ static void scatter_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_gather_rows(t, dy, y->attrs.index, y->attrs.index_count));
 }
 
-/* Bound of an element: n u sum |x| for the sum of the n rows with the same id, and the errors of these rows. */
+/* Bound of an element, with u = 2^-24: n u sum |x| for the sum of the n rows with the same id, and the errors of these
+ * rows. */
 static void scatter_rows_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;

@@ -38,10 +38,10 @@ static void scalar_kernel(const Call *c)
         scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, with a sentence about the operand
 }
 
-/* --- Bounds of fp32 (bound_rule.h); b is the error of x. --- */
+/* --- Bounds of fp32 (bound_rule.h), u = 2^-24; b is the error of x. --- */
 
-/* x P(x) = x (1 + erf(x / sqrt 2)) / 2 has a slope of at most 1.13. The roundings are 3 u |x|, where 1 + erf
- * cancels, and 4 u |y| for erf and the products. */
+/* x P(x) = x (1 + erf(x / sqrt 2)) / 2 has a slope of at most 1.13. The roundings are 3 u |x| for the sum 1 + erf,
+ * which may cancel, and 4 u |y| for erf and the products. */
 static void gelu_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The optimiser's operators except for Adam's: clipping, gradient descent, momentum. A zero result is +0; only in
- * scale_by it has IEEE 754's sign. */
+ * scale_by it has IEEE 754's sign. u is 2^-53 in the bounds of tier 1, and 2^-24 in the comments that begin with
+ * "Bound:", which are about fp32 (bound_rule.h). */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"

@@ -40,8 +40,8 @@ void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
  *                       rounding u |x_k - max| of the exponent, plus (n + 8) u for the sum of n powers, the
  *                       exponential and the division.
  *   log_softmax_bound   bounds log p of one logit z. It is computed as (z - max) - log sum; each operation rounds by u.
- *   softmax_grad_bound  bounds p (dp - sum dp p): (n + 4) u sum |dp p|, and 3 u |dp|. x and b each hold two rows, of p
- *                       and of dp. */
+ *   softmax_grad_bound  bounds p (dp - sum dp p): p ((n + 4) u sum |dp p| + 3 u |dp|), and what the errors of p
+ *                       and dp add. x and b each hold two rows, of p and of dp. */
 void   softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out);
 double log_softmax_bound(const float *x, const float *b, size_t n, double z);
 void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);

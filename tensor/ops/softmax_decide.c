@@ -12,8 +12,8 @@
  *     T: one term (elementary)                 64
  *     T: the sum of n positive terms          3 n
  *     T: second order                           1       sum of T: 65 + 3 n
- *     p: e^d 64, 1 + T 2, the quotient 15, the test 3   149 + 3 n
- *     l: log1p 64, the difference 3, the test 3         135 + 3 n */
+ *     p: T, e^d 64, 1 + T 2, the quotient 15, the test 3           149 + 3 n
+ *     l: T, log1p 64, the difference 3, the test 3                 135 + 3 n */
 #include "tensor/exact/scalar.h"
 #include "tensor/ops/softmax.h"
 
@@ -101,8 +101,8 @@ static bool softmax_last(UndecidedRow *row, size_t v, float *p)
 
 /* The value is -inf for a masked logit, -log k if all k unmasked logits are equal, and 0 for the largest logit if
  * T < 2^-151. Another logit has d = x_v - x_at, and if T < 2^-60, its value lies in the open interval (d - 2^-60, d).
- * As a difference of two floats d may be a midpoint, so the float nearest to d itself could be wrong. Therefore a
- * number just below d and d - 2^-59 must round to the same float. */
+ * As a difference of two floats d may be a midpoint, so the float nearest to d itself could be wrong. Therefore
+ * two numbers must round to the same float: one just below d, and d - 2^-59. */
 static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
 {
     count_logits(row);

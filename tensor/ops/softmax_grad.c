@@ -72,7 +72,7 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
         abs_dots += simd_abs(t);
     }
     size_t lane = (n + LANES - 1) / LANES + 2, height = n - 1 < lane ? n - 1 : lane;
-    // the sum of `exact` is not cleared here, because rows are many and short
+    // minus_dot is not cleared here, but in grad_exact, because rows are many and short
     ExactRow exact;
     exact.p = p;
     exact.dp = dp;

@@ -266,8 +266,8 @@ static size_t wrong_row(const Work *w)
 
 /* --- The whole --- */
 
-/* A tile with at least CHECKED_SIZE lines, columns and terms is checked, and a smaller one (if it has terms) in every
- * CHECKED_EVERY-th call. */
+/* t is the whole tile of product_run, not one of those that the threads take. It is checked if it has at least
+ * CHECKED_SIZE lines, columns and terms; a smaller one (if it has terms) is checked in every CHECKED_EVERY-th call. */
 static bool is_checked(const Tile *t, uint64_t call)
 {
     const bool large = t->m >= CHECKED_SIZE && t->n >= CHECKED_SIZE && t->length >= CHECKED_SIZE;

@@ -323,6 +323,9 @@ class Capture:
         self.parameters = parameters(model, self.to)
         self.loss = None                                   # the sum of the scalars that backward() was called on
         self.precision = self.program_precision()
+        # depth: how many forward() of the model are inside one another now; passes: how many passes there were;
+        # seen: {(path, what): [(tensor, Pass)]}; got: what is written to `out`; lines: {path: the user's line};
+        # where: {path in the trace: module}
         self.depth, self.passes, self.current, self.handles = 0, 0, None, []
         self.seen, self.got, self.lines, self.where, self.plans = {}, {}, {}, {}, {}
         self.losses, self.gradients, self.states, self.stepped = [], {}, {}, None

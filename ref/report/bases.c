@@ -7,7 +7,8 @@
 #include <math.h>
 
 // sizes in pixels: the space for the names of the rows, the free space at the right, the height of a row, the height
-// above the first row, that below the last one, and the width of a panel
+// above the first row, that below the last one, and the width of a panel. ALL is no size: in place of the index of a
+// method it means the mean of all methods
 enum { LABEL = 92, RIGHT = 12, PITCH = 26, TOP = 6, FOOT = 38, WIDTH = 360, ALL = -1 };
 
 /* The values that the horizontal axis shows. */

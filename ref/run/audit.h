@@ -33,7 +33,7 @@ typedef struct {
 } AuditUnit;
 
 typedef struct {
-    Run        *run;                     // with its plan; `out` is the folder of the audited run
+    Run        *run;                     // with its plan; run->out is the folder of the audited run
     const char *out;                     // the units are computed again below this folder; results that differ stay there
     const char *chain;
     json_t     *outputs;                 // of each stage: its files, with their digests
@@ -50,7 +50,7 @@ bool audit_begin(Audit *x, uint64_t seed, Error *e);
 bool audit_tables(Audit *x, Error *e);
 /* Computes the unit sample[index] again, and compares it. */
 bool audit_replay(Audit *x, size_t index, Error *e);
-/* Removes the replays, and the tables, that are the same as the published ones. */
+/* Removes what was computed again and is the same as what is published: stages and tables. */
 void audit_end(Audit *x);
 
 /* --- interval.c --- `outputs`: the files of one stage, with their digests. */

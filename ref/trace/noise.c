@@ -23,8 +23,8 @@ bool precision_find(const char *name, Precision *out)
 
 /* --- the table of casts --- */
 
-/* How an operator is treated under autocast. PRODUCT: its operands and its result are cast. FOLLOWS: it follows a
- * product and keeps the format of its operand. STAYS: it is computed in fp32. */
+/* How an operator is treated under autocast. PRODUCT: its operands and its result are cast (at tf32 its operands
+ * alone). FOLLOWS: it follows a product and keeps the format of its operand. STAYS: it is computed in fp32. */
 typedef enum { STAYS, PRODUCT, FOLLOWS } Cast;
 
 static Cast cast_of(const Node *n)

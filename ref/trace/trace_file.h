@@ -10,14 +10,15 @@
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step
  *     adam.m.<name>, adam.v.<name> the moments of a trainable tensor after the step; for SGD sgd.momentum.<name>
  *     loss
- * FOLDER/trace.json holds the method, the settings and the samples of the step (ref/trace.c), and
+ * FOLDER/trace.json holds the specification and the method of the step; if `pulse-ref trace` wrote it (ref/trace.c),
+ * also the settings and the samples; and in any case
  *     "loss"      the node of the loss, and its value
  *     "nodes"     the results of operators, in order of execution
  *     "digest"    the digest of the tensors (store_digest)
  *     "aliases"   for loss, grad.<name>, grad.t<k>, after.<name> and the moments: the node whose result each of them is
  *     "modules"   the inputs and the answers of each module, as names of trace.safetensors (modules.c)
- * FOLDER/bound.safetensors holds bound.<module>@<answer>, the error bound of an fp32
- * implementation that is given those inputs. */
+ * FOLDER/bound.safetensors holds bound.<module>@<answer>, the error bound of an fp32 implementation of the module that
+ * is given the module's inputs. */
 #ifndef PULSE_REF_TRACE_TRACE_FILE_H
 #define PULSE_REF_TRACE_TRACE_FILE_H
 
@@ -26,8 +27,8 @@
 
 /* All tensors of the step that `r` has computed and not yet committed. */
 bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e);
-/* The tensors of any tape alone: nodes, leaves, index data and gradients. The list has room
- * for `more` entries behind them. */
+/* The tensors of any tape alone: nodes, leaves, index data and gradients. The caller may append up to `more` entries to
+ * the list. */
 bool trace_tape(const Tape *t, size_t more, Entry **out, size_t *count, Arena *a, Error *e);
 /* "nodes" of trace.json. */
 json_t *trace_nodes(const Tape *t, Arena *a, Error *e);
@@ -39,8 +40,8 @@ json_t *trace_attributes(const Node *n);
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e);
 /* The name of a node's result in trace.safetensors. */
 const char *trace_name(const Tape *t, const Node *n, Arena *a);
-/* Writes the three files into the folder, which is made if it does not exist. `head` becomes the object
- * of trace.json; trace_write frees it. */
+/* Writes the three files into the folder, which is made if it does not exist. `head` holds the first keys of
+ * trace.json; trace_write adds the others and frees it. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 
 #endif

@@ -147,7 +147,7 @@ bool trace_read(Tape *out, const json_t *root, const Store *values, const char *
     for (size_t k = 0; out->nodes && k < out->count && !e->failed; k++)
         if (out->nodes[k] && out->nodes[k]->op)
             check_node(&r, out->nodes[k]);
-    Node *none = arena_zalloc(a, sizeof *none);               // a leaf that no node reads
+    Node *none = arena_zalloc(a, sizeof *none);               // it stands for each leaf that no node reads
     if (!none)
         return false;
     *none = (Node){ .name = "", .module = "", .out = { .shape = shape_of(1, (size_t)0), .dtype = F32 } };

@@ -172,7 +172,7 @@ bool block_case_open(BlockCase *c, const BlockForm *f, const char *models, Arena
     const Tape *t = &c->step.trainer.tape;
     Unit *list;
     size_t count;
-    // a step of any method would do that trains every module and reads all samples
+    // any method would do whose step trains every module and reads all samples
     if (!step_settings(&c->step.settings, f->settings, a, e) || !step_make(&c->step, "grad_diff", a, e)
         || !units_find(t, &list, &count, a))
         return false;

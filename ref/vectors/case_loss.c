@@ -91,8 +91,8 @@ static void put(Entry *list, size_t *n, const char *name, Tensor t)
     list[(*n)++] = (Entry){ name, t };
 }
 
-/* Takes the labels away from all rows that do not predict a token of an answer. The rows of the first sample are
- * picture, picture, prompt, answer, answer; those of the second are prompt, answer, answer. */
+/* Takes the labels away from all rows that do not predict a token of an answer. The rows of the first sample predict
+ * tokens of picture, picture, prompt, answer, answer; those of the second predict prompt, answer, answer. */
 static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
 {
     static const char kinds[ROWS + 1] = "iipaapaa";

@@ -14,9 +14,10 @@
 #include "tensor/store.h"
 #include "unlearn/method.h"
 
-/* masked: the retained samples also have rows of the picture and of the prompt, which are not supervised. next.retain
- * [R] is then the token after each row, or V - 1 if this is a token of the picture. shared: each alternate shares a
- * token with its forget answer. */
+/* variants: the hyperparameters that are not the defaults, "beta=0.1 alpha=1.3". mistakes: the names of known mistakes
+ * (suite.h). masked: the retained samples also have rows of the picture and of the prompt, which are not supervised.
+ * next.retain [R] is then the token after each row, or V - 1 if this is a token of the picture. shared: each alternate
+ * shares a token with its forget answer. */
 typedef struct { const char *id, *method, *variants, *mistakes; bool masked, shared; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;

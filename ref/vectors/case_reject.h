@@ -27,7 +27,8 @@ typedef struct {
 typedef struct {
     const char *path, *reason;           // "safetensors/n_hole.safetensors"
     const char *text;                    // the content of the file; for safetensors, the header
-    // for safetensors: the length of the header that the file states; 0: the true one; below -8: only half of its bytes
+    // for safetensors: the length of the header that the file states; 0: the true one; below -8: only 4 of the 8 bytes
+    // of the length are there
     long long length;
     size_t zeros;                        // for safetensors: how many bytes of data follow, all of them 0
     PngDamage png;

@@ -32,6 +32,8 @@
 #include "ref/vectors/case_seq.h"
 #include "tensor/base/json.h"
 
+/* reference: a model folder, as `model`; NULL: the reference is the model before the step. batch: a file of samples in
+ * the model's folder. settings: "section.key=value …". mistakes: as in SuiteCase. */
 typedef struct { const char *id, *model, *reference, *batch, *method, *settings, *mistakes; } StepForm;
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;

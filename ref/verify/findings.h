@@ -18,8 +18,8 @@
 #include "ref/trace/noise.h"
 #include "tensor/base/json.h"
 
-/* The findings of one call of `verify`. They begin as zeros, except for the flags and for `lines`, an empty array that
- * the caller owns. */
+/* The findings of one call of `verify`. They begin as zeros, except for `lines`, an empty array that the caller owns,
+ * and the options json, quiet, all and partial. */
 typedef struct {
     // an object for each finding: "where", "verdict", "what", and the numbers of its Evidence
     json_t *lines;

@@ -15,7 +15,8 @@ const char *manifest_sha(const json_t *manifest, const char *path);
 /* Whether the file folder/path exists and has the SHA-256 `sha`; false if `sha` is NULL. */
 bool manifest_holds(const char *folder, const char *path, const char *sha, Arena *a, Error *e);
 /* Finds every file of the folder that is missing, damaged or not listed. README.md, schema/, the manifest itself,
- * wrong.safetensors, wrong.json and hidden files need not be listed. False: the manifest cannot be read. */
+ * wrong.safetensors, wrong.json and hidden files need not be listed. False: the manifest or the folder cannot
+ * be read. */
 bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);
 
 #endif

@@ -11,7 +11,8 @@
 #include "ref/verify/findings.h"
 #include "tensor/store.h"
 
-/* An answer, the right value, and what it is judged by; bound and noise may be NULL. */
+/* An answer `got`, the right value, and what the answer is judged by. bound, before and noise may be NULL. before: for
+ * weights after the step, the same weights before it. */
 typedef struct {
     const Tensor *right, *got, *bound, *before;
     const Tensor *noise;             // as noise_tensor makes it
@@ -19,7 +20,8 @@ typedef struct {
     bool exact;                      // every bit must be right
 } Answer;
 
-/* An answer that was judged, for mistakes that are made afterwards. */
+/* An answer that was judged, for mistakes that are made afterwards. Then `got` is the answer: x.got points to a tensor
+ * that is gone. */
 typedef struct { const char *id, *name; Answer x; Tensor got; json_t *line; } Judged;
 
 enum { MISTAKES = 64, SIGHTINGS = 8192 };

@@ -13,6 +13,7 @@
 typedef struct { const char *name; size_t rows, cols; const float *x; const int32_t *ids; } Given;
 enum { WEIGHTS_INPUTS = 4 };
 
+/* `variants` and `mistakes` are as in LossForm. `section` and `definition` are as in SuiteCase (suite.h). */
 typedef struct WeightsForm {
     const char *id, *method, *variants, *mistakes, *section, *definition;
     Given in[WEIGHTS_INPUTS];

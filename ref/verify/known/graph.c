@@ -304,9 +304,9 @@ static void mark_pictures(const Graph *g, Node *n)
     n->attrs.index = index;
 }
 
-/* In modules that match `module`, `change` changes the attributes or inputs of each operator `op` (NULL: nothing
- * changes), and `wrong` then replaces the operator (NULL: it stays). A mistake of several lines is made by all of
- * them. */
+/* In modules that match `module`, `change` (unless it is NULL) changes the attributes or inputs of each operator `op`,
+ * and `wrong` (unless it is NULL) then replaces this operator. A mistake of several lines is made by all of them
+ * together. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
     { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },

@@ -12,7 +12,7 @@
 #include "model/weights.h"
 #include "tensor/tape.h"
 
-/* What the forward pass takes and gives: model.h and batch.h define it. */
+/* What the forward pass takes and gives. model.h and batch.h define these types. */
 typedef struct Batch Batch;
 typedef struct Cache Cache;
 typedef struct Forward Forward;

@@ -9,7 +9,9 @@
  * A sample has one image token for each row that its pictures take. A Batch is in the arena that batch_pack was given.
  * prefix.h packs batches of another kind: rows with which several samples begin occur once, in the segment of the first
  * of these samples, or not at all if they are in a cache. For each other sample, the segment is the rest of its rows.
- * The attention keys of a segment are the rows of the whole sample, which `keys` lists. */
+ * The attention keys of a segment are the rows of the whole sample, which `keys` lists. In such a batch, B counts the
+ * segments; `labels` and `row_offsets` are NULL, because the RowMap of prefix.h replaces them; and `keys` and `rows`
+ * number the rows of the cache first (model_forward_cached). */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -45,7 +47,7 @@ bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error
 /* Packs `count` samples in order, in `a`. Fails on an id or a target outside the vocabulary, on a wrong number of image
  * tokens, on an empty sample, on an empty batch and on 2^31 tokens or more. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
-/* Removes the rows of the samples first … first + count - 1 that are not supervised from b->rows and b->labels. */
+/* Removes from b->rows and b->labels, for the samples first … first + count - 1, the rows that are not supervised. */
 void batch_leave_supervised(Batch *b, size_t first, size_t count);
 
 #endif

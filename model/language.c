@@ -36,7 +36,7 @@ static Node *cached_node(Tape *t, Tensor *kept, const char *name, size_t rows)
     return tape_input(t, name, tensor_view(kept->f32, shape_of(2, rows, kept->shape.dim[1])));
 }
 
-/* Copies the rows of this call behind those of the cache, and returns a node with all of them. */
+/* Copies the rows of this call to the cache, after the `seen` rows that are there. Returns a node with all of them. */
 static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size_t seen)
 {
     if (!fresh)

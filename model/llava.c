@@ -61,7 +61,7 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
 
 /* --- Weights --- */
 
-enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };
+enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };      // WeightLine.tower, and the index in `layers` and `run` below
 
 /* The lines of llava_weights.def, with a config's numbers in place of the letters. */
 static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)

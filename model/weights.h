@@ -13,8 +13,8 @@
  * Matrices of linear maps and the table of token embeddings keep the dtype of the file (F32, F16 or BF16) and stay
  * mapped. Norms, biases, the class token, positions and the patch convolution are widened to F32.
  * Only trainable weights may be written to; they are F32 and in the arena.
- * Weights that the forward pass never reads are `idle`: those of the vision tower's layers after the last one that is
- * run, and of its post_layernorm. A file need not have them; if it has them, they are kept and saved again.
+ * Weights that the forward pass never reads are `idle`: those of the vision tower's post_layernorm, and of the tower's
+ * layers after the last one that is run. A file need not have them; if it has them, they are kept and saved again.
  * Errors: tensors that are missing, unused, there twice, not finite, or of a wrong shape or dtype; the sentence lists
  * their names.
  * Threads may share Weights as long as none of them changes a trainable weight. */

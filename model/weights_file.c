@@ -15,7 +15,7 @@ typedef struct {
     Tensor *found;             // [planned weights]; data NULL: not found so far
     Weights lookup;            // the names of the plan without tensors, to look them up
     const Tensor *head;        // the head in the file of a tied model; NULL: the file has none
-    NameList unused, twice, shapes, dtypes, infinite;
+    NameList unused, twice, shapes, dtypes, infinite;      // the faulty tensors; infinite: with NaN or infinity
 } Loading;
 
 /* --- The files --- */

@@ -15,7 +15,7 @@
 
 /* Makes `folder` and writes it. `source` holds the tokenizer and the picture processor; it may be `folder` itself. */
 bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e);
-/* The same, but `maker` makes the weights that have no data when they are written (store_write_made). */
+/* The same, but `maker` makes the weights that have no data, each one when it is written (store_write_made). */
 bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c,
                        StoreMaker maker, Error *e);
 /* Writes the model with its adapters merged into it (lora_merge). Each weight is merged when it is written, so

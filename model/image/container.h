@@ -2,9 +2,9 @@
 /* Container: checks the chunks or segments of a PNG or JPEG file before a decoder reads it.
  *
  * stb_image skips PNG checksums, leaves parts of a short palette unset and writes past its arrays on some damaged JPEG
- * tables. Here, container_check refuses files with a wrong checksum or such a table, so that the decoder is only given
- * files whose segments are whole, and container_fill_palette completes a short palette.
- * All functions are pure: they may be called from several threads at once. */
+ * tables. Here, container_check refuses files with a wrong checksum or such a table, so the decoder is only given files
+ * whose chunks or segments are whole. container_fill_palette completes a short palette.
+ * Thread-safe as long as each thread has its own arena and Error. */
 #ifndef PULSE_MODEL_IMAGE_CONTAINER_H
 #define PULSE_MODEL_IMAGE_CONTAINER_H
 

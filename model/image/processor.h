@@ -15,7 +15,7 @@
 #include "model/image/resize.h"
 
 typedef struct {
-    bool        pad;                     // do_pad: pad to a square of the colour trunc(mean * 255) before the resize
+    bool        pad;                     // do_pad: pad to a square before the resize, with the colour trunc(mean * 255)
     bool        resize;                  // do_resize
     // size.shortest_edge in pixels; the other edge becomes floor(shortest * long / short). 0: width and height are used
     size_t      shortest;
@@ -25,7 +25,7 @@ typedef struct {
     ImageFilter filter;                  // resample
     double      scale;                   // rescale_factor, by default 1/255; 1 if do_rescale is false
     bool        normalise;               // do_normalize
-    double      mean[3], std[3];         // image_mean and image_std of the file; the nearest floats are used
+    double      mean[3], std[3];         // image_mean and image_std; normalising uses the nearest floats
     bool        fused;                   // a switch of this program, not a key of the file (image_normalise)
 } ImageProcessor;
 

@@ -176,7 +176,8 @@ bool image_processor_read(ImageProcessor *out, const char *path, Error *e)
     return ok;
 }
 
-/* Whether two processors make the same pixels from every picture. Settings that are not used are not compared. */
+/* Whether two processors make the same pixels from every picture. Settings that are not used are not compared, but
+ * padding, which uses only the mean, compares std too. */
 static bool same_settings(const ImageProcessor *x, const ImageProcessor *y)
 {
     bool same = x->pad == y->pad && x->resize == y->resize && x->crop == y->crop && x->normalise == y->normalise

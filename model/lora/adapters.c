@@ -16,7 +16,7 @@ static bool whole_once(const Lora *list, const char *const *name, size_t k, Erro
     return true;
 }
 
-/* Adds a pair behind the other pairs of its module. The factors of a second or later pair have its number in their
+/* Adds a pair after the other pairs of its module. The factors of a second or later pair have its number in their
  * names. */
 static bool join_pair(Lora *l, const LoraPair *p, Arena *a)
 {

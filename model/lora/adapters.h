@@ -23,7 +23,7 @@ typedef struct {
     Lora         live;         // all adapters as one, which the forward pass uses (lora_join); not for lora_save
 } Adapters;
 
-/* Adds an adapter behind the others, and freezes the others. Fails if lora_join fails. */
+/* Adds an adapter after the others, and freezes the others. Fails if lora_join fails. */
 bool adapters_add(Adapters *s, const Lora *l, const char *name, Arena *a, Error *e);
 /* Adds a frozen adapter before the last one, which may go on training. `live` gets a new list of factors, so a trainer
  * that exists already must be made again. */

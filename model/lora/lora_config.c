@@ -95,7 +95,7 @@ static bool is_plain(const char *pattern)
 }
 
 /* Translates the next item of a pattern, which begins at *from: a character, an escape or the start of a group. Writes
- * the translation at `to`, and moves *from behind the item. *in_class says whether the item is between [ and ]. Returns
+ * the translation at `to`, and moves *from past the item. *in_class says whether the item is between [ and ]. Returns
  * the end of the translation; NULL: the item is not known. */
 static char *item_translate(const char **from, bool *in_class, char *to)
 {
@@ -121,8 +121,8 @@ static char *item_translate(const char **from, bool *in_class, char *to)
     return to + sprintf(to, "%c", p[0]);
 }
 
-/* The pattern as a POSIX expression that matches a whole path, or its end behind a dot. NULL: the pattern has no
- * translation, or memory ran out. */
+/* The pattern as a POSIX expression that matches a whole path, or all of it after one of its dots. NULL: the pattern
+ * has no translation, or memory ran out. */
 static const char *posix_of(const char *pattern, Arena *a)
 {
     char *text = arena_alloc(a, 12 * strlen(pattern) + 20);          // \w becomes 12 characters; 20: the beginning and the end
@@ -166,7 +166,8 @@ static bool patterns_read(LoraPattern **out, size_t *count, const json_t *config
     return true;
 }
 
-/* Whether the pattern matches the whole path, or its end behind a dot. A dot of the pattern is any character. */
+/* Whether the pattern matches the whole path, or all of it after one of its dots. A dot of the pattern is any
+ * character. */
 static bool plain_fits(const char *pattern, const char *path)
 {
     const size_t n = strlen(pattern), length = strlen(path);

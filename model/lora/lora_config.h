@@ -3,8 +3,8 @@
  *
  * adapter_config.def says how each key is treated: it is used, it changes nothing, or it must be empty.
  * rank_pattern and alpha_pattern give single modules another rank or alpha. Their keys are regular expressions of
- * Python. A key fits a module if it matches the module's whole path in the file, or the end of the path behind a
- * dot: re.match("(.*\.)?(KEY)$", path).
+ * Python. A key fits a module if it matches the module's whole path in the file, or all of the path after one of its
+ * dots: re.match("(.*\.)?(KEY)$", path).
  * The first key that fits applies, in the order of the file, for ranks and alphas separately (PEFT since 0.14; older
  * versions differ only for a module whose rank and alpha come from different keys).
  * Expressions may have characters, ., \d, \w, classes, groups, alternatives, ^, $ and the quantifiers * + ? {m,n}; any

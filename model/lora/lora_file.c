@@ -15,8 +15,8 @@
 
 /* --- Writing ---
  *
- * PEFT looks up modules by their names in transformers' memory. These names changed in version 4.52 (name_memory).
- * Files that are written here open under older and newer versions:
+ * PEFT looks up modules by their names in transformers' memory. Version 4.52 of transformers changed these names
+ * (name_memory). Files that are written here open under older and newer versions of transformers:
  *     - "target_modules" is a pattern that matches both names
  *     - the factors have the Hub's names, which are the older ones; newer versions of PEFT convert them
  *     - PEFT does not convert a weight that is saved whole, so it is written under both names */
@@ -209,8 +209,9 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
 typedef struct { Part *parts; size_t count; const LoraFileConfig *config; } Parts;
 
-/* The name in the model of a tensor whose name in the file is PREFIX and `name`. In PEFT the bias of a linear map with
- * an adapter belongs to its "base_layer". So if such a bias was trained, its path in the file has this word. */
+/* The name in the model of a tensor whose name in the file is PREFIX followed by `name`. In PEFT the bias of a linear
+ * map with an adapter belongs to the map's "base_layer". So if such a bias was trained, its name in the file has this
+ * word, which is left out here. */
 static const char *part_name(const char *name, Arena *a)
 {
     const char *inner = strstr(name, ".base_layer.");

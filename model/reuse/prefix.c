@@ -5,8 +5,8 @@
 #include "model/arch.h"
 #include "tensor/ops.h"
 
-/* A row of the tree. Its index is also its row in the cache and in the batches. A row has a larger index than the rows
- * that precede it in its samples. */
+/* A row of the tree. Its index in Prefixes.row is also its row in the cache, and its number in `keys` and `rows` of a
+ * Batch. A row has a larger index than the rows that precede it in its samples. */
 typedef struct {
     int32_t id, picture;                 // picture: an index in Prefixes.picture; -1: the row is a text token
     int32_t parent, child, next;         // child: one row that follows; next: the parent's next child; -1: none
@@ -233,7 +233,7 @@ static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Er
     return b->pixels.f32 || error_no_memory(e, "prefixes: out of memory for pictures");
 }
 
-/* Lists the rows whose logits are wanted in b->rows, each once. Returns, for each row of `map`, the index of its
+/* Lists in b->rows the rows whose logits are wanted, each once. Returns, for each row of `map`, the index of its
  * logits in this list. */
 static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree_rows, Batch *b, RowMap *map, Arena *a)
 {

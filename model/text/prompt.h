@@ -17,7 +17,7 @@
  *     answer           the answer and its end token
  *     all_text         every token except the first and those of the picture
  *     all_plus_image   every token except the first
- * The answer begins behind the longest common prefix of the ids with the answer and the ids without it.
+ * The answer begins after the longest common prefix of the ids with the answer and the ids without it.
  * Errors: a picture is given but the tokenizer has no <image> token, the tokenizer needs its unknown token for a word,
  * the question or the answer contains a special token, or the answer has no tokens. */
 #ifndef PULSE_MODEL_TEXT_PROMPT_H

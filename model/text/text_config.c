@@ -27,7 +27,7 @@ typedef struct {
     const char      *path;
     const json_t    *root;
     const Tokenizer *tokenizer;
-    int64_t          end;
+    int64_t          end;            // the id of the token that ends an answer
     How              how;
     Error           *error;
 } Reading;

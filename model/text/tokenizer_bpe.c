@@ -115,7 +115,7 @@ typedef struct {
     Symbol     *symbol;
     size_t      count;
     Candidate  *heap;
-    size_t      waiting;
+    size_t      waiting;             // how many candidates the heap holds
 } Merger;
 
 static void symbol_add(Merger *m, int32_t id)

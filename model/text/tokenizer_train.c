@@ -116,8 +116,8 @@ static bool characters_fill(Trainer *t, size_t merges)
     return sort_unique(&t->tokens, t->arena);
 }
 
-/* Finds the most frequent pair of neighbouring parts; of equally frequent ones, the smallest. False: there is no
- * pair. */
+/* Finds the most frequent pair of neighbouring parts; of equally frequent ones, the first in the order of pair_order.
+ * False: there is no pair. */
 static bool best_pair(const Trainer *t, Pair *pairs, Pair *spare, Pair *best)
 {
     size_t n = 0, most = 0;

@@ -2,8 +2,9 @@
 /* PictureCache: the pictures of a data set, by name. A picture is decoded when it is first used, and then kept.
  *
  * A name is a path, absolute or relative to the data set's folder, or FILE.safetensors#ROW: row ROW (from 0) of the U8
- * tensor "images" [N, H, W, 3] of that file. A picture of picture_cache_put may have any name. Decoded pictures are
- * kept until they take 512 MiB; further pictures are decoded at each use. Only one thread may use a cache at a time. */
+ * tensor "images" [N, H, W, 3] of that file. A picture of picture_cache_put may have any name. Once the decoded
+ * pictures take 512 MiB, no more are kept: further ones are decoded at each use. Only one thread may use a cache at a
+ * time. */
 #ifndef PULSE_MODEL_TRAINING_PICTURE_CACHE_H
 #define PULSE_MODEL_TRAINING_PICTURE_CACHE_H
 

@@ -21,7 +21,7 @@ typedef struct {
     size_t   *begin;                 // [steps + 1], for ORDER_STEP: step t has samples begin[t - 1] … begin[t] - 1
     int64_t   steps;                 // the number of steps in the file, for ORDER_STEP
     uint32_t *shuffled;              // [samples->count], for ORDER_SHUFFLE: the permutation of `epoch`
-    int64_t   epoch;
+    int64_t   epoch;                 // -1: none was shuffled so far
 } Stream;
 
 /* Fails if the file has no sample. ORDER_STEP also fails if the `step` fields do not begin at 0 or do not rise by 0 or

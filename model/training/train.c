@@ -81,8 +81,8 @@ static bool micro_batch_step(Trainer *r, const Objective *o, const BatchSample *
 }
 
 /* Gradient accumulation: runs the micro-batches one after another, and then adds their gradients, and their losses,
- * each with one rounding. The gradients and the loss of each micro-batch are in `keep`; its other memory is freed
- * before the next micro-batch. */
+ * each with one rounding. The gradients and the loss of each micro-batch are copied to `keep`; everything else that the
+ * micro-batch has on the tape is freed before the next micro-batch. */
 static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
                               Node **gradients, Arena *keep)
 {

@@ -61,8 +61,8 @@ typedef struct {
     Weight   **trainables;     // slot k of the optimiser trains trainables[k]
     Arena      step_arena;
     Tape       tape;           // of the last step, until the next one begins; `pulse-ref trace` reads it
-    Node      *loss;
-    Params     params;
+    Node      *loss;           // of the last step
+    Params     params;         // of the last micro-batch; with accumulate > 1, its nodes are freed before the step ends
     StepStats  stats;
     bool       diverged;
     float      memory[TRAINER_MEMORY];   // numbers that only the objective changes; they are part of a checkpoint

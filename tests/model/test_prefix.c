@@ -43,8 +43,9 @@ static Tensor alone(World *w, const BatchSample *s, BatchRows rows)
     return copy;
 }
 
-/* Sample k begins like an earlier sample, up to a drawn position: the first token, the middle, the picture, or the
- * end of that sample. Some samples have no picture, and some have the same pixels at another address. */
+/* Outside the places of pictures, each sample after the first has the tokens of an earlier sample, up to a position
+ * that is drawn from 0 to the length of that sample. Some samples have no picture, and some have the same pixels at
+ * another address. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();

@@ -64,8 +64,8 @@ static Forward forward(Model *m, const Lora *l, bool merged, Tape *t)
     return f;
 }
 
-/* The head computes W x, then RN(. + s_1 RN(B_1 RN(A_1 x))), then RN(. + s_2 RN(B_2 RN(A_2 x))), where the dot is the
- * result before, and RN rounds to the nearest float. */
+/* The head computes y_0 = RN(W x), y_1 = RN(y_0 + s_1 RN(B_1 RN(A_1 x))) and y_2 = RN(y_1 + s_2 RN(B_2 RN(A_2 x))). RN
+ * rounds to the nearest float. */
 static void separate_adapters_are_added_in_their_order(void **state)
 {
     (void)state;

@@ -128,8 +128,8 @@ static void every_template_but_plain_learns_an_end_token(void **state)
 }
 
 /* Piecewise tokenisation treats the texts before and after the picture as two segments. LLaMA's legacy form marks the
- * beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace "first" marks only the first
- * segment, so that they differ. */
+ * beginning of every segment, so piecewise and whole tokenisation agree. Metaspace "first" marks only the first
+ * segment, so they differ. */
 static void piecewise_tokenisation_differs_if_only_the_first_segment_is_marked(void **state)
 {
     (void)state;

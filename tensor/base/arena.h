@@ -51,8 +51,8 @@ void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t 
 void      arena_reset(Arena *a);                  // takes back everything and keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 
-/* arena_scratch returns a second arena, for scratch memory that is not needed after an operator's call, while the
- * results stay in `a`; NULL: no memory, and the Error says so. Each operator's call reuses the scratch memory of the
+/* arena_scratch returns a second arena; NULL: no memory, and the Error says so. The second arena is for scratch memory
+ * that is not needed after an operator's call; the results stay in `a`. Each call reuses the scratch memory of the
  * previous one, which is still in the caches of the threads that wrote it. The pieces of the second arena count towards
  * the limit and the peak of `a`. arena_scratch_end takes all of them back; arena_free(a) frees both arenas. */
 Arena    *arena_scratch(Arena *a);

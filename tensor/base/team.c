@@ -30,7 +30,7 @@ enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };
 typedef struct {
     TeamBody   *body;
     const void *data;
-    size_t      n, part, threads, sections;
+    size_t      n, part, threads, sections; // the numbers of items, of items in a part, of threads, of sections
     bool        each, together;             // each: one call a thread, no parts; together: begin when all have joined
 } Job;
 

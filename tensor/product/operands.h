@@ -27,8 +27,8 @@ enum { STRIP_DEPTH = 256 };
 void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns,
                 double *square);
 
-/* Make panels (engine.h) straight from floats. The squares of line j's values are added to square[j], which has room
- * for padded(n) numbers, for norms_above.
+/* Make panels (engine.h) straight from floats. The squares of line j's values are added to square[j], for
+ * norms_above; `square` has room for padded(n) numbers.
  *     panels_lines   reads n lines of `length` values; the lines are `stride` apart
  *     panels_rows    reads rows k = 0 … count-1, `stride` apart; row k holds value k of each of the n lines; the panels
  *                    have room for `depth` rows */

@@ -48,7 +48,8 @@ typedef struct Engine Engine;
 bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *scratch,
                 Error *e);
 
-/* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide. */
+/* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide.
+ * `elements` and `undecided` also count the results of attention's products; `calls` and `audited` leave attention out. */
 typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
 ProductStats product_stats(void);
 void      product_stats_reset(void);

@@ -52,7 +52,8 @@ bool stage_finished(const char *folder)
     return file_exists(path);
 }
 
-/* Appends an entry. Its link covers *chain, the link of the entry before, and becomes the new *chain. */
+/* Appends an entry. Its link covers *chain (the link of the entry before) and its own text, and becomes the new
+ * *chain. */
 static bool link_add(json_t *list, json_t *entry, Digest *chain)
 {
     char *text = json_compact(entry, NULL);
@@ -245,7 +246,7 @@ static const char *setting_that_differs(const json_t *x, const json_t *y)
     return "the config";
 }
 
-/* The first file of x that y does not have with the same digest; the words of the last line if y has them all. */
+/* The first file of x that y does not have with the same digest. If y has them all: "what it was made from". */
 static const char *file_that_differs(json_t *x, json_t *y)
 {
     static const char *const lists[] = { "outputs", "results", "report" };

@@ -29,7 +29,7 @@ bool manifest_write(const Plan *p, const char *folder, const char *config, const
 bool manifest_add(const char *folder, const char *name, const char *file, Error *e);
 
 /* Audits a run without running anything. Checks that each link of FOLDER/manifest.json fits its entry, and that every
- * file which it names has its digest. False: e says what is different. */
+ * file has the digest which the manifest states for it. False: e says what is different. */
 bool manifest_check(const char *folder, Arena *a, Error *e);
 /* The last link of FOLDER/manifest.json; NULL: it has none. */
 const char *manifest_chain(const char *folder, Arena *a, Error *e);

@@ -43,8 +43,8 @@ typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;
     const char *stopping;                // names of stopping rules
     const char *probed;                  // names of cases that get probe stages
-    // The budget of each of scenarios[], either in steps ("50 ga_klr=125") or in epochs; the other one is "". Where
-    // both are "", the scenario's default number of steps holds.
+    // The budget of each of scenarios[]: either the steps of all requests together ("50 ga_klr=125"), or the epochs of
+    // each request; the other one is "". Where both are "", the scenario's default number of steps holds.
     const char *steps[16];
     const char *epochs[16];
     const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
@@ -55,7 +55,7 @@ typedef struct {
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
     int64_t     snapshot_every;          // steps between snapshots; 0: `trajectory` says
     int64_t     checkpoints;             // the steps between two checkpoints that a stage which trains keeps; 0: none
-    int64_t     paraphrases;             // of each fact and modality, at most this many test questions are asked; 0: all
+    int64_t     paraphrases;             // the most test questions that are asked of each fact and modality; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // the settings that every answer depends on, as text
     const char *probing;                 // the further settings that a probe depends on, as text

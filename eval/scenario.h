@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* base: the pre-trained model. vanilla: the base model after fine-tuning. oracle: the base model after fine-tuning
+ * without the forget set. */
 typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
@@ -21,7 +23,7 @@ typedef enum { WHO_ROUNDS, WHO_DRAWN_OF_ROUNDS, WHO_BEST, WHO_DRAWN } Who;
 /* How these entities are divided into requests.
  *     REQUESTS_ONE       all in one request
  *     REQUESTS_ROUNDS    in `protocol.rounds` requests, one after another
- *     REQUESTS_ABLATION  two cases, with all entities in one request: trained is llm in one and proj+llm in the other
+ *     REQUESTS_ABLATION  two cases, with all entities in one request: one trains llm, the other proj+llm
  *     REQUESTS_STRESS    a case for each number of requests that `protocol.stress` lists */
 typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stopping rules: each says how long a request is worked on. protocol.c turns the rule of a case into a number of
- * steps.
+/* Stopping rules: each says how long a request is worked on. protocol.c turns the rule of a case into a number of steps
+ * or of epochs; under the rule accuracy, this number is only the most.
  *
  * The name of a case ends with its rule, unless the rule is budget: "sequential-accuracy" (stopping_rule_in). */
 #ifndef PULSE_EVAL_STOPPING_RULES_H

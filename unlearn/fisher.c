@@ -38,7 +38,7 @@ Node *trainable_gradient(const Params *p, const Weight *w)
     return n ? n->grad : NULL;
 }
 
-/* Adds g^2 of one batch to S. */
+/* Adds g^2 to s, where g is the gradient of CE on one batch; s[k] has the sums of weight w[k]. */
 static bool batch_add(Model *m, const BatchSample *samples, size_t count, Weight *const *w, size_t n,
                       double *const *s, Error *e)
 {
@@ -57,7 +57,7 @@ static bool batch_add(Model *m, const BatchSample *samples, size_t count, Weight
     return !e->failed;
 }
 
-/* Adds g^2 of all batches to S. Returns the number of batches, or 0 after a failure. */
+/* Adds g^2 of all batches of all lists to s. Returns the number of batches, or 0 after a failure. */
 static size_t lists_add(Model *m, const SampleList *lists, size_t n_lists, size_t batch, Weight *const *w, size_t n,
                         double *const *s, Error *e)
 {

@@ -66,8 +66,8 @@ typedef struct {
     const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text", for ref/
 } Preset;
 
-/* The values that a public code searches for one key. The preset of that code has one of them, except that of muse:
- * there it is the default of a script, and the grid does not hold it. */
+/* The values that a public code searches for one key. The preset of that code has one of them. The preset muse
+ * is an exception: its value is the default of a script, which is not in the grid. */
 typedef struct {
     const char *preset, *method;
     const char *key;                  // a hyperparameter, or "section.key" of a setting of the run

@@ -12,10 +12,10 @@
  * the nearest fp32.
  *     NLL_i = RN(sum of nll over sample i)        CE_i = RN(sum of nll over sample i / T_i)
  *     CE    = RN(sum of nll over the part / N)    d_i  = RN(NLL_i - NLL_ref_i), where ref is the frozen reference model
- * Each operation of a formula is one operator, which rounds once; the order is that in which the formula is written.
- * A coefficient c is one expression and is rounded once; a part of it that stands in RN() is rounded before. A weighted
- * sum of terms is L = RN(w1 t1), then L = RN(L + w2 t2), and so on. Where a step does not read all roles (schedule),
- * the terms of the other roles are left out.
+ * Each operation of a formula is one operator, which rounds once; operators run in the order in which they are written.
+ * A coefficient c is one expression and is rounded once; but a part of it that stands in RN() is rounded first, by
+ * itself. A weighted sum of terms is L = RN(w1 t1), then L = RN(L + w2 t2), and so on. Where a step does not read all
+ * roles (schedule), the terms of the other roles are left out.
  *
  * Records are constants, and hooks keep no state of their own, so methods may run in several threads on different
  * tapes. */
@@ -49,12 +49,12 @@ enum {
     KL_ON_FORGET    = 1 << 20,      // kl_norm applies to the forget samples as well as to the retain samples
     TEXT_ASIDE      = 1 << 21,      // only `begin` reads the forget_text samples, and no step does; there may be none
     GRADIENTS_APART = 1 << 22,      // each role has a forward pass and gradients of its own, which `gradients` combines
-    NEEDS_EARLIER   = 1 << 23,      // the adapters of earlier rounds are kept
+    NEEDS_EARLIER   = 1 << 23,      // copies of the adapters of earlier rounds are kept (MethodRun.earlier)
     RETAIN_ASIDE    = 1 << 24,      // steps read the retain samples only to take random answers from them
     RANDOM_OR_REFUSAL = 1 << 25,    // NEEDS_RANDOM becomes NEEDS_REFUSAL where answers = refusal
     FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, except under forget_rows = shifted
-    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters, and begins with the weights from
-                                    // before the first round
+    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains new adapters, and begins with the weights
+                                    // from before the first round
     WHOLE_RESULT    = 1 << 28       // `finish` also writes into the weights that have adapters
 };
 

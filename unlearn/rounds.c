@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The retain list of a round: the plan's list, cut to retain_count samples if that is not 0, and with retain_shrinks
- * what later rounds will forget. */
+/* The retain list of a round: the first retain_count samples of the plan's list, or all of them if retain_count is 0.
+ * With retain_shrinks, the samples that later rounds will forget follow them. */
 static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena *a)
 {
     *out = p->retain;
@@ -174,15 +174,16 @@ static Lora *trained_adapter(const Rounds *r) { return adapters_last(r->adapters
 
 static bool adapter_each(const Rounds *r) { return trained_adapter(r) && r->plan.method->needs & ADAPTER_EACH; }
 
-/* MERGE_LIVE: a frozen copy of the last round's adapter stays live, and a new one is started behind it. */
+/* MERGE_LIVE: the adapter of the round before becomes a frozen copy that stays live, and the adapter that trains starts
+ * anew. */
 static bool adapter_freeze(Rounds *r, Error *e)
 {
     const char *name = arena_format(r->all, "the adapter of round %zu", r->round);
     return name && adapters_add_frozen(r->adapters, &r->earlier[r->round - 1], name, r->all, e) && adapter_renew(r, e);
 }
 
-/* Prepares the adapter of the next round (rounds.h, merge): the last one goes on, or a new one begins after the last
- * one was merged, frozen or kept in `earlier`. */
+/* Prepares the adapter of the next round (rounds.h, merge). Either the adapter of the round before goes on, or it is
+ * merged, frozen or already copied to `earlier`, and a new one begins. */
 bool round_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)

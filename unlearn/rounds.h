@@ -19,8 +19,8 @@
  *     MERGE_YES   when the next round begins, or at round_merge, the adapter is merged into the weights,
  *                 W' = RN(W + s sum B A), and a new one is started: A is drawn from seed + round, and B is zero
  *     MERGE_NO    the same adapter trains in all rounds
- *     MERGE_LIVE  the adapter is frozen and stays live, and a new one is started behind it (adapters.h). Only adapters
- *                 may train, and reset_optimiser must be yes
+ *     MERGE_LIVE  a frozen copy of the adapter stays live, and a new adapter trains beside it (adapters.h). Only
+ *                 adapters may train, and reset_optimiser must be yes
  * - A method with ADAPTER_EACH starts each round with a new adapter and the weights from before the first round. These
  *   include weights that train without an adapter (the projector of train.trainable = proj+llm). Its choices of merge:
  *     MERGE_YES   round_merge merges the adapters of all rounds, one after another. If there are several rounds, only
@@ -74,7 +74,7 @@ typedef struct {
     Objective objective;
     size_t   round;                     // how many rounds have ended
     int64_t  done, steps;               // the steps of the present round: how many are done, and how many there will be
-    int64_t  before;                    // the steps of earlier rounds, where the optimiser continues
+    int64_t  before;                    // the steps of earlier rounds if the optimiser continues, else 0
     bool     running;                   // a round has begun and not ended
     bool     diverged;                  // the last round that ran has diverged
     bool     stopped;                   // the method ended the last round before its steps were over

@@ -38,7 +38,8 @@ typedef struct {
     const TrainConfig *train;           // how all steps train, for hooks that read it; NULL: not known
     int64_t steps;                      // how many optimiser steps the request has, if `train` is known
     bool goes_on;                       // steps of this request were taken before this Unlearn was made
-    const Lora *earlier;                // [round] the adapters of earlier rounds, if the method needs them
+    const Lora *earlier;                // [round] the adapters of earlier rounds, if the method or unlearn.merge = live
+                                        // needs them; NULL: none
     float *memory;                      // [METHOD_MEMORY] what the method keeps between steps (unlearn_commit); NULL:
                                         // it finds zeros at every step
 } UnlearnRequest;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* contrasts.c also puts other numbers into `forget` and `general`, to interpolate these in the same way. */
 typedef struct {
     double step;
     double forget;         // accuracy on what is to be forgotten, the mean of picture and text (the arm's `matching`)

@@ -2,12 +2,16 @@
 /* Verdict: what the paired differences of the bases say about a finding, by rules that were fixed before any base was
  * run.
  *
+ *     undecided      fewer bases than `bases` are finished
+ *     not tested     a finding that comes earlier in the fixed order is not "yes"
+ *     undecided      more than one base never reaches a level, or fewer than two bases have a difference
  *     yes            the interval lies above delta
  *     reversed       the interval lies below -delta
- *     no             the interval lies below delta, and not below -delta
- *     underpowered   none of these, and the half-width of the interval is larger than `widest`
- *     undecided      none of these; or fewer bases than `bases` are finished; or more than one never reaches a level
- *     not tested     a finding that comes earlier in the fixed order is not "yes"
+ *     no             the interval lies below delta
+ *     underpowered   the half-width of the interval is larger than `widest`
+ *     undecided      none of these
+ *
+ * The first line that holds decides.
  *
  * Levels are the accuracies at which models are compared (`levels` of the registration). A base "never reaches a level"
  * if it misses at least one of them. If exactly one base does so, the verdict is made without this base; `reached` then

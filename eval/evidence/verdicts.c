@@ -110,7 +110,8 @@ static const char *bases_text(const Evidence *x, double half, Arena *a)
     return n ? arena_format(a, "%zu bases", n) : arena_format(a, "more than %d bases", INTERVAL_MAX);
 }
 
-/* The distance from the mean to the bound that the interval still holds: delta, or -delta where the mean is below it. */
+/* The distance from the mean to the bound that an undecided interval crosses: -delta if the mean is below -delta, else
+ * delta. */
 static double to_delta(const Evidence *x, const Finding *f)
 {
     return fabs(x->interval.mean < -f->delta ? x->interval.mean + f->delta : x->interval.mean - f->delta);

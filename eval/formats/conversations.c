@@ -117,7 +117,7 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
 
 /* --- The file --- */
 
-/* The offset behind the closing bracket of the object that begins at `at`; brackets in strings do not count. n: the
+/* The offset just after the closing bracket of the object that begins at `at`; brackets in strings do not count. n: the
  * object has no end. */
 static size_t object_end(const char *text, size_t at, size_t n)
 {

@@ -14,7 +14,7 @@ typedef struct {
     bool   lost;                  // where the next row begins is not known
 } Cursor;
 
-/* Moves past the tab or line end behind a cell, or stays at the end of the text; false: there is none of these. The
+/* Moves past the tab or line end after a cell, or stays at the end of the text; false: neither follows the cell. The
  * caller writes the NUL that ends the cell. */
 static bool cell_end(Cursor *c)
 {
@@ -96,7 +96,7 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
         n++;
         empty &= *cell == 0;
     } while (c->ended == '\t');
-    // a blank line, or the empty cells that spreadsheets leave behind the last row
+    // a blank line, or the empty cells that spreadsheets leave below the last row
     if (empty)
         return true;
     if (n != t->columns)

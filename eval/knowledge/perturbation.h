@@ -6,8 +6,8 @@
  * grey levels, -12 … 12; a changed value of a picture is cut to 0 … 255. All elements begin with 0. Each of 50 steps
  * takes the derivative of the summed NLL of the right answers at the changed pictures, and moves every element by one
  * level against the derivative's sign; where the derivative is 0, the element stays. The training questions about one
- * fact are paraphrases of each other, and F is the largest number of them. Step t (from 0) reads number t mod F of each
- * fact that has so many.
+ * fact are paraphrases of each other, and F is the largest number of them. Step t (from 0) reads
+ * question t mod F (from 0) of each fact that has a question of this number.
  *
  * The tape gives the derivative at the outputs of the patch embedding. This derivative is then summed over the pictures
  * and multiplied by the kernel in binary64, in the order of pictures and of the kernel's channels. */

@@ -10,10 +10,10 @@
  * bits, except zeros, which count as equal. No value may be NaN. */
 void ranks_sort(double *x, size_t n);
 
-/* The AUC of membership: (2 wins + ties) / (2 n m). A win is a pair in which the held-out text has the higher score
- * than the forgotten text, so it looks less like a member. 1/2: the classes cannot be told apart; 1: every forgotten
- * text looks more like a member than every held-out one. `a` is scratch memory, which is released again. Error: a
- * class is empty, or a score is NaN. */
+/* The AUC of membership: (2 wins + ties) / (2 n m). A win is a pair whose held-out text has a higher score than
+ * its forgotten text, so the held-out text looks less like a member. 1/2: the classes cannot be told apart; 1: every
+ * forgotten text looks more like a member than every held-out one. `a` is scratch memory, which is released again.
+ * Error: a class is empty, or a score is NaN. */
 typedef struct { uint64_t twice, pairs; } Auc;         // 2 wins + ties; n m
 bool   auc_of(Auc *out, const double *forget, size_t n, const double *holdout, size_t m, Arena *a, Error *e);
 double auc_value(Auc u);

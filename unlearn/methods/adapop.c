@@ -4,12 +4,13 @@
  *
  *     L = -gamma sum_t p_y^beta_i nll_t / N + (alpha + lambda_k) CE(retain), where no gradient flows through p_y^beta_i
  *     beta_i = clip(58.7 s_i^-0.796, 0.05, 2)                              the authors of DUET (2026)
- *     lambda <- clip(lambda + dual_step (delta_k - drift_limit), 0, 5) after epoch k; both are 0.1 by default
+ *     lambda <- clip(lambda + dual_step (delta_k - drift_limit), 0, 5) after epoch k
  *
- * s_i is the popularity of a fact: here it is 28 times the exposures of sample i in pre-training, so that 256 exposures
- * give a beta_i of 0.0501, just above its lower limit. What was learnt in fine-tuning alone has beta_i = 2. The drift
- * delta_k is the mean retain loss of the steps of epoch k minus the retain loss of the first step. The definitions of
- * s_i and delta_k, and lambda = 0 at the start, are our own choices. */
+ * dual_step and drift_limit are 0.1 by default. s_i is the popularity of a fact: here it is 28 times the exposures of
+ * sample i in pre-training, so that 256 exposures give a beta_i of 0.0501, just above its lower limit. What was learnt
+ * in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain loss of the steps of epoch k minus the
+ * retain loss of the first step. The definitions of s_i and delta_k, and lambda = 0 at the start, are our own
+ * choices. */
 #include "unlearn/terms/terms.h"
 
 /* Places of MethodStep.memory. AT_START is CE(retain) of the first step; SUM and STEPS give its mean over EPOCH. */

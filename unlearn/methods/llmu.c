@@ -9,7 +9,7 @@
  * which has the same gradient. */
 #include "unlearn/method.h"
 
-enum { FORGET_CE };                     // memory: CE(forget) of the last step that read forget samples
+enum { FORGET_CE };                     // place in MethodStep.memory: CE(forget) of the last step with forget samples
 
 static Node *llmu_loss(MethodStep *s)
 {

@@ -10,7 +10,8 @@
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
-/* c_i = RN(-RN(s weight) w_i / B) on the loser's rows and +RN(s weight) w_i / B on the winner's. */
+/* Seeds dz = c_i (p - e_y): c_i = RN(-RN(dpo_scale weight) w_i / B) on the loser's rows, and the same with + on the
+ * winner's, w_i = sigmoid(-beta m_i). */
 static void plus_dpo(Loss *loss, Role winner, Role loser, float weight)
 {
     MethodStep *s = loss->step;

@@ -2,7 +2,10 @@
 /* The term NPO = -(2/beta) mean log sigmoid(beta d), with the three d that the public codes compute (npo_ratio).
  *
  * Zhang et al. and open-unlearning take d_i = NLL_i - NLL_ref_i of each sequence. MLLMU-Bench takes one token mean of
- * the whole batch, so its effective beta is beta/N. MUSE takes differences of all raw logits and reads no labels. */
+ * the whole batch, so its effective beta is beta/N. MUSE takes differences of all raw logits and reads no labels.
+ *
+ * The comments of the three functions give the gradient that each seeds: with a coefficient c it is dz = c (p - e_y).
+ * w = sigmoid(-beta d) is LogOdds.w (method.h). */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

@@ -68,7 +68,7 @@ bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
 bool path_find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k);
 
 /* Zeroes, in every down_proj and fc2, the columns that read the path's neurons. If the model has adapters, it zeroes
- * these columns of A of the adapters that train, and a map without such an adapter stays as it is. */
+ * these columns in the A of the adapters that train instead, and a map without such an adapter stays as it is. */
 bool path_silence(const MethodRun *run, const Path *p);
 /* The gradient g of weight `name`, with zeros except where it belongs to the path's neurons. It keeps:
  *  - in the weight and bias of a map that feeds neurons (fc1, gate_proj, up_proj), and in the B of its adapter, the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pruning of neurons (manu, Liu et al. 2025): neurons that matter for the forget set and not for the retain set are
- * zeroed. This needs forward passes only.
+ * zeroed (one form scales them by 0.9). This needs forward passes only.
  *
  * pruning.h states the scores of the five forms. This file has the two forms that compare pictures with text, and the
  * method's record. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the

@@ -12,7 +12,7 @@
 #include "tensor/base/limits.h"
 
 /* What the header states about a tensor, before it is checked against the file. Its values are bytes begin to
- * end - 1 of the data behind the header. */
+ * end - 1 of the data, which follow the header. */
 typedef struct { const char *name; Shape shape; Dtype dtype; uint64_t begin, end; } Claim;
 
 /* --- The header --- */
@@ -187,7 +187,7 @@ static bool file_map(Store *s, const char *path, Error *e)
     return s->mapping != NULL;
 }
 
-/* *data becomes the index of the first byte behind the header. */
+/* *data becomes the index of the first byte after the header. */
 static json_t *header_read(const Store *s, uint64_t *data, Error *e)
 {
     const unsigned char *p = s->mapping;

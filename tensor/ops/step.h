@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernels of the optimiser's operators share. Eight elements are computed at a time.
  *
- * Tier 1 computes in binary64, u = 2^-53, with the bound that is given above the code of each formula. An element that
+ * Tier 1 computes in binary64, u = 2^-53, with the bound that is shown above the code of each formula. An element that
  * the rounding test leaves undecided is decided exactly: by an Exact or by round_sum (class A), or by a comparison of
  * big integers (classes A' and B).
  * If an operand is not finite, or a divisor is zero, the result is what IEEE 754 gives for the formula as it is

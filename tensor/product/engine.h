@@ -33,7 +33,7 @@ struct Engine {
     /* c[i * c_stride + j] = the sum of a[i,k] b[j,k] over k < length, for i < m and j < n; with `add`, the sum is added
      * to what c holds. a[i,k] is value k of line i of `a`, and b[j,k] value k of line j of the strips.
      * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips` holds
-     * the strips of n lines, one behind the other. Each row of c has room for n rounded up to KERNEL_COLS; the
+     * the strips of n lines, one after another. Each row of c has room for n rounded up to KERNEL_COLS; the
      * values beyond n are not specified. `scratch` holds m * c_stride doubles of scratch memory. */
     void (*sum)(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch);
 };

@@ -49,7 +49,7 @@ bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out,
                 Error *e);
 
 /* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide.
- * `elements` and `undecided` also count the results of attention's products; `calls` and `audited` leave attention out. */
+ * `elements` and `undecided` also count results of attention's products; `calls` and `audited` leave attention out. */
 typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
 ProductStats product_stats(void);
 void      product_stats_reset(void);

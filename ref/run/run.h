@@ -85,7 +85,7 @@ bool run_stage(Run *r, size_t stage, Error *e);
 bool run_unlearn(Run *r, size_t stage, Error *e);
 /* snapshot.c: opens the snapshot that the unlearn stage of a case took after a step of a request (from 0). The session
  * then has the weights of the snapshot. A snapshot of adapters alone is merged into the weights of the case's start
- * model, after the adapters of the earlier requests if the method merges them. The caller makes the model by
+ * model, after the adapters of the earlier requests unless unlearn.merge is no. The caller makes the model by
  * session_model or session_train. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
 /* routed.c, for a case where case_routed holds: asks the case's start model each question with the adapter of the

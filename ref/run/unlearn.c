@@ -27,7 +27,7 @@ typedef struct {
     Rounds rounds;
     bool reached;                        // the step of run->until has been taken: the stage stops here
     FILE *log;
-    LogMark mark;                        // how long the log was at the checkpoint from which the stage continues
+    LogMark mark;                        // how far the log was written at the last checkpoint
     const char *log_path;
     Arena arena;
 } Job;

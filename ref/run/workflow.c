@@ -13,7 +13,7 @@
  * threads, if Stage.cost is at least TWO_THREADS_FROM; and MINUTES + TIMES_SLOWER x Stage.cost, in minutes. Stage.cost
  * estimates the seconds on one core, for the shipped model (2.9 MB). A stage of that model took at most 220 MB
  * (docs/many-machines.md). Weights, gradients, two moments and a reference model take five times the size of the
- * weights' file. */
+ * weights' file; PER_WEIGHT_FILE leaves room for one more. */
 enum { MEGABYTES = 300, PER_WEIGHT_FILE = 6, TWO_THREADS_FROM = 60, MINUTES = 5, TIMES_SLOWER = 4 };
 
 static const char head[] =

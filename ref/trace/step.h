@@ -7,8 +7,8 @@
  *     step_close(&s);
  *
  * Each line of the file gets a role:
- *   - If any line has the "group" forget, retain, refusal, alternate, forget_text or random, every line must have one of
- *     these. The k-th refusal and the k-th alternate belong to the k-th forget line.
+ *   - If any line has the "group" forget, retain, refusal, alternate, forget_text or random, every line must have one
+ *     of these. The k-th refusal and the k-th alternate belong to the k-th forget line.
  *   - Otherwise, if the method needs both forget and retain lines, the second half of the file is to be retained. With
  *     an odd number of lines, the second half is the smaller one.
  *   - Otherwise, all lines have the one role that the method needs.

@@ -17,7 +17,7 @@
 #include "tensor/store.h"
 
 /* The matrices of the module are multiplied by `gain`. It is below 1 for whole layers, whose bounds would be useless
- * otherwise. */
+ * otherwise. settings: "section.key=value …". mistakes: as in SuiteCase (suite.h). */
 typedef struct { const char *id, *model, *module, *settings, *definition, *mistakes; float gain; } BlockForm;
 extern const BlockForm block_forms[];
 extern const size_t block_forms_count;

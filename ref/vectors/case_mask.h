@@ -20,7 +20,7 @@
 
 enum { MASK_IMAGE_TOKENS = 4 };
 
-/* `tokenizer` is the id of one of tok_forms. */
+/* `tokenizer` is the id of one of tok_forms. `mistakes` are as in SuiteCase (suite.h). */
 typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *mistakes; } MaskForm;
 extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;

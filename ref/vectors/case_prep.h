@@ -23,10 +23,10 @@
     "Pillow, centre crop"
 
 typedef struct {
-    const char *id, *mistakes;
+    const char *id, *mistakes;           // mistakes: as in SuiteCase (suite.h)
     PngForm png;
     size_t side;
-    bool pad, fused;
+    bool pad, fused;                     // pad: padded to a square, not cropped; fused: PREP_FUSED, not PREP_SLOW
 } PrepForm;
 
 extern const PrepForm prep_forms[];

@@ -18,6 +18,7 @@
 
 enum { SEQ_ROUNDS = 3, SEQ_STEPS = 3 };
 
+/* settings: "section.key=value …". mistakes: as in SuiteCase (suite.h). */
 typedef struct { const char *id, *model, *method, *settings, *mistakes; } SeqForm;
 extern const SeqForm seq_forms[];
 extern const size_t seq_forms_count;

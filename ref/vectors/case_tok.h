@@ -15,6 +15,7 @@
 #include "ref/vectors/case_loss.h"
 #include "tensor/base/json.h"
 
+/* `mistakes` are as in SuiteCase (suite.h). */
 typedef struct { const char *id, *mistakes; } TokForm;
 extern const TokForm tok_forms[];
 extern const size_t tok_forms_count;

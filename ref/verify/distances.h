@@ -8,7 +8,7 @@
 typedef struct {
     double rms, worst;               // the root mean square and the maximum of |got - right|; may be NaN or infinite
     double rms_right, scaled;        // the root mean square of the right value; worst / the maximum of |right|
-    double used;                     // the maximum of |got - right| / bound over the bounds above 0; 0 if there are none
+    double used;                     // the maximum of |got - right| / bound over all bounds above 0; 0: there are none
     double ratio;                    // the median of got / right over at most 4,096 elements whose right value is not small; 0:
                                      // there are no such elements
     size_t over, first;              // how many elements exceed their bound; the index of the first of these, or the number

@@ -2,8 +2,8 @@
 /* Mistakes: whether the answers of a case that are outside have the values of a known mistake.
  *
  * A mistake is named only if it explains every answer of GOT that it changes: each is much nearer to the value of
- * the mistake than to the right value. An answer that the mistake changes too little to be recognised does not
- * count. Otherwise the line says "near NAME on 1 of 4 tensors". */
+ * the mistake than to the right value. If it explains only some of them, the line says "near NAME on 1 of 4 tensors".
+ * An answer that the mistake changes too little to be recognised does not count. */
 #ifndef PULSE_REF_VERIFY_MISTAKES_H
 #define PULSE_REF_VERIFY_MISTAKES_H
 

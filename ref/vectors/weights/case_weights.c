@@ -35,8 +35,8 @@ static bool sculpt(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return made != NULL;
 }
 
-/* The change of text has the same norm as that of pictures, and a factor of its own, 10 (sculpt_text),
- * so that its first entry is the tie. */
+/* smfa.open_mm takes `change` as the change of pictures. The change of text has the same norm, and a factor of its own,
+ * 10 (sculpt_text), so that its first entry is the tie. */
 static const float before[] = { 5 * U, -3 * U, 2 * U, 7 * U, -6 * U, 4 * U, U, 9 * U },
                    change_text[] = { -40 * U, -41 * U, 40 * U, 21 * U, 8 * U, -15 * U, 5 * U, -428 * U };
 

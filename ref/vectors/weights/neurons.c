@@ -63,7 +63,7 @@ static ManuSums sums_of(const LossCase *c, size_t k, size_t channel, ManuCount c
 
 static bool prune_count(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 {
-    const bool port = v->manu_form == MANU_PORT;
+    const bool port = v->manu_form == MANU_PORT;           // the form mip_editor
     const size_t n = weights_width(c), k = (size_t)((double)v->percent / 100 * (double)n);
     const Tensor y = weights_put(c, "pruned", I32, shape_of(1, n), a);
     double *score = arena_array(a, n, sizeof *score);

@@ -19,7 +19,7 @@ static size_t key_head(const Call *c, size_t h, Kind kind)
 
 static bool sees(const Call *c, const Segment *s, size_t i, size_t j, Kind kind)
 {
-    const int32_t *picture = c->attrs->index + c->attrs->index_count;
+    const int32_t *picture = c->attrs->index + c->attrs->index_count;        // there only for BOTH_WAYS (attention.h)
     return j < attention_allowed(c->attrs, s, i) || (kind == BOTH_WAYS && picture[s->q_begin + i] && picture[s->k_begin + j]);
 }
 

@@ -12,7 +12,8 @@
  *     g = RN64(0.9 + RN64(0.2 u)), where u = random_uniform, purpose "augment.gain", index use
  *     n = random_normal, purpose "augment.noise", index 2^24 use + k; k is the index of the value in [height, width, 3]
  *     value = floor(RN64(RN64(RN64(byte g) + 4 n) + 0.5)), clamped to 0 … 255; `byte` is the old value
- * `use` counts the uses of pictures in a run, so that each use differs. Fails if 3 * width * height is over 2^24.
+ * In training, `use` is the number of the sample in the run (stream_next), so each use of a picture differs. Fails if
+ * 3 * width * height is over 2^24.
  * The new pixels are in `a`; `out` may be `in`. Thread-safe with an arena for each thread. */
 bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Arena *a, Error *e);
 

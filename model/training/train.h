@@ -51,7 +51,7 @@ enum { TRAINER_MEMORY = 8 };
 typedef struct {
     float  loss, norm, lr;     // norm: of all gradients together, before clipping; 0: the config does not clip
     size_t tokens, samples;    // of the step; image tokens count too
-    size_t peak;               // the most bytes that the step's arena had in use
+    size_t peak;               // the most bytes that Trainer.step_arena had in use, over all steps so far
 } StepStats;
 
 typedef struct {

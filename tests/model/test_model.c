@@ -238,7 +238,7 @@ static double slope(World *w, const Trainer *r, double h)
     return (value[0] - value[1]) / (2 * h);
 }
 
-/* Errors of the slope: about a third of its change from 2h to h (h^2 term), and < 2^-16 / h (rounding of the losses). */
+/* Errors of the slope: about a third of its change from 2h to h (h^2 term), and < 2^-16 / h (rounding of losses). */
 static void the_gradient_is_the_slope_of_the_loss(void **state)
 {
     World *w = *state;

@@ -8,7 +8,7 @@
  *     ga, npo, ga_klr   a step of LoRA (rank 16, all linear layers of the language model) on such a sample, with
  *                       train.checkpointing = layer; ga_klr has a second sample to retain
  * It prints seconds and the peak memory of the process without the mapped file (RssAnon, read every 20 ms); for forward
- * also the rate of computation and, if there is an OpenBLAS, its share of dgemm's rate. */
+ * also the rate of computation and, if there is an OpenBLAS, this rate as a share of that of OpenBLAS's dgemm. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The processor time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) and of a step of
- * grad_diff, at the shipped model's size and on samples of the same lengths.
+ * grad_diff, at the shipped model's size. The samples of all methods have the same lengths.
  *
  * All methods take their steps in turn; the medians of the ratios of their times are printed. Every method is measured
  * twice: in the first epoch, in which a frozen reference is run on each sample, and after it, when the reference's
@@ -50,7 +50,7 @@ static size_t count = GRAD_DIFF;
 
 static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[3 * SAMPLES];          // samples to forget; to retain; and those to forget with other answers
+static BatchSample sample[3 * SAMPLES];          // to forget; to retain; the first ones again, with other answers
 static Error error;
 static Arena arena;
 

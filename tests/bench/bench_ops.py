@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The table of bench_ops with PyTorch's time beside each operator of TWINS: bench_ops.py build/bench_ops
 
-PyTorch (eager, fp32, OMP_NUM_THREADS threads) runs its own operator on tensors of the same shapes, as often as the step
-does; its time is the median of 9 rounds. Attention has one line for both, because PyTorch fuses scores, scaling, softmax
-and mix, forward and backward."""
+PyTorch (eager, fp32, OMP_NUM_THREADS threads) runs its own operator on tensors of the same shapes, as often as the
+training step of bench_ops runs ours; its time is the median of 9 rounds. Attention has one line for both, because
+PyTorch fuses scores, scaling, softmax and mix, forward and backward."""
 import functools, os, re, subprocess, sys, time
 import torch, torch.nn.functional as F
 

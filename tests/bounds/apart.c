@@ -138,8 +138,8 @@ static double norm_least_scale(size_t b)
 
 /* --- Freivalds' check of a correct product: proportional lines, whose terms are rounded away one by one. --- */
 
-/* Whether the check refuses this correct product. All lines of a are equal. Each line of b is a line of a, times the
- * sign that the check gives to this column, so that the errors of all columns add up. */
+/* Whether the check refuses this correct product. All lines of a are equal. Line j of b is a line of a, times the sign
+ * that the check gives to column j of the product, so that the errors of all columns add up. */
 static bool is_refused(void)
 {
     enum { ROWS = 8, COLUMNS = KERNEL_COLS, TERMS = STRIP_DEPTH };

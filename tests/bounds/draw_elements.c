@@ -107,8 +107,8 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
     return true;
 }
 
-/* For each function but sqrt and rsqrt: six floats, those of all 2^32 whose values are nearest to a midpoint. They are
- * 2^-51 to 2^-78 of the value away from it. Odd subnormals, where silu and both gelus are nearer, do not count. */
+/* For each function but sqrt and rsqrt: the six of all 2^32 operands whose values are nearest to a midpoint, 2^-51 to
+ * 2^-78 of the value away from it. Odd subnormals, where silu and both gelus are nearer, do not count. */
 static const struct { const char *name; uint32_t bits[6]; } hardest[] = {
     { "exp", { 0xc16912cd, 0xbbf0edf1, 0xbae0e25c, 0xb3000000, 0x377eff81, 0x40315b33 } },
     { "log", { 0x65d890d3, 0x4c5d65a5, 0x4d604ebe, 0x66a8c860, 0x1f116ab8, 0x41178feb } },

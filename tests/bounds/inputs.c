@@ -234,7 +234,8 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         const size_t l = pattern == TUNED ? 0 : million ? ROW / 8 : op[7] ? lost_dx[check_below(s, 3)] : lost[check_below(s, 4)];
         n = op[7] ? tuned_norm_dx(s, x, dn, l) : tuned_norm(s, x, l);
     }
-    if (pattern == EQUAL && check_random(s) & 1)            // dn is almost proportional to x: dn - n mean(dn n) cancels
+    // dn becomes almost proportional to the normalised row y, so that dn - y mean(dn y) cancels
+    if (pattern == EQUAL && check_random(s) & 1)
         for (size_t k = 0; k < n; k++)
             dn[k] = (float)(3 * (x[k] - (double)level)) + level_dn;
     h->n_in = strstr(op, "_dx") ? 2 : 1;

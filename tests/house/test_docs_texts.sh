@@ -24,7 +24,7 @@ cp -r tests/docs.sh tests/python "$tap_folder/root/tests/"
 printf '# A page\n\nA mispeled word, [a link](nowhere.md), and `tests/nothing.sh`.\n\n```\nmake never\n```\n\n```sh test\nfalse\n```\n' > "$tap_folder/root/README.md"
 touch "$tap_folder/root/REPRODUCE.md" "$tap_folder/root/CHANGELOG.md"
 seq 200 | sed 's/.*/A line./' > "$tap_folder/root/docs/long.md"
-# fault WHAT COUNT: this check finds so many faults there.
+# fault WHAT COUNT: the check WHAT of texts.py finds COUNT faults in that folder.
 fault() { (cd "$tap_folder/root" && says "$1" | grep -c .) > "$tap_folder/count"; test "$(cat "$tap_folder/count")" = "$2"; }
 if command -v python3 > /dev/null; then
     check "an unmarked command is found" fault commands 1

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# clang warns of other things than gcc does. So clang reads every source but those of tests/faults/, without compiling
-# it.
+# clang warns of other things than gcc does. So clang reads every source but those of tests/faults/, and compiles none.
 . tests/support/tap.sh
 unset MAKELEVEL MAKEFLAGS MFLAGS
 name="clang has no warning for any source"

@@ -9,7 +9,7 @@
  *   constant    f is monotone here and MPFR gives one float at both ends of the block.
  *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the result is x/2 if that is a float; else x/2 is
  *               the midpoint of two floats, and the result is the upper one.
- *   same        |f(x) - x| is below a hundredth of an ulp.
+ *   same        |f(x) - x| is below a hundredth of an ulp: the result is x.
  *   root, rsqrt the squares of the midpoints to both neighbours of the result enclose x or 1/x: computed exactly.
  *   nan         the result is the canonical NaN.
  *   direct      MPFR gives the result of each operand.
@@ -30,15 +30,17 @@ enum { WIDEST = INTERPOLANT_WIDEST, NARROWEST = INTERPOLANT_NARROWEST, BLOCK_MAX
 typedef enum { POLYNOMIAL, CONSTANT, HALF, SAME, ROOT, RECIPROCAL_ROOT, NOT_A_NUMBER, DIRECT } Proof;
 typedef struct { uint32_t first; uint32_t count; Proof proof; } Block;       // consecutive bit patterns
 typedef struct { Block *at; size_t count, capacity; uint64_t floats; } Plan;
-typedef struct { uint64_t wrong, by_mpfr; bool silent; } Tally;
+typedef struct { uint64_t wrong, by_mpfr; bool silent; } Tally;              // silent: wrong results are not printed
 
+/* If `radius` is 0, `plus` proves all positive finite x (but the least subnormals of log, which are DIRECT), and tiny,
+ * end and minus are not read. */
 typedef struct {
     const ScalarFunction *f;
     Proof tiny;              // the proof where |x| < 2^-30
     int   end;               // polynomials prove where 2^-30 <= |x| < 2^end
     Proof plus, minus;       // the proofs of larger positive and negative x
     int   width;             // half the width of a block, h, is at most 2^width
-    double radius;           // R of interpolant.h; 0: `plus` proves all positive x, and R is half of a block's least x
+    double radius;           // R of interpolant.h; 0: R is half of a block's least x
     double (*bound)(double lo, double hi, double R);
 } Row;
 

@@ -6,8 +6,8 @@
  * the width of the block, and B a bound of |f| in the complex plane within R of the block. Let W be the largest
  * product, over the floats of the block, of the distances to the six nodes in units of h. By Cauchy's estimate of the
  * sixth derivative, the polynomial is within B W (h/R)^6 of f. The evaluation in double has further errors. In units of
- * u sum |c_k| they are 12 for Horner's rule, 2 for the rounded coefficients, and 2 for the rounding test. MPFR's own
- * error of 2^-100 is negligible. */
+ * u sum |c_k|, with u = 2^-53, they are 12 for Horner's rule, 2 for the rounded coefficients, and 2 for the rounding
+ * test. MPFR's own error of 2^-100 is negligible. */
 #ifndef PULSE_TESTS_PROOFS_INTERPOLANT_H
 #define PULSE_TESTS_PROOFS_INTERPOLANT_H
 

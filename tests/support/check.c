@@ -50,7 +50,7 @@ size_t check_below(uint64_t *state, size_t n)
     return (size_t)(check_random(state) % n);       // the small bias does not matter in a test
 }
 
-/* A float of the given sign, exponent and random fraction. */
+/* A float of the given exponent, with a random sign and a random fraction. */
 static float with_exponent(uint64_t *s, int exponent)
 {
     uint64_t r = check_random(s);

@@ -39,7 +39,7 @@ typedef enum {
     DATA_WIDE,           // exponents spread over 2^-60 … 2^60
     DATA_SUBNORMAL,      // below 2^-125: subnormal numbers, and normal ones of the lowest binade
     DATA_TIES,           // small integers and halves: exact results, half-way cases
-    DATA_CANCEL,         // x, -x, then x or a float beside x: sums that cancel to the last bits
+    DATA_CANCEL,         // x, -x, then x or one of the two floats beyond it: sums that cancel to the last bits
     DATA_BF16,           // gaussian with 8 significant bits
     DATA_HUGE,           // near the largest float: overflow
     DATA_ZERO,           // zeros of both signs, a few ones

@@ -111,7 +111,7 @@ static void log_sigmoid_formula(mpfr_t y, const void *x)
     mpfr_clear(w);
 }
 
-/* z = x, or 1.702 x with the decimal rounded to the working precision */
+/* z = x or, if `quick`, 1.702 x, rounded to the working precision */
 static void gate(mpfr_t z, float x, bool quick)
 {
     mpfr_set_flt(z, x, MPFR_RNDN);

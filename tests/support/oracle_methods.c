@@ -350,8 +350,8 @@ static bool labelled(const CaseRole *r, size_t sample, int32_t id)
 }
 
 /* The KL of siu with its two masks. r holds the alternates, and sample i of `concept` is the forget sample of alternate
- * i. A row of the alternate counts only if that forget sample has its label. An id is masked if the forget sample has
- * it and the alternate does not. */
+ * i. A row of the alternate counts only if its label is also a label of that forget sample. An id is masked if it is a
+ * label of the forget sample, and no label of the alternate. */
 static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperparameters *v)
 {
     float each[CASE_ROWS], p[V], l[V], q[V], lq[V], w[V], masked[V], *to = r->parts[r->count++];

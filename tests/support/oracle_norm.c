@@ -51,6 +51,7 @@ static bool constant_row(const float *x, size_t n)
     return true;
 }
 
+/* In the comments below, n is the normalised row, (x - mean) / root. */
 void norm_mpfr(Norm norm, const float *x, const float *dn, float *y, size_t cols, float eps)
 {
     if (!finite_row(x, cols) || (norm.backward && !finite_row(dn, cols))) {

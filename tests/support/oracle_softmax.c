@@ -44,9 +44,9 @@ static void power(Row *r, const float *x, size_t j, size_t at)
         mpfr_set_ui_2exp(r->e, 1, -1500, MPFR_RNDN);
 }
 
-/* Sets *y to the float nearest to v. Returns whether every number within the error of v has this nearest float. The
- * relative error of v is at most 2^(24-bits), because all intermediate results are positive sums,
- * quotients and logarithms of these. */
+/* Sets *y to the float nearest to v. Returns whether every number within 2^(40-bits) |v| of v has this nearest float.
+ * The exact value is among these numbers: the relative error of v is at most 2^(24-bits), because all intermediate
+ * results are positive sums, quotients and logarithms of these. */
 static int one_float(Row *r, const mpfr_t v, int exact, float *y)
 {
     *y = to_float(v);

@@ -31,7 +31,7 @@ typedef struct {
     int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST],
         other_targets[FORGET][LONGEST];
     BatchSample sample[SAMPLES];                         // 0 … 3 to forget, 4 … 9 to retain
-    // refusals; the alternates are the same answers, moved on by one place
+    // refusals; the alternates are the same samples, moved on by one place
     BatchSample other[FORGET], alternate[FORGET];
 } TinyWorld;
 

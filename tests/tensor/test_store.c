@@ -163,7 +163,7 @@ static void a_missing_path_and_a_folder_are_refused(void **state)
     expect_sentence(&error, "not a regular file");
 }
 
-/* Every part of a good file that lacks its end gives an error. A file with random changes in its header, or in the
+/* A good file that is cut anywhere gives an error. A file with random changes in its header, or in the
  * header's length, gives an error or can be read, and never crashes the reader. */
 static void no_damage_crashes_the_reader(void **state)
 {
@@ -306,8 +306,8 @@ static void a_file_reads_back_as_it_was_written_in_any_order(void **state)
     assert_memory_equal(first, second, n);
 }
 
-/* The SHA-256, by Python's hashlib, of b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2), of the line of store_digest
- * that has this digest, and of b"abc". */
+/* The SHA-256, by Python's hashlib, of b"w\0F32\0[2, 1]\0" + struct.pack("<2f", 1, -2); of the line that store_digest
+ * makes of this first SHA-256; and of b"abc". */
 static void digests_are_those_that_python_computes(void **state)
 {
     (void)state;

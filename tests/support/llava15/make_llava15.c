@@ -20,7 +20,8 @@
 
 enum { NAME_MAX_SIZE = 160, WEIGHTS_MAX = 1000, RANK = 4, CHUNK = 1 << 20 };
 
-/* d, m: the widths of the vision tower and of its MLPs; h, f: those of the language model; shard: bytes at most. */
+/* d, m: the widths of the vision tower and of its MLPs; h, f: those of the language model. shard: bytes of a file, at
+ * most. */
 typedef struct { const char *name; int d, m, vision_layers, h, f, layers; long long shard; } Size;
 static const Size sizes[] = {
     { "7b",      1024, 4096, 24, 4096, 11008, 32, 5000000000 },
@@ -42,6 +43,7 @@ static const Layout layouts[] = {
 };
 
 typedef enum { MATRIX, TABLE, BIAS, NORM } Fill;
+/* shard: the number of the weight's file, from 1. */
 typedef struct { char name[NAME_MAX_SIZE]; long long dim[RANK]; int rank, shard; Fill fill; } Weight;
 typedef struct { Weight list[WEIGHTS_MAX]; int count, shards; } Plan;
 

@@ -162,6 +162,7 @@ static void tok(Wrong *w, const TokForm *f)
 
 /* --- Masks --- */
 
+/* The right answers of a mask case of `samples` samples and `n` tokens; case_mask.h says what each list holds. */
 typedef struct { const int32_t *ids, *targets, *offsets, *image; size_t samples, n; } Right;
 
 static bool of_image(const Right *r, size_t b, size_t token)

@@ -28,8 +28,8 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     role_answer(w, id, flag, role, &r);
 }
 
-/* The mistake also supervises the rows whose next token belongs to the picture, which is the id v - 1
- * (ImageTokensInLoss), or to the prompt (PromptInLoss). */
+/* The mistake also supervises rows without a label: those whose next token belongs to the picture and has the id v - 1
+ * (ImageTokensInLoss), or those whose next token belongs to the prompt (PromptInLoss). */
 static void mask(Wrong *w, const char *id, const char *flag)
 {
     Role r;
@@ -62,9 +62,9 @@ static double nll_difference(const Role *r, size_t from, size_t to)
 
 static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
 
-/* In what a wrong NPO of whole samples may differ from the right one: the divisor of the mean over samples, the factor
- * in factor / beta, the sign of beta d, whether the reference moves with the model (tied), and whether d is divided by
- * the tokens of the sample. */
+/* d is the NLL of a sample less its NLL by the reference. A wrong NPO of whole samples may differ from the right one in
+ * the divisor of the mean over samples, the factor in factor / beta, the sign of beta d, whether the reference moves
+ * with the model (tied), and whether d is divided by the tokens of the sample. */
 typedef struct { double divisor, factor, sign; bool tied, per_token; } NpoForm;
 
 static void npo_samples(Role *r, double beta, NpoForm f)

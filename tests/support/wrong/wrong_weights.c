@@ -180,9 +180,10 @@ static void product(const double x[6], const double y[6], bool transposed, doubl
         }
 }
 
-/* The right overlap is lambda = 0.5 times the sum of the squares of P = A A_j^T. OverlapAbsolute adds absolute values
- * instead of squares. OverlapOfSum merges the earlier adapters. OverlapTransposed takes Q = A_j^T A instead of P. The
- * gradients of the three forms are sums of sign(P) A_j, of 2 P A_j and of 2 A_j Q. */
+/* The right overlap is lambda = 0.5 times the sum of the squares of P = A A_j^T over the earlier adapters A_j, and its
+ * gradient is lambda times the sum of 2 P A_j. OverlapAbsolute adds absolute values instead of squares: sign(P) A_j in
+ * the gradient. OverlapOfSum has the sum of the earlier adapters as its only A_j. OverlapTransposed takes Q = A_j^T A
+ * instead of P: 2 A_j Q in the gradient. */
 static void o3_overlap(const Case *c)
 {
     const float *given[3] = { floats(c, "a", NULL), floats(c, "earlier.1", NULL), floats(c, "earlier.2", NULL) };

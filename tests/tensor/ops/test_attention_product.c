@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attention's products and RoPE at 0 ULP against plain loops of Exact: ragged segments, grouped heads, causal
- * attention with more keys than queries, and derivatives. */
+/* Attention's products at 0 ULP against plain loops of Exact: ragged segments, grouped heads, causal attention with
+ * more keys than queries, and derivatives. RoPE and its derivative at 0 ULP against its formula with round_sum. */
 #include "tests/support/stand.h"
 
 #include "tensor/ops/attention.h"

@@ -66,7 +66,7 @@ static void leaves_are_exact_and_moved_numbers_keep_their_bounds(void **state)
     assert_true(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
     for (size_t i = 0; i < 6; i++) {
         assert_true(bounds[x->id][i] == 0);
-        // the rule of scale gives 2 u |y|; bound.h says where 1.01 and 2^-126 come from
+        // the rule of scale gives 2 u |y|, u = U24 = 2^-24; bound.h says where 1.01 and 2^-126 come from
         assert_true(bounds[y->id][i] == (float)(1.01 * 2 * U24 * (double)y->out.f32[i] + 0x1p-126));
         assert_true(bounds[t->id][i % 3 * 2 + i / 3] >= bounds[y->id][i]);
         assert_true(bounds[t->id][i % 3 * 2 + i / 3] <= 1.02f * bounds[y->id][i]);

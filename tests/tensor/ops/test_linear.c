@@ -102,7 +102,8 @@ static void lora_merge_rounds_once(void **state)
     }
 }
 
-/* Random numbers of magnitudes below 1 (F16) or below 2 (BF16): the masks clear a bit of the exponent. */
+/* Random numbers of magnitudes below 1 (F16) or below 2 (BF16): the masks clear two bits of F16's exponent, and one of
+ * BF16's. */
 static Tensor halves(Dtype dtype, Shape s, uint64_t seed)
 {
     uint16_t *bits = arena_array(&arena, shape_size(s), sizeof *bits);

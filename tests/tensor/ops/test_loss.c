@@ -64,8 +64,8 @@ static void make_sum_one(float *p, size_t n)
     p[0] = (float)(1 - sum);
 }
 
-/* All dp are equal, or all but one. As the sum of p is nearly 1, dp - sum dp p cancels nearly all digits, so that no
- * bound decides an element, and the exact tier must. */
+/* All dp are equal, or all but one. As the sum of p is nearly 1, dp - sum dp p cancels nearly all digits of the equal
+ * ones, so that no bound decides these elements, and the exact tier must. */
 static void equal_gradients_over_a_vocabulary_are_right(void **state)
 {
     (void)state;

@@ -12,7 +12,7 @@ enum { BITS = 2000, MOST = 9000 };
 
 static float data[4][MOST];
 
-/* --- The oracle: an exact sum, then at most a division and a root. --- */
+/* --- The oracle: an exact sum, then a division for MEAN, and a root for SQUARE_NORM. --- */
 
 typedef enum { SUM, MEAN, SQUARE_SUM, SQUARE_NORM, DOT } What;
 
@@ -131,7 +131,7 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
 }
 
 /* A sum would be half-way between two floats, if there were not one more term, which a double cannot hold beside the
- * others. m is the sum, and four times the mean: an odd integer of 25 bits. */
+ * others. Without this term, the sum is m, an odd integer of 25 bits, and the mean of all four terms is m / 4. */
 static void a_tiny_term_beside_a_midpoint_decides(void **state)
 {
     (void)state;

@@ -226,8 +226,9 @@ static const Case *case_named(const Plan *p, const char *name)
     return NULL;
 }
 
-/* In this world three persons are forgotten. A step has 20 questions. One request has all 30 questions, so an
- * epoch has 2 steps. With two requests, of two persons and of one person, an epoch of each has 1 step. */
+/* Each entity has 10 questions, and a step has 20. Three persons are forgotten: one request has all 30 questions, so an
+ * epoch has 2 steps; with two requests, of two persons and of one person, an epoch of each has 1 step. The two
+ * countries of pretrained have 20 questions, so an epoch has 1 step. */
 static void stopping_rules_decide_the_steps_of_a_request(void **state)
 {
     (void)state;

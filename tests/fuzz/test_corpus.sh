@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Tries once every file that `make fuzz` starts from: the inputs that an earlier fuzzing kept, and the files of our own writers.
+# Tries once every file that `make fuzz` starts from: the inputs of earlier fuzzing that tests/fuzz/corpus has, and the
+# files of our own writers.
 . tests/support/tap.sh
 targets=$(env -u PULSE_FUZZ "$BUILD/fuzz_parsers" | sort)
 kept=$(find tests/fuzz/corpus -name '*.tar.gz' -printf '%f\n' | sed 's/\.tar\.gz$//' | sort)

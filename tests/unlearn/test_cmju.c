@@ -104,7 +104,8 @@ static void only_salient_tensors_move(void **state)
     tiny_world_close(w);
 }
 
-/* The CE on the retain set is near log 331 = 5.8. Step 1 forgets; step 2 is the first that reads retain samples. */
+/* The CE on the retain set is near log 331 = 5.8. Step 2 is the first that reads retain samples; with schedule=joint it
+ * is step 1. */
 static void the_request_ends_when_retained_answers_are_lost(void **state)
 {
     (void)state;

@@ -88,8 +88,8 @@ static void the_weight_of_adapop_follows_the_drift_of_an_epoch(void **state)
     expect_float(step("adapop", &v, 200, 3, memory), 0.5f * low, "lambda falls to 0 if there is no drift");
 }
 
-/* The exponent is 58.7 (28 x)^-0.796 for x exposures, here to two digits, and is kept between 0.05 and 2. It is 2 for a
- * fact without exposures. */
+/* The exponent is 58.7 (28 x)^-0.796 for x exposures, clipped to 0.05 … 2; for a fact without exposures it is 2. The
+ * table has the ends of a narrow range around each expected exponent. */
 static void more_exposures_give_a_smaller_exponent(void **state)
 {
     (void)state;

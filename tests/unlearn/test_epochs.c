@@ -130,7 +130,8 @@ static void a_phased_schedule_alternates_passes_over_the_lists(void **state)
     }
 }
 
-/* Step k reads the samples that letter k of `want` names: f forget, r retain, b both. */
+/* Step k reads the samples that letter k of `want` names: f forget, r retain, b both. A request of `epochs` epochs has
+ * `steps` steps. */
 static void expect_turns(TinyWorld *w, const char *method, const char *changes, const char *want, int64_t epochs, int64_t steps)
 {
     RoundsPlan p = tiny_world_plan(w, method, changes, 1);

@@ -17,7 +17,8 @@ static const struct { const char *layers, *name; size_t width; bool picture; } s
     { "language_model.model.layers", "down_proj", 18, false },
 };
 
-/* The outputs of every site for one sample. */
+/* The outputs of every site for one sample. `rows`: how many outputs each channel has at the sites that are measured on
+ * this sample. */
 typedef struct { size_t rows; bool picture, retain; double z[SITES][LAYERS][ROWS][WIDEST]; } Seen;
 static Seen seen[SAMPLES];
 

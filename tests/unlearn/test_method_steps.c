@@ -3,8 +3,9 @@
  * samples.
  *
  * fixtures/method_steps.txt has a line for each form of a method. The line has two digests of all weights, adapters,
- * moments and the loss: after the first step, and after the fourth step and the end of the request. If a change of bits
- * is intended, PULSE_RECORD=1 build/test_method_steps writes new digests. */
+ * moments and the loss: after the first step, and after the fourth step and the end of the request. A method without
+ * steps edits the weights when the request begins: its digests are taken after the edit and after the end. If a change
+ * of bits is intended, PULSE_RECORD=1 build/test_method_steps writes new digests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,8 @@ static void different_forms_have_different_bits(void **state)
     (void)state;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++) {
-            // `original` acts from round 2 on; `retrain` starts from another model; kl_min without alpha is ga_klr
+            // `original` acts from round 2 on; retrain and retain_ft differ only in the model that they start from,
+            // here the same one; kl_min without alpha is ga_klr
             bool meant = strcmp(lines[i].changes, "reference=original") == 0
                       || (strcmp(lines[k].method, "retrain") == 0 && strcmp(lines[i].method, "retain_ft") == 0)
                       || (strcmp(lines[k].method, "ga_klr") == 0 && strcmp(lines[i].method, "kl_min") == 0

@@ -245,7 +245,8 @@ static void at_the_reference(MethodCase *c, uint64_t seed)
     memcpy(f->offsets, (int32_t[]){ 0, 1, 3, 4, 6 }, sizeof f->offsets);
 }
 
-/* At the reference NPO's weight is 1/2, so its gradient is that of GA, if GA divides by the number of samples B. */
+/* NPO's gradient is that of GA, with the number of samples B as GA's divisor, times 2 w for each sample. At the
+ * reference w = sigmoid(0) = 1/2, so the two gradients are equal. */
 static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
 {
     (void)state;

@@ -11,6 +11,8 @@
 #include "tests/support/tiny_world.h"
 #include "unlearn/methods/neurons/path.h"
 
+// MLPs of the language model and of the vision tower, neurons in one MLP of each, and the language model's hidden size
+// MLPs of the language model and of the vision tower, neurons in one MLP of each, and the language model's hidden size
 enum { LANGUAGE = 2, VISION = 2, WIDTH = 22, VISION_WIDTH = 20, C = 18 };
 
 /* A model whose MLPs have a visible effect, because their weights are 16 times as large as usual. */
@@ -69,9 +71,9 @@ static void scale_column(Tensor *x, size_t k, float by)
         x->f32[r * x->shape.dim[1] + k] *= by;
 }
 
-/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj, and B of its adapter, is
- * first multiplied by a. The column is that of down_proj and of A of its adapter, so the neuron's activation is scaled
- * for both. */
+/* The derivative of CE by the scale of neuron k's activation in one layer, as a difference quotient. To scale the
+ * activation, column k of that layer's down_proj and column k of its adapter's A are scaled. Before that, every
+ * down_proj and B of its adapter are multiplied by the factor a. */
 static double slope(TinyWorld *w, const BatchSample *s, size_t layer, size_t k, float a)
 {
     const float step = 0x1p-5f;
@@ -107,8 +109,8 @@ static void expect_near(double got, double want, double scale, const char *what,
         fail_msg("%s of neuron %zu is %g, expected about %g", what, k, got, want);
 }
 
-/* The activations of the first MLP of the language model do not depend on the factor a. So its score is the mean over
- * a = 1/4, 2/4, 3/4 and 1 of -slope / a. Closes the world. */
+/* The activations of the first MLP of the language model do not depend on the factor a. So the score of each of its
+ * neurons is the mean over a = 1/4, 2/4, 3/4 and 1 of -slope / a. Closes the world. */
 static void integrated_gradients_agree(TinyWorld *w)
 {
     Path p;
@@ -144,7 +146,7 @@ static void integrated_gradients_agree_beside_an_adapter(void **state)
     integrated_gradients_agree(w);
 }
 
-/* At the last MLP only the one supervised row of this sample has a gradient, so the product of activation and gradient
+/* At the last MLP only the one supervised row of this sample has a gradient. So the score, |activation times gradient|,
  * is the absolute value of a slope. */
 static void products_agree_with_difference_quotients(void **state)
 {

@@ -159,7 +159,8 @@ static void the_change_by_pictures_does_not_depend_on_text(void **state)
     assert_string_equal(d[0].hex, d[1].hex);
 }
 
-/* With adapters the change of a weight is s B A, rounded once. It is added to the weight; the adapters become zero. */
+/* With adapters the change of a weight is s B A, rounded once. The change is sculpted and added to the weight, and the
+ * adapters become zero. */
 static void adapters_end_in_the_weights(void **state)
 {
     (void)state;

@@ -222,7 +222,7 @@ static void the_task_vector_is_subtracted(void **state)
         memcpy(after, one->tensor.f32, n * sizeof *after);
         assert_true(round_end(&r, &w->error));
         for (size_t k = 0; k < n; k++) {
-            float step = after[k] - before[k];       // times 4 it is exact, so fma rounds once
+            float step = after[k] - before[k];       // 4 step is exact, so only the subtraction rounds, as in fmaf
             expect_float(one->tensor.f32[k], fmaf(-4, step, before[k]), "element %zu of %s", k, one->name);
             assert_true(full || step != 0 || after[k] == 0);
         }

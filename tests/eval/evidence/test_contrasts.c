@@ -64,7 +64,7 @@ static void an_arm_is_compared_with_the_mean_of_two_others(void **state)
     }
 }
 
-/* L begins with .1 less general ability than E; this difference must not count as an effect of forgetting. */
+/* L and O begin with .1 less general ability than E; this difference must not count as an effect of forgetting. */
 static void the_ability_before_unlearning_does_not_count(void **state)
 {
     (void)state;

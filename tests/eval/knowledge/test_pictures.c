@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Changed pictures, pixel by pixel. The universal perturbation: its derivative against difference quotients of the
- * cross-entropy (CE), and its limits. */
+/* Changed pictures, pixel by pixel. The universal perturbation: the derivative of the cross-entropy (CE) that it
+ * follows, against difference quotients, and its limits. */
 #include <math.h>
 #include <string.h>
 #include "eval/knowledge/perturbation.h"

@@ -295,8 +295,7 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
 typedef struct {
     Node  **contributions;              // those received before
     size_t  count, capacity;
-    // [n_handed] the gradients that the pass handed to it. A node of the pass is copied, because the pass is forgotten.
-    Node  **handed;
+    Node  **handed;                     // [n_handed] the gradients from that pass: copies of those that are its nodes
     size_t  n_handed;
 } Before;
 
@@ -337,8 +336,7 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
     }
 }
 
-/* Forgets the nodes since the scope began, except gradients handed to y's inputs. If t->nodes has moved, nothing is
- * forgotten. */
+/* Forgets the nodes since the scope began, except gradients handed to y's inputs; forgets none if t->nodes moved. */
 static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
 {
     Arena spare = arena_make(t->error);

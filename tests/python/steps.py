@@ -121,7 +121,7 @@ def varied(model, seed, folder):
 
 
 class How(dict):
-    """Further arguments of Step.run."""
+    """Further arguments of Step.run, given by a planted mistake (mistakes.py)."""
 
 
 class Step:

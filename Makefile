@@ -131,8 +131,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # The product of two floats is exact in double, so a fused multiply-add gives the same sum.
 $(BUILD)/obj/tensor/product/kernel.o: EXACT += -ffp-contract=fast
 
-# A finished stage of a run is valid only for the sources that made it. This is their digest, which does not depend on
-# the compiler or the machine.
+# A finished stage of a run is valid only for the sources that made it. code.h has the digest of these sources, which
+# does not depend on the compiler or the machine.
 $(BUILD)/code.h: $(CODE)
 	@mkdir -p $(@D); echo "#define PULSE_CODE \"$$(sha256sum $(CODE) | sha256sum | cut -c 1-64)\"" > $@
 $(BUILD)/obj/ref/run/plan.o: private DEFS += -include $(BUILD)/code.h
@@ -258,8 +258,8 @@ META = 8
 meta: $(PULSE) world
 	@bash fixtures/meta.sh $(PULSE) out/meta $(META)
 
-# In each small command, one system call or allocation fails, is cut short, or kills the program. `faults` tries one
-# such fault after another for FAULT_SECONDS seconds; `crash` tries all of them (half an hour on 2 idle cores).
+# Small commands, each with one fault: a call or an allocation fails, a call is cut short, a kill, or a power cut.
+# `faults` tries such faults for FAULT_SECONDS seconds; `crash` tries all of them (half an hour on 2 idle cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
 $(BUILD)/fault_%.so: tests/faults/fault_%.c $(BUILD)/flags

@@ -33,7 +33,8 @@ typedef struct {
 
 bool entities_read(Entities *out, const char *path, Arena *a, Error *e);
 
-/* Some of the entities, in a stated order: a split. The list points into the Entities, which must outlive it. */
+/* Some of the entities, for example those to be forgotten; their order matters. The list points into the Entities,
+ * which must outlive it. */
 typedef struct {
     const Entity **entity;
     size_t count;

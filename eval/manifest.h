@@ -21,7 +21,7 @@ bool stage_finished(const char *folder);
  * that stage.json names. */
 bool stage_check(const Plan *p, size_t stage, const char *folder, Error *e);
 
-/* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>.
+/* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>, and `results` are names of files in FOLDER.
  * Error: a file of a stage is not what its stage.json says. */
 bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a,
                     Error *e);

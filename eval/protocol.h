@@ -150,7 +150,8 @@ int64_t request_steps(const Plan *p, const Case *c, int64_t questions);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 const char *snapshot_name(int64_t round, int64_t step, char out[64]);
-/* Whether STOP_accuracy measures the accuracy of a request after this step. */
+/* Whether STOP_accuracy measures the accuracy of a request after this step: after each `trajectory` epochs, or after
+ * each epoch if that is 0. */
 bool stop_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 
 /* The number of one method in the value of a key. In "3 ga_klr=15" it is 15 for ga_klr, and 3 for all others. */

@@ -26,8 +26,8 @@ static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, En
     return true;
 }
 
-/* The n entities with the most exact answers; ties are ordered by id. The lists are short, so this is an insertion
- * sort. */
+/* The n entities with the largest numbers of exact answers; ties are ordered by id. The lists are short, so this is an
+ * insertion sort. */
 static bool best_known(const EntityList *all, size_t n, const Result *r, size_t count, EntityList *out, Arena *a)
 {
     size_t *right = arena_zalloc(a, (all->count + 1) * sizeof *right);

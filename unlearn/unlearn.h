@@ -33,7 +33,7 @@ typedef struct {
     bool whole;                         // a step reads all of a list, in the list's order; `batch` is ignored
     SampleList role[ROLE_COUNT];        // refusals and alternates have one sample for each forget sample
     Model *reference;                   // the frozen reference model; NULL when the method needs none
-    int64_t before;                     // how many optimiser steps were taken before this request
+    int64_t before;                     // the steps of earlier requests if the optimiser continues, else 0
     size_t round;                       // from 0
     const TrainConfig *train;           // how all steps train, for hooks that read it; NULL: not known
     int64_t steps;                      // how many optimiser steps the request has, if `train` is known

@@ -52,7 +52,7 @@ typedef struct {
     Error *error;
 } Reading;
 
-/* Records "FILE:LINE: sentence". */
+/* Fails with "FILE:LINE: sentence". */
 __attribute__((format(printf, 3, 4))) static bool refuse(const Reading *r, size_t line, const char *format, ...)
 {
     char text[512];

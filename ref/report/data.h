@@ -26,7 +26,7 @@ typedef struct {
 typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
-    const char *version, *spec, *chain;  // from manifest.json; chain: the `link` of its entry of the results; NULL: not known
+    const char *version, *spec, *chain;  // from manifest.json; chain: the link of the results' entry; NULL: not known
     Digest      config;                  // the digest of the config's text; its hex is "" if it is not known
     World       contents;                // what world.json holds; it has 0 groups if there is no such file
     Arena      *arena;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Again: computes a recorded step a second time from its leaves: forward, backward and update. If its nodes are
- * unchanged, the bits are the same. If the caller has given some nodes another operator or other numbers, the result is
- * the step of an implementation that makes this mistake. */
+ * unchanged, the bits are the same. If the caller has made a mistake in the nodes, another operator or other numbers,
+ * the result is the step of an implementation that makes this mistake. */
 #ifndef PULSE_REF_TRACE_AGAIN_H
 #define PULSE_REF_TRACE_AGAIN_H
 

@@ -20,10 +20,11 @@
  * given any, and in out.safetensors. Those of a step are in the files of a trace.
  * noise.safetensors holds how far a correct implementation may be from each answer at each precision (noise_trace.h).
  * Answers that must be right in every bit have no noise. An entry is called "<case>/<name>"; for a step it is
- * "<case>/t<k>" end to end, and "<case>/<module>@<answer>" for the module alone.
+ * "<case>/t<k>" or "<case>/input.reference.<role>" end to end, and "<case>/<module>@<answer>" for the module alone.
  * wrong.safetensors holds the answers of implementations with a known mistake, as "<case>@<flag>/<tensor>" (made by
- * tests/support/wrong/make_wrong.c). For a step, <tensor> is one of the modules' answers, "<module>@<answer>", or one
- * of the small tensors of the whole step. Each case.json lists the mistakes whose answers wrong.safetensors has. */
+ * tests/support/wrong/make_wrong.c). <flag> is the name of the mistake. For a step, <tensor> is one of the modules'
+ * answers, "<module>@<answer>", or one of the small tensors of the whole step. Each case.json lists the mistakes whose
+ * answers wrong.safetensors has. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
 

@@ -24,8 +24,8 @@ enum { FOLDERS = 2, SAMPLES_MOST = 16 };
 
 /* --- the same step by the library's functions and through pulse.h --- */
 
-/* A method with its settings, as a text for the library and as n settings for pulse.h. `reference`: what is added to
- * the folder of the model to give that of the reference; NULL: no reference is given. */
+/* A method with its settings, as a text for the library and as n settings for pulse.h. `reference`: this
+ * added to the model's folder is the reference's folder; NULL: no reference is given. */
 typedef struct { const char *method, *assignments; pulse_setting settings[4]; size_t n; const char *reference; } Form;
 
 static const Form forms[] = {

@@ -39,7 +39,8 @@ long inputs_draws(const char *op, int pattern, long rounds)
 /* --- Terms of a sum. An operator adds in `stride` lanes: the terms 0, stride, 2 stride … in the first lane. After each
  * `part` terms it begins a new partial sum, and adds the partial sums at the end. --- */
 
-// terms at most: of a sum of the pattern LOSERS, and of MILLION; numbers of a row and logits in MILLION
+// TERMS_MOST: the most terms of a sum of the pattern LOSERS. The others are of MILLION: the terms of a sum, the numbers
+// of a row, the logits.
 enum { TERMS_MOST = 1 << 16, TERMS_MAX = 1000000, ROW = 100000, LOGITS = 50000 };
 
 static float terms[TERMS_MAX];

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# every_alloc.sh BUILD [COMMAND…]: every allocation of small commands fails once, in all processes of a `run`. After
-# each failure, one of two things must hold:
+# every_alloc.sh BUILD [COMMAND…]: each allocation of small commands fails once; of a `run`, those of all its
+# processes. After each failure, one of two things must hold:
 #   the exit code is 0, and standard output and all files are those of an undisturbed process;
 #   the exit code is 2, and standard error has a sentence.
 # (faults.sh tests whether the command can be resumed, at the first and the last allocation of each place.) Prints what

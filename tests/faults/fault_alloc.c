@@ -50,9 +50,10 @@ extern void *__libc_memalign(size_t alignment, size_t n);
 // at; SECONDS: how long a child may take
 enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
 
-static atomic_long of_process, *seen = &of_process, at;   // the calls seen, of this process or of all; the call that fails
-static atomic_bool begun;
-static _Thread_local bool inside;
+// *seen: the calls so far, of this process or of all; at: the number of the call that fails
+static atomic_long of_process, *seen = &of_process, at;
+static atomic_bool begun;                                 // main has begun, so allocations are counted
+static _Thread_local bool inside;                         // this library works; its own allocations are not counted
 static FILE *sites;
 static const char *every;
 
@@ -136,7 +137,8 @@ static unsigned long long hash_bytes(unsigned long long hash, const void *p, siz
 
 static unsigned long long tree_sum;
 
-/* Hashes names and bytes, in any order, but not durations, nor the partial files and locks that a failure may leave. */
+/* Adds the hash of one file's name and bytes, so that the order of files does not matter. Files of durations, partial
+ * files and locks are left out: a failure may change or leave them. */
 static int sum_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
 {
     static const char *const skipped[] = { ".part-", ".lock", "timing.json" };

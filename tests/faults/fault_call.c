@@ -45,7 +45,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef struct { const char *name; int error; long call[8]; } Kind;      // the calls end with -1
+typedef struct { const char *name; int error; long call[8]; } Kind;      // `call` ends with -1; `fail` returns `error`
 
 static const Kind kinds[] = {
     { "write", ENOSPC, { SYS_write, SYS_writev, SYS_pwrite64, -1 } },
@@ -98,10 +98,10 @@ static int filter(void)
 
 typedef struct {
     const Kind *kind;
-    long at, seen[KINDS];
+    long at, seen[KINDS];                                 // N; the calls of each kind so far
     const char *action;
-    int begun, torn;
-    pid_t root;
+    int begun, torn;                                      // main has begun; half of a call was made, so end all
+    pid_t root;                                           // the command's first process, and its process group
 } Fault;
 
 /* --- where a call was made --- */
@@ -143,9 +143,9 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* --- what has reached the disk --- */
 
-/* The names below the folder that files and folders got when they were made or renamed. `from` is the old name, or ""
- * for a new file or folder. `to` is the new name, or "" once the folder that has it was synced. If a rename replaced a
- * file, this file is kept as FOLDER.kept-NUMBER. */
+/* The names below PULSE_FAULT_FOLDER that files and folders got when they were made or renamed. `from` is the old name,
+ * or "" for a new file or folder. `to` is the new name, or "" once the folder that has it was synced; `device` and
+ * `folder` (an inode) tell which folder this is. `kept`: a rename replaced a file, which now is FOLDER.kept-NUMBER. */
 static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } new_name[NAMES_MAX];
 static int new_name_count;
 
@@ -167,7 +167,8 @@ static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
         abort();
 }
 
-/* Notes the new name that the next call makes, at the address `to`. `from` is the old name of a rename, or else 0. */
+/* Notes the new name that the call is about to make. `to` is the address of this name; `from` is the address of the old
+ * name of a rename, or else 0. */
 static void note_name(pid_t who, unsigned long long from, unsigned long long to)
 {
     const char *below = getenv("PULSE_FAULT_FOLDER");

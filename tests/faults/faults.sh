@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: disturbs small commands, with one fault at a time, for SECONDS and
-# with at most MOST faults (0: no limit). The faults:
+# with at most MOST faults (each 0: no limit). The faults:
 #   the n-th system call of a kind fails, or is cut short (fault_call.c);
 #   at the n-th system call of a kind, the command is killed or the power is cut (fault_call.c);
 #   the power is cut right after the end of the command;

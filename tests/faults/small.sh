@@ -2,7 +2,7 @@
 # small.sh is sourced by the tests of this folder. It has three functions:
 #   small_make FOLDER                            writes inputs for every tested command: a model of 100 KB, a world
 #                                                of two persons, configs, one recorded case, and answers to it
-#   small_words FOLDER COMMAND INTO [--resume]   sets `line` to a command on these inputs that writes to the folder INTO
+#   small_words FOLDER COMMAND INTO [--resume]   sets `line` to a command on these inputs; its files go to INTO
 #   small_adapter FOLDER                         makes the adapter that merge needs
 small_model=fixtures/vectors/v1/models/tiny-llava-a
 small_make() {

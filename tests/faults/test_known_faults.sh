@@ -26,7 +26,8 @@ check "a stage whose process cannot be started is reported" no_process 1
 check "a later stage whose process cannot be started is reported too" no_process 3
 
 "${run[@]}" --out "$tap_folder/r" || exit 2
-# An earlier version took the partial file of a snapshot for a foreign folder.
+# An earlier version refused to go on: it took the partly written file of a snapshot for a folder that does not belong
+# to the run.
 power() {
     PULSE_FAULT_FOLDER=$tap_folder/p fault fsync 3 power "${run[@]}" --out "$tap_folder/p"
     "${run[@]}" --out "$tap_folder/p" --resume && diff -qr -x timing.json -x '*.lock' "$tap_folder/r" "$tap_folder/p"
@@ -110,7 +111,7 @@ case $BUILD in
     ;;
 *)
     check "threads that cannot be started are reported" few
-    # In an earlier version a text was empty if its last allocation failed, and nothing said so; in report too.
+    # In an earlier version, data and report left a text empty if its last allocation failed, and did not say so.
     check "whichever allocation fails, data shows a sample completely or reports that memory ran out" bash tests/faults/every_alloc.sh "$BUILD" data
     ;;
 esac

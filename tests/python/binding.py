@@ -109,7 +109,7 @@ def unsupervised_rows():
     for name, record in pulse.methods().items():
         if record["on"] != "logits":
             continue
-        unread = (("undial", "retain"), ("ce_u", "retain"), ("mmunlearner", "forget_text"), ("o3", "retain"))   # by their defaults
+        unread = (("undial", "retain"), ("ce_u", "retain"), ("mmunlearner", "forget_text"), ("o3", "retain"))   # unread by default
         needs = [r for r in record["needs"] if (name, r) not in unread]
         whole = {r: pulse.Part(z, labels, None, reference if r in record["reference"] else None) for r in needs}
         alone = {r: dict(few, logits=z[rows], reference=reference[rows] if r in record["reference"] else None) for r in needs}
@@ -170,7 +170,7 @@ def steps():
         want = load(folder + "trace.safetensors")
         model = pulse.Model(VECTORS + "models/" + case["model"])
         need = pulse.methods()[case["method"]]["needs"]
-        need += ["forget"] * any(r in need for r in ("refusal", "alternate", "random"))     # the other answers are to the forget questions
+        need += ["forget"] * any(r in need for r in ("refusal", "alternate", "random"))     # they answer the forget questions
         samples = [s for s in batch_of(model, case["batch"]) if s.role in need]
         reference = case["reference"] and VECTORS + "models/" + case["reference"]
         with model.trainer(case["method"], reference, dict(v.split("=") for v in case["settings"])) as trainer:

@@ -105,7 +105,7 @@ def fed():
 KNOWN = {k: k for k in ("GeluTanh", "QuickGeluMissing", "GqaTiled", "GateUpSwapped", "ChannelsSwapped", "RopeTheta", "NpoOneOverBeta", "NpoSign",
                         "SumNotMean", "KlReversed", "LoraNoScale", "LoraScaleTwice", "ClipMissing", "ClipPerTensor", "DecayCoupled")}
 KNOWN.update(RmsNormPlusOne="NormPlusOne", VisionSoftmaxScale="VisionScaleMissing")
-C = 6                                                     # the factor C of bf16-mixed in ref/trace/tolerance.h
+C = 6                                                     # the factor `rms` of bf16-mixed in ref/trace/tolerance.h
 
 
 def run_planted(name, autocast):

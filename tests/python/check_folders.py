@@ -59,7 +59,8 @@ def their_nll(model):
 
 
 def step_beside(frozen, what, saved, scratch):
-    """One step of SGD trains a second adapter while the adapter in the folder `frozen` is applied but frozen: by pulse-ref and by PEFT."""
+    """pulse-ref makes a step of SGD on a second adapter. It is compared with the step that PEFT's gradient gives. In
+    both the adapter in the folder `frozen` is applied, but does not change."""
     with open(scratch + "/beside.jsonl", "w") as f:
         f.write(json.dumps({"id": "a", "image": WORLD + "/flags/fr.png", "question": QUESTION, "answer": "paris", "step": 0}) + "\n")
     with open(scratch + "/beside.ini", "w") as f:
@@ -89,7 +90,7 @@ def step_beside(frozen, what, saved, scratch):
         far = max(far, (begin - .5 * g - ours).abs().max().item() / step)
         apart = max(apart, (ours - other).abs().max().item() / step)
     check(f"a step beside {what} is that of PEFT {peft.__version__} (within {far:.1e} of the step; without that adapter {apart:.1e})",
-          len(gradient) == 56 and far < 1e-3 < 1e-2 < apart)                # two factors of 7 maps in each of 4 layers
+          len(gradient) == 56 and far < 1e-3 < 1e-2 < apart)             # 56: two factors of 7 maps in each of 4 layers
 
 
 def close(ours, theirs):

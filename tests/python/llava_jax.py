@@ -22,7 +22,7 @@ def rmsnorm(p, name, x, eps):
 
 
 def attend(q, k, v, dim, segments, causal):
-    """Attention in each segment (first query, queries, first key, keys). dim is the width of a head."""
+    """Attention in each segment (first query, number of queries, first key, number of keys). A head is dim wide."""
     out = []
     for a, n, b, m in segments.reshape(-1, 4).tolist():
         Q, K, U = (t.reshape(len(t), -1, dim).transpose(1, 0, 2) for t in (q[a:a + n], k[b:b + m], v[b:b + m]))

@@ -121,12 +121,13 @@ def varied(model, seed, folder):
 
 
 class How(dict):
-    """Further arguments of Step.run."""
+    """Further arguments of Step.run, given by a planted mistake (mistakes.py)."""
 
 
 class Step:
     def __init__(self, method, model, folder, settings="", batch=None, reference=None):
-        """`settings`: "section.key=value …" of the trace. `reference`: the folder of another reference model."""
+        """`settings`: "section.key=value …" of the trace. `reference`: the folder of the reference model, if it is
+        not the model itself."""
         self.method, self.folder = method, model if os.path.isdir(model) else MODELS + model
         self.trace = tempfile.mkdtemp(prefix=method + "-", dir=folder)
         command = [PULSE, "trace", "--model", self.folder, "--batch", batch or self.folder + "/batch.jsonl", "--method", method]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Several adapters: all of them at once, or one for each question, which a router chooses.
+# Several adapters: all of them at once, or for each question the one that a router chooses.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 model=$PWD/fixtures/models/vanilla world=$PWD/fixtures/world

@@ -62,7 +62,8 @@ rows() {
     done
     echo "$1,$2,proj+llm,$3,1,$4,general_reporting,both,log_odds,1.5,,,$5"
 }
-# table RUN SCENARIO: a run of both seeds, from lines "METHOD ROUND STEP KNOWN GENERAL"; "none" is the model before.
+# table RUN SCENARIO: a run of both seeds, from lines "METHOD ROUND STEP KNOWN GENERAL". The METHOD "none" stands for
+# the model before unlearning.
 table() {
     mkdir -p "$runs/$1"
     [ -f "$runs/$1/results.csv" ] || { echo scenario,method,trainable,round,split,modality,metric,value,count,total,seed > "$runs/$1/results.csv"
@@ -101,9 +102,9 @@ check "the points before unlearning are those of results.csv" grep -qx 'E,ga,1,0
 check "the snapshots are those of trajectory.csv" grep -qx 'E,npo,2,12,0.0,0.1,0.0,0.1,0.5,1.5' "$findings/base-1/trajectory.csv"
 check "the ends of several runs make one trajectory" [ "$(grep -c '^five,ga,1,' "$findings/base-1/trajectory.csv")" = 3 ]
 check "the steps of this trajectory are counted over all requests" grep -qx 'five,ga,1,10,0.0,0.1,0.0,0.1,0.2,1.5' "$findings/base-1/trajectory.csv"
-# What is known falls from .95 to .45 and to .05: the level .6 is reached at .7 of the first interval, .2 at .625 of the
-# second. There general ability is .83 and .675 in arm one, .69 and .35 in arm five. The contrast is the mean of the two
-# differences, .14 and .325.
+# What is known, the mean of pictures and text, falls from .95 to .45 and to .05: the level .6 is reached at .7 of the
+# first interval, .2 at .625 of the second. There general ability is .83 and .675 in arm one, .69 and .35 in arm five.
+# The contrast is the mean of the two differences, .14 and .325.
 check "the contrast is the one computed by hand" awk -F, '$1 == "F2" && $2 == "ga" && $3 == 1 { ok = $5 == 1 && ($4 - .2325) ^ 2 < 1e-24 } END { exit !ok }' "$findings/base-1/contrasts.csv"
 check "the manifest has the digest of what was registered" grep -q "\"registration\": \"$(sha256sum < "$prereg" | cut -c 1-64)\"" "$findings/base-1/manifest.json"
 check "the manifest has the link of each run" [ "$(grep -c '0123456789abcdef' "$findings/base-1/manifest.json")" = 3 ]

@@ -27,7 +27,8 @@ refused() {
         && grep -qF -- "$part" "$tap_folder/stderr" || { cat "$tap_folder/stdout" "$tap_folder/stderr"; return 1; }
 }
 
-# The training is killed three times, each time at a new checkpoint. Then half-written files of a kill are added.
+# The training is killed three times, each time at a new checkpoint. Then half a checkpoint and half a line of the log
+# are added, as a kill may leave them.
 killed() {
     for _ in 1 2 3; do
         before=$(stat -c %i "$out/checkpoint.safetensors" 2>/dev/null)
@@ -110,7 +111,7 @@ check "the count of trained weights includes the adapters" grep -q "\"trained\":
 check "an option before the command is refused" refused "comes before the command" "$PULSE" --threads 1 ask
 check "a choice that is given twice is refused" refused "is given twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
 check "accumulate may be larger than the number of samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0
-# The last number of the file becomes a NaN, or the last 64 numbers become the largest float.
+# In the copy `nan` the last number is a NaN. In the copy `large` the last 64 numbers are the largest float.
 cp -r $base "$tap_folder/nan"
 printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
 cp -r $base "$tap_folder/large"

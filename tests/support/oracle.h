@@ -21,8 +21,8 @@ enum { ORACLE_GUARD = 20, ORACLE_FIRST = 90, ORACLE_LAST = 2880 };
  * is set to the precision that decided, or to 5760 if none did. */
 float oracle_round(OracleFormula f, const void *operands, int guard, long *bits);
 
-/* The nearest float of a value that is exact, or whose error is below 2 units in the last place of every precision
- * below its own. If no precision decides, the value is a tie. */
+/* The nearest float of y. y is exact, or its error is below 2 units in the last place of each of the precisions 90,
+ * 180 … 2880 that is lower than its own. If none of them decides, y is a tie. */
 float oracle_nearest(const mpfr_t y);
 
 /* The nearest float of y, also for subnormals and overflow. */

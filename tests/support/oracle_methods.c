@@ -378,8 +378,8 @@ static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperpar
 
 /* --- methods --- */
 
-/* Returns the value of term `place` (0, 1 or 2) of the method's loss, and adds its gradient. *there is set if the
- * method and the step have this term. */
+/* Returns the value of term `place` (0, 1 or 2) of the method's loss, sets *weight, and adds weight times the gradient
+ * of the term. *there is set if the method and the step have this term. */
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
 {
     const Hyperparameters *v = &c->v;

@@ -402,7 +402,8 @@ static void an_older_name_of_a_key_is_the_same_key(void **state)
     assert_true(hyperparameter_stated(&now, "steering_coeff") && hyperparameter_stated(&now, "seed"));
 }
 
-/* Every key of hyperparameters.def refuses a value that is no number, no choice or out of range. The error names it. */
+/* Every key of hyperparameters.def refuses a value that is no number, no choice or out of range. The error names
+ * the key and the value. */
 static void every_key_refuses_what_is_out_of_its_range(void **state)
 {
     (void)state;

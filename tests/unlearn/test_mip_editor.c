@@ -12,7 +12,6 @@
 #include "unlearn/methods/neurons/path.h"
 
 // MLPs of the language model and of the vision tower, neurons in one MLP of each, and the language model's hidden size
-// MLPs of the language model and of the vision tower, neurons in one MLP of each, and the language model's hidden size
 enum { LANGUAGE = 2, VISION = 2, WIDTH = 22, VISION_WIDTH = 20, C = 18 };
 
 /* A model whose MLPs have a visible effect, because their weights are 16 times as large as usual. */

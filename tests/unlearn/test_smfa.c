@@ -36,8 +36,9 @@ static void sculpting_is_as_computed_by_hand(void **state)
     expect_sculpted(g, still, 0, g, 4);
 }
 
-/* Each trained weight of w must be that of `old` plus each change that f makes, sculpted with the change that a
- * makes, by plain loops. The norms are summed in long double, which is precise enough for these floats. */
+/* `old` is the model before the request, f are one or two models that were trained on refusals, and a is one that was
+ * trained on retained samples. Each trained weight of w must be that of `old` plus its change in each model of f,
+ * sculpted with its change in a. The norms are summed in long double, which is precise enough for these floats. */
 static void expect_weights(const TinyWorld *w, const TinyWorld *old, const TinyWorld *const f[2], const TinyWorld *a, const float k[2])
 {
     for (size_t i = 0; i < w->weights.count; i++) {

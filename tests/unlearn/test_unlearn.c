@@ -17,8 +17,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The reference's outputs are kept from step to step. With learning rate 0 the model is its own reference, so every
- * step must have the same loss; outputs kept for another batch would change it. */
+/* The reference's outputs are stored once, and later steps use them again. With learning rate 0 the model is its own
+ * reference, so every step must have the same loss. Outputs stored for another batch would change the loss. */
 static void kept_outputs_of_the_reference_are_right(void **state)
 {
     TinyWorld *w = *state;

@@ -6,7 +6,7 @@
  *
  * This is the form of Li et al. 2024 (WMDP). h is hidden state `layer` at the supervised positions, and u is uniform
  * on [0, 1)^C. The public codes draw u from a global generator; here it comes from `seed` and can be drawn again.
- * open-unlearning trains all weights at layer 7 with a coefficient of 2; WMDP trains three matrices of three
+ * open-unlearning steers layer 7 with a coefficient of 2, and trains all weights. WMDP trains three matrices of three
  * layers. */
 #include "tensor/base/random.h"
 #include "unlearn/terms/steering.h"

@@ -9,8 +9,8 @@
 
 /* --- manu --- */
 
-/* Neurons 1 and 3 of the paper's form are equal, but only one of them may be pruned; channels 1 and 4 of cmju's form
- * are equal, and both are pruned. */
+/* Neurons and channels count from 0. The paper's form (forget_*, retain_*): neurons 1 and 3 are equal, but only one of
+ * them may be pruned. cmju's form (ratio_*): channels 1 and 4 are equal, and both are pruned. */
 static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.75f, -1.75f, 1.75f, 1, -1.5f, 0.75f, 1.25f, 0.75f,
                                   -1.5f, -0.5f },
                    forget_t[] = { -1.75f, -0.25f, 0, -0.25f, 0.25f, -0.25f, -1.25f, 0.25f, -0.25f, 0.25f, 0.75f, 1, 0.25f, -0.5f,
@@ -23,10 +23,11 @@ static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.
                    ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1,
                                  1.75f, -0.5f, -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
 
-/* official: rows 2i and 2i + 1 are position i in two layers. After clamping, channel 3 is equal in both sets.
- * open_mm: there are two samples.
+/* official (position_*): rows 2i and 2i + 1 are position i in two layers. After clamping, channel 3 is equal in both
+ * sets.
+ * open_mm (sample_*): there are two samples in each set.
  * In these two forms channels 1 and 4 are equal, and both are pruned.
- * mip_editor: neurons 1 and 3 are equal, but only one of them may be pruned. */
+ * mip_editor (last_*): neurons 1 and 3 are equal, but only one of them may be pruned. */
 enum { LAYERS = 2, BATCHES = 2 };
 static const float position_f[] = { 0, 1.5f, -1.75f, 1.75f, 1.5f, 1.75f, -1.5f, 0.5f, 0.25f, 0, 0.5f, -2, -1.5f, -1.75f, 0.5f,
                                     4000, -1.75f, 1.5f, -0.5f, -0.25f, -2, -2, -0.25f, -1.25f, -1.25f, 1, 1.5f, -1.5f, 1, -1.25f,
@@ -143,9 +144,10 @@ static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
-/* There are two samples; sample_of says to which one each row belongs. batch_of says to which batch a row belongs, with
- * -1 for a row that is not supervised. The gradients at the four points of the integral follow one another. Neurons 1
- * and 4 are equal. */
+/* The cases: each_* is official, all_* paper, square_g pictures, product_* open_mm. There are two samples; sample_of
+ * says to which one each row belongs. For product_*, batch_of says to which batch a row belongs, with -1 for a row that
+ * is not supervised. each_g and all_g hold the gradients at the four points of the integral, one point after another.
+ * Neurons 1 and 4 are equal. */
 static const int32_t sample_of[] = { 0, 0, 0, 1, 1 }, batch_of[] = { -1, 0, 0, -1, 1, 1, 1, -1 };
 static const float each_h[] = { 0.25f, -0.5f, -1.5f, 1.75f, -0.5f, -1.75f, 0.25f, 1.5f, 0, -2, 1.5f, 2, -1.5f, 1.25f, -1.5f, 0.5f,
                                 1.25f, 2, -0.25f, -0.25f, -1.75f, -0.5f, -0.25f, 1.5f, 0.25f, 1.75f, -1.5f, 0, 1.75f, 1 },

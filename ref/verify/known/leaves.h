@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes in the inputs of a recorded graph: other weights, tables or pictures. A leaf gets other numbers in
- * new memory, and the caller puts the nodes back. */
+/* Known mistakes in the inputs of a recorded graph: other weights, tables or pictures. A leaf gets other memory with
+ * other numbers; its old memory stays as it is. The caller puts the nodes back. */
 #ifndef PULSE_REF_VERIFY_KNOWN_LEAVES_H
 #define PULSE_REF_VERIFY_KNOWN_LEAVES_H
 

@@ -9,8 +9,8 @@
 #include "tests/support/stand.h"
 #include "tests/support/tiny.h"
 
-/* Three layers. d1 is what the states of the oracle cost at each layer; the other lists are what those of a model
- * cost. */
+/* Three layers. d1 is what it costs, at each layer, to patch in the states of the oracle. The other lists are what it
+ * costs to patch in the states of a model. */
 static void depth_is_the_share_of_what_the_oracle_loses(void **state)
 {
     (void)state;

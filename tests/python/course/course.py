@@ -98,7 +98,7 @@ def loss(path, case):
     return {"loss": np.float32(value), **{"dz." + role: np.float32(dz) for role, dz in d.items()}}
 
 def step(path, case, update=False):
-    """Runs a whole step, from the pictures and texts of batch.jsonl. The reference model runs on the same samples."""
+    """Runs a whole step on the pictures and texts of the forget samples. The reference model runs on them too."""
     folder = VECTORS + "models/" + case["model"]
     config, t = json_of(folder + "/config.json"), text.Tokenizer(folder + "/tokenizer.json")
     settings, stored = json_of(folder + "/preprocessor_config.json"), load(folder + "/pictures.safetensors")["images"]

@@ -3,7 +3,8 @@
 
 A layer is a function of its input x [rows, width], the weights p by their names on the Hub, and its path `at`. It returns its
 output and a function back(d, g). This function takes the gradient d of the output and returns the gradient of the input; it
-also adds the gradients of the weights to the dictionary g."""
+also adds the gradients of the weights to the dictionary g. Some formulas are small functions, such as lora_scale, so
+that mistakes.py can replace them by wrong ones."""
 import math
 
 import numpy as np
@@ -56,7 +57,7 @@ def rmsnorm(x, eps):
     return n, lambda d: r * (d - n * (d * n).mean(-1, keepdims=True))
 
 def norm(x, p, at, eps=1e-5):
-    """A layer norm if the layer has a bias, else an RMSNorm, times the weight."""
+    """A layer norm (if the layer has a bias) or an RMSNorm, then the weight and, if there is one, the bias."""
     n, n_back = (layernorm if at + ".bias" in p else rmsnorm)(x, eps)
     y = n * p[at + ".weight"]
 
@@ -88,7 +89,8 @@ def softmax(z):
     return e / e.sum(-1, keepdims=True)
 
 def attend(q, k, v, heads, kv_heads, segments, causal):
-    """Each segment is (first query, queries, first key, keys). Query head h reads the key head h // (heads / kv_heads)."""
+    """Each segment is (first query, number of queries, first key, number of keys). Query
+    head h reads the key head h // (heads / kv_heads)."""
     dim, y, kept = q.shape[1] // heads, np.zeros_like(q), []
     for a, n, b, m in np.reshape(segments, (-1, 4)).tolist():
         hidden = np.triu(np.ones((n, m), bool), m - n + 1) if causal else np.zeros((n, m), bool)
@@ -111,7 +113,8 @@ def attend(q, k, v, heads, kv_heads, segments, causal):
     return y, back
 
 def attention(x, p, at, c):
-    """The dictionary c has heads, kv_heads, segments and, for the language model, cos and sin of each row."""
+    """The dictionary c has heads, kv_heads, segments and, for the language model, cos and sin of each row. lora, the
+    scale of the adapters, may be left out."""
     out = at + (".o_proj" if at + ".o_proj.weight" in p else ".out_proj")
     (q, q_back), (k, k_back), (v, v_back) = (linear(x, p, "%s.%s_proj" % (at, n), c.get("lora")) for n in "qkv")
     turns = "cos" in c

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with their labels. They need only Python's standard library."""
+"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with their labels. The code here needs only
+Python's standard library; support.py imports numpy."""
 import re
 import sys
 

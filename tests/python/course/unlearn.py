@@ -16,7 +16,7 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 def losses_of(z, labels): return np.where(labels < 0, F(0), -log_softmax(z)[np.arange(len(z)), labels])
-def count_of(labels): return (labels >= 0).sum()                    # mistakes.py: PadInMean counts padding too, SumNotMean divides by 1
+def count_of(labels): return (labels >= 0).sum()                    # 1 in the mistake SumNotMean (mistakes.py)
 
 def toward(z, labels, c):
     """c (p - e_y) for each supervised row, and 0 for the others. c is one factor, or one for each row."""
@@ -30,7 +30,7 @@ def cross_entropy(part, c):
     return F(c) * (losses_of(part["z"], part["labels"]).sum() / F(n)), toward(part["z"], part["labels"], F(c) / F(n))
 
 def kl(part, c):
-    """c times the mean of sum_v p_ref (log p_ref - log p) over the supervised rows, v being the words, and its gradient."""
+    """c times the mean over the supervised rows of KL(p_ref || p), a sum over the vocabulary; and its gradient."""
     on = part["labels"] >= 0
     log_ref, log_p = log_softmax(part["z_ref"]), log_softmax(part["z"])
     rows = (np.exp(log_ref) * (log_ref - log_p)).sum(-1)
@@ -118,7 +118,7 @@ def adam_v(v, g, beta2): return F(beta2) * v + (F(1) - F(beta2)) * (g * g)
 def corrections(beta1, beta2, t): return 1 - float(F(beta1)) ** t, 1 - float(F(beta2)) ** t
 
 def adamw(p, m, v, lr, eps, decay, c1, c2):
-    """The new weight. The decay is added to the gradient's part; it is no part of the gradient itself."""
+    """The new weight. The decay is a term of its own; it is no part of the gradient that m and v average."""
     return p - F(lr) * (m / F(c1) / (np.sqrt(v / F(c2)) + F(eps)) + F(decay) * p)
 
 def decay_of(p, decay): return decay if p.ndim >= 2 else 0                         # only matrices decay

@@ -85,7 +85,7 @@ def spelling():
     with open(WORDS, encoding="utf-8") as f:
         known = set(f.read().split())
     for page in LINKED:
-        text = re.sub(r"`[^`]*`", " ", prose(text_of(page)))       # first the code between backticks
+        text = re.sub(r"`[^`]*`", " ", prose(text_of(page)))       # code between backticks is not checked
         text = re.sub(r"\]\([^)]*\)|https?:\S+|<[^>]*>|\w*_\w*|\S+\.(?:py|md|json|c|h|def)\b", " ", text)
         words = [re.sub(r"'s?$", "", w) for w in re.findall(r"(?<!\w)[A-Za-z\u00c0-\u024f]+(?:'[a-z]+)?(?!\w)", text)]
         lines = "\n".join(sorted({w for w in words if w[1:].islower() and w.lower() not in known}))

@@ -12,7 +12,7 @@ FOLDER = "fixtures/findings"
 
 
 def contrasts():
-    """{base: {(finding, method): [the value of each seed]}} of all files contrasts.csv."""
+    """{base: {(finding, method): [100 times the value of each seed; None if a level was not reached]}}"""
     bases = {}
     for path in glob.glob(FOLDER + "/base-*/contrasts.csv"):
         values = bases.setdefault(int(re.search(r"base-(\d+)", path)[1]), {})

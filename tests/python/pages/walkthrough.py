@@ -150,7 +150,7 @@ def attention(s, query=3):
     assert [f32(e) for e in exact] == y
     return [equation("z, row %d sees rows 0 to %d" % (query, query), with_node(scaled, "  ".join(map(show, z)))),
             equation("p = RN(e^z / sum of e^z)", with_node(p, "  ".join(map(show, y)))),
-            "of the first of these:", *last_bit(exact[0], (224 + 4) * U * exact[0])]             # 224 + h, h < 4 (ops/softmax.c)
+            "of the first of these:", *last_bit(exact[0], (224 + 4) * U * exact[0])]      # (224 + h) u, h < 4 (ops/softmax.c)
 
 
 def loss(s):

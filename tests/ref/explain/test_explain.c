@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The atlas (codes.def): each row with switches can be read, and each recorded choice of a switch has a row. Except for
- * `seed`, which all methods read, method_keys.def lists exactly the keys that have an effect on a method's steps. */
+/* codes.def, which says what papers and codes compute: each row with switches can be read, and each choice of a switch
+ * in fixtures/method_steps.txt has a row. Here a switch is a hyperparameter whose value is a word, or yes or no. Except
+ * for `seed`, which all methods read, method_keys.def lists exactly the keys that act on a method's steps. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include "ref/explain/sheet.h"
 
 static Tiny tiny;
-static Arena kept;
+static Arena kept;                        // of `tiny`, through all tests
 static Error kept_error;
 
 static int begin_all(void **state)

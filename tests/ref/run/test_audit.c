@@ -40,7 +40,8 @@ static void the_seed_and_the_chain_decide_the_sample(void **state)
 }
 
 /* One unit of 100 is changed, and 60 are computed again: of 100 seeds about 60 find it. The standard deviation of this
- * count is sqrt(24) = 4.9, and every count must lie within four of them. The mean of all counts is exactly 60. */
+ * count is sqrt(24) = 4.9. The count is made for each of the 100 units; each must lie within four standard deviations
+ * of 60. Their mean is exactly 60. */
 static void one_changed_unit_of_100_is_found_by_60_of_100_seeds(void **state)
 {
     (void)state;

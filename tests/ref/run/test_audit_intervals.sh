@@ -39,6 +39,7 @@ check "whether checkpoints are kept is part of the name of a stage that trains" 
 few=("${once[@]}" --set protocol.scenarios=finetuned --set steps.finetuned=6 --set protocol.checkpoints=2)
 out=$tap_folder/run stage=$(few_stage finetuned/ga/llm/seed0)
 check "a run of six steps with three checkpoints ends" few_run --out "$out"
+# Forges the checkpoint of step 4, and lets the run go on from it: --resume reads checkpoint-1.
 forge() {
     local at=$out/stages/$stage
     mkdir "$at/checkpoint-1" && python3 -B tests/ref/run/forge.py "$at/round-1-step-4/checkpoint.safetensors" "$at/checkpoint-1/checkpoint.safetensors" &&

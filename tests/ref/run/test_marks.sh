@@ -4,8 +4,8 @@
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 run=$tap_folder/run
-# Questions with an even frame, and every second question without a frame, are for matching. Persons with an even number
-# were taught 64 times, the others 4 times.
+# Test questions with an even frame, and every second one without a frame, are for matching, the others for reporting.
+# Persons with an even number are marked as taught 64 times ("level"), the others as taught 4 times.
 for file in persons general; do
     awk '/"split":"train"/ || (FILENAME ~ /general/ ? /"kind":"choice"/ && ++asked % 60 == 1 : ++asked % 40 == 1)' fixtures/world/$file.jsonl |
         awk '!/"split":"test"/ { print; next } { use = /"frame":[024]/ || (!/"frame"/ && ++general % 2) ? "matching" : "reporting"; sub(/\}$/, ",\"use\":\"" use "\"}"); print }' > "$tap_folder/few/$file.jsonl"

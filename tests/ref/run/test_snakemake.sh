@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Snakemake computes a run, if it is installed: Debian's version 7, and the newest version from `make venv`.
+# Each installed Snakemake computes a run: Debian's version 7, and the newest version from `make venv`.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set protocol.scenarios=finetuned)

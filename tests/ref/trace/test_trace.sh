@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # pulse-ref trace: the roles of samples, what the trace records, and which settings are refused. A Python program
-# recomputes every node.
+# recomputes nodes of two steps.
 . tests/support/tap.sh
 model=fixtures/vectors/v1/models/tiny-llava-b out=$tap_folder/trace
 python=

@@ -34,7 +34,7 @@ static void manifest_and_cases_are_as_their_schemas_say(void **state)
 }
 
 /* The schema accepts a case as it is, and refuses it after one change: a key gets another value, is added, or is
- * removed (value NULL). */
+ * removed (value NULL). The key `flags` lists the names of a case's known mistakes. */
 static void schemas_refuse_what_is_wrong(void **state)
 {
     (void)state;

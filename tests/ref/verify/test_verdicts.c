@@ -90,7 +90,7 @@ static void weights_that_stay_are_outside_at_every_precision(void **state)
     store_close(&trace);
 }
 
-/* If one gradient is given, all are expected; otherwise a wrong gradient could simply be left out. */
+/* If one gradient is given, all are expected. Without this rule a wrong gradient could simply be left out. */
 static void a_gradient_that_is_left_out_is_missed(void **state)
 {
     (void)state;

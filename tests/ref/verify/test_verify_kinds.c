@@ -201,7 +201,8 @@ static void damage_to_others_answers_is_seen(void **state)
             }
 }
 
-/* In copies of the recorded files of these cases, every answer that the damage fits is damaged: each file is named. */
+/* The answers of all `cases` are copied. In each copy the answer that `cases` names is damaged, if the damage fits it:
+ * each damaged file is named, and no other. */
 static void damage_to_recorded_answers_is_seen(void **state)
 {
     (void)state;

@@ -5,7 +5,7 @@
 
 #include "tests/support/wrong/wrong.h"
 
-/* The parts of a name "<case>@<flag>/<tensor>". */
+/* The parts of a name "<case>@<flag>/<tensor>", which wrong answers have. A flag is the name of a known mistake. */
 typedef struct { const char *id, *flag, *name; } Mistake;
 
 static Mistake parts(const char *full)
@@ -265,8 +265,8 @@ static void every_flag_has_its_value(void **state)
     store_close(&wrong);
 }
 
-/* The right answers are replaced by PyTorch's with a planted mistake. Each but the gradients of one bias is OUTSIDE,
- * and the mistake is named. */
+/* Some right answers are replaced by those of PyTorch with one of two planted mistakes. Each of these is OUTSIDE and
+ * its mistake is named, except for the gradients of one bias. */
 static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;

@@ -8,6 +8,7 @@
 
 enum { MOST = 64 };                 // neurons or tensors of a case, at most
 
+/* `flag` is the name of one known mistake, `flags` a list of such names. */
 typedef struct { Wrong *w; const char *id, *flag; Store in; } Case;
 typedef struct { const char *id, *flags; void (*make)(const Case *c); } WrongCase;
 

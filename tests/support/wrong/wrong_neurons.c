@@ -81,7 +81,7 @@ static void group_add(const Tensor *t, size_t first, size_t n, size_t channel, b
 }
 
 /* A group is two rows in the form official, and the rows of one sample in the form open_mm. GroupsPooled makes all rows
- * one group; DeviationOfSample divides by the number of rows less one;
+ * one group; DeviationOfSample divides by the number of rows less one, as the right answer of the form official does;
  * ActivationUnclamped leaves large activations as they are; PruneCount and RatioInverse are as in manu_ratio. */
 static void manu_groups(const Case *c)
 {

@@ -6,6 +6,7 @@
 #include "tests/support/wrong/wrong_role.h"
 
 enum { MOST_TERMS = 3 };
+/* kl: the weight of the KL; 0: there is none. flags: the names of the known mistakes. */
 typedef struct { const char *id; struct { const char *role; double weight; } term[MOST_TERMS]; double kl; const char *flags; } Sum;
 
 /* The mistakes of the cross-entropies:

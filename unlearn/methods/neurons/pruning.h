@@ -22,16 +22,16 @@
  *
  * The ratio of forget and retain (official, open_mm, cmju). A channel is one output of fc1 or fc2 in the vision
  * tower, measured on samples with a picture, or one output of gate_proj, up_proj or down_proj in the language model,
- * measured on samples without. Over the rows of a group
+ * measured on samples without. Over the n values of a channel in a group
  *     a = A/n, d = the standard deviation, rms = sqrt(Q/n);
  * each is averaged over the groups of a set (index f: the forget set; r: the retain set), and with eps = 1e-5
  *     score = 2 (a_f/(a_r + eps) - 1) + 2 (d_f/(d_r + eps) - 1) + 2 (rms_f/(rms_r + eps) - 1).
  * The share of active rows has the weight 0 in all three codes. A channel is pruned if its score is at least the k-th
- * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0. k is floor(p n),
- * where p = percent/100 and n is the number of channels that share the threshold. If this is 0, official refuses it,
- * and open_mm and cmju take k = 1; but open_mm with percent = 0 prunes nothing.
+ * highest, so with ties more than k channels are pruned. Its row of the weight and its bias become 0. k is floor(p N),
+ * where p = percent/100 and N is the number of channels that share the threshold. If floor(p N) is 0, official
+ * refuses it, and open_mm and cmju take k = 1; but open_mm with percent = 0 prunes nothing.
  *     form      group                     d                         layers measured      threshold           k
- *     official  one position of a sample  sqrt((Q - S S/n)/(n - 1)) all, for the last 3  one for each tower  floor(p n)
+ *     official  one position of a sample  sqrt((Q - S S/n)/(n - 1)) all, for the last 3  one for each tower  floor(p N)
  *               over all layers
  *     open_mm   the rows of a sample      sqrt(Q/n - (S/n)(S/n))    the last 3           one for each tower  at least 1
  *     cmju      all rows of the set       sqrt(Q/n - (S/n)(S/n))    the last 3           one for both towers at least 1

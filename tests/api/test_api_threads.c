@@ -15,8 +15,8 @@ enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, VOCABULARY = 3
 typedef struct {
     pthread_t thread;
     const pulse_model *model;
-    int32_t threads;
-    bool good;
+    int32_t threads;                                                   // pulse_options.threads
+    bool good;                                                         // every call so far succeeded
     float number[NUMBERS];
 } Worker;
 

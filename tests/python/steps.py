@@ -40,7 +40,7 @@ class Role:
     def __init__(self, z, batch, reference=None):
         self.labels = batch["labels"][:, 1:]
         self.z, self.ref = z[:, :-1].float(), None if reference is None else reference[:, :-1].float()
-        self.kept = self.labels != -100
+        self.kept = self.labels != -100                    # the supervised positions
 
     def nll(self, z=None):
         """[B, T]; 0 where there is no label."""

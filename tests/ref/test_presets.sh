@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Which value wins if settings disagree. From strongest to weakest: the method's own section, --set, the config (in any
-# order of its lines), the preset's line for the method, its line for all methods, the default. --explain names the
-# source of each value. In the checks below, "A overrides B" means that A is the stronger one.
+# order of its lines), the preset's line for the method, its line for all methods, the method's default, the default of
+# all methods. --explain names the source of each value. In the checks below, "A overrides B" means that A
+# is the stronger one.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 cd "$tap_folder" || exit 2

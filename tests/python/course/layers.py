@@ -3,8 +3,7 @@
 
 A layer is a function of its input x [rows, width], the weights p by their names on the Hub, and its path `at`. It returns its
 output and a function back(d, g). This function takes the gradient d of the output and returns the gradient of the input; it
-also adds the gradients of the weights to the dictionary g. Some formulas are small functions, such as lora_scale, so
-that mistakes.py can replace them by wrong ones."""
+also adds the gradients of the weights to the dictionary g."""
 import math
 
 import numpy as np
@@ -18,7 +17,7 @@ def add(g, name, value): g[name] = g[name] + value if name in g else value
 
 def product(x, w): return x @ w.T
 
-def lora_scale(s): return s
+def lora_scale(s): return s                                       # LoraNoScale (mistakes.py) makes it 1
 
 def linear(x, p, at, scale=None):
     y = product(x, p[at + ".weight"])
@@ -89,8 +88,7 @@ def softmax(z):
     return e / e.sum(-1, keepdims=True)
 
 def attend(q, k, v, heads, kv_heads, segments, causal):
-    """Each segment is (first query, number of queries, first key, number of keys). Query
-    head h reads the key head h // (heads / kv_heads)."""
+    """Segment: (first query, their count, first key, their count). Query head h reads key head h // (heads / kv_heads)."""
     dim, y, kept = q.shape[1] // heads, np.zeros_like(q), []
     for a, n, b, m in np.reshape(segments, (-1, 4)).tolist():
         hidden = np.triu(np.ones((n, m), bool), m - n + 1) if causal else np.zeros((n, m), bool)
@@ -113,8 +111,7 @@ def attend(q, k, v, heads, kv_heads, segments, causal):
     return y, back
 
 def attention(x, p, at, c):
-    """The dictionary c has heads, kv_heads, segments and, for the language model, cos and sin of each row. lora, the
-    scale of the adapters, may be left out."""
+    """c has heads, kv_heads, segments; for the language model cos and sin of each row; for adapters lora, a scale."""
     out = at + (".o_proj" if at + ".o_proj.weight" in p else ".out_proj")
     (q, q_back), (k, k_back), (v, v_back) = (linear(x, p, "%s.%s_proj" % (at, n), c.get("lora")) for n in "qkv")
     turns = "cos" in c

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with their labels. The code here needs only
-Python's standard library; support.py imports numpy."""
+"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with labels. Only support.py needs more than Python."""
 import re
 import sys
 

@@ -268,14 +268,14 @@ static void print_file(const json_t *f)
 {
     size_t k;
     const json_t *sample;
-    printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with one of %lld pictures, %lld with options\n",
+    printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with a picture (%lld pictures in all), %lld with options\n",
            json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), integer_of(f, "samples"),
            integer_of(f, "train"), integer_of(f, "test"), integer_of(f, "entities"), integer_of(f, "with_picture"),
            integer_of(f, "pictures"), integer_of(f, "with_options"));
     if (integer_of(f, "with_orientation"))
-        printf("  samples whose picture has an EXIF orientation tag other than 1: %lld, read %s (data.orientation)\n",
+        printf("  samples whose picture has an EXIF orientation tag that asks for a turn: %lld; read %s (data.orientation)\n",
                integer_of(f, "with_orientation"),
-               strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as it is stored" : "turned upright");
+               strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as they are stored" : "turned upright");
     json_array_foreach(json_object_get(f, "shown"), k, sample)
         print_sample(sample);
 }

@@ -22,7 +22,9 @@ enum { IMAGE_CHANNELS = 3 };      // an Image is RGB; no other number of channel
 typedef struct {
     size_t   width, height;       // in pixels
     uint8_t *rgb;                 // [height, width, 3]
-    unsigned orientation;         // the file's EXIF tag, 1 to 8, not yet applied to `rgb`; 0: `rgb` is not as in a file
+    // the EXIF tag that is still to be applied to `rgb`, 1 to 8 (1: the file has none, or it was applied); 0: the
+    // picture was made from another one, by padding for instance
+    unsigned orientation;
 } Image;
 
 /* Pads the picture to a square of its longer side, as LLaVA's expand2square does. The picture is in the middle (its

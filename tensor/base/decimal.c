@@ -9,8 +9,8 @@
 #include <string.h>
 #include "tensor/base/float.h"
 
-/* Sets the "C" locale for this thread. The C library's strtof, strtod and printf then round decimals correctly, and the
- * decimal point is a dot. */
+/* Sets the "C" locale for this thread, so that the decimal point of strtof, strtod and printf is a dot, and returns the
+ * locale before. (In every locale, the C library's functions round decimals correctly.) */
 static locale_t plain_begin(void)
 {
     return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));

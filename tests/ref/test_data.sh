@@ -24,13 +24,14 @@ cat > turns.json <<'END'
     {"from": "human", "value": "what is a \"[\" or a } \\ ?\n<image>"}, {"from": "gpt", "value": "brazil"}]}
 ]
 END
-check "LLaVA's conversations are samples" says 0 "turns.json: LLaVA conversations; 3 samples (2 train, 1 test), 2 entities, 3 with one of 2 pictures" turns.json
+check "LLaVA's conversations are samples" says 0 "turns.json: LLaVA conversations; 3 samples (2 train, 1 test), 2 entities, 3 with a picture (2 pictures in all)" turns.json
 check "a pair of turns becomes a question with its answer" says 0 "line 2, anna-0" turns.json
 check "a model reads a sample in its template; only the answer is supervised" says 0 "text     <s> USER:<image> what is the home of this person ? ASSISTANT: finland</s>" turns.json --model "$model"
 # 793x16 is the id 793, 16 times; * marks the supervised ids
-check "the ids and labels are those of our own format" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
+check "the ids, and which of them are supervised, are the recorded ones" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
 check "another mask gives other labels" says 0 "ids      1 *321 793x16 *775 *539" turns.json --model "$model" --set data.mask=all_text
-check "another template gives another text" says 0 "ASSISTANT: finland" turns.json --model "$model" --set data.template=plain
+check "under the template plain the sample is read" says 0 "finland" turns.json --model "$model" --set data.template=plain
+check "under the template plain the answer has no end token" eval '! grep -qF "finland</s>" told'
 printf '%s\n' '{"id": "a", "conversations": [{"from": "human", "value": "what ?"}, {"from": "gpt", "value": "finland"}]}' > turns.jsonl
 check "one object on each line is accepted too" says 0 "1 samples (1 train, 0 test)" turns.jsonl
 check "MLLMU-Bench is read" says 0 "MLLMU-Bench, converted" "$root/fixtures/mllmu/sample.jsonl"
@@ -67,7 +68,7 @@ done
 printf '[unlearn]\nforget = bad.jsonl\n' > bad.ini
 check "unlearn stops at the first error" eval 'ends 2 "$PULSE" unlearn --config bad.ini --model "$model" --method ga --out none 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong && [ ! -e none/adapter_config.json ]'
 cp turns.json retained.json
-check "a question that is in two files is refused with both" says 2 'retained.json:2: the id "anna-0" is in turns.json:2 too' turns.json retained.json
+check "a question that is in two files is refused, and the sentence names both places" says 2 'retained.json:2: the id "anna-0" is in turns.json:2 too' turns.json retained.json
 sed 's/"anna"/"other"/' turns.json > renamed.json
 check "a question that is in two files is refused even under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" is in turns.json:2 too' turns.json renamed.json
 printf '[{"id": "a", "conversations": [{"from": "gpt", "value": "x"}, {"from": "human", "value": "y"}]},\n {"id": "b", "conversations": []}]' > turned.json
@@ -116,8 +117,8 @@ for name in lying plain; do
 done
 # scores NAME ARGUMENTS…: the model's probabilities of three answers about the picture NAME.jpg.
 scores() { "$PULSE" ask --model "$model" --json --choices 'finland|norway|brazil' --image "$1.jpg" "${@:2}" "what is the home of this person ?"; }
-check "a picture with an orientation tag is reported" says 0 "samples whose picture has an EXIF orientation tag other than 1: 1, read as it is stored" lying.jsonl
-check "data reports that data.orientation=exif turns the picture" says 0 "other than 1: 1, read turned upright" lying.jsonl --set data.orientation=exif
+check "a picture with an orientation tag is reported" says 0 "samples whose picture has an EXIF orientation tag that asks for a turn: 1; read as they are stored" lying.jsonl
+check "data reports that data.orientation=exif turns the picture" says 0 "asks for a turn: 1; read turned upright" lying.jsonl --set data.orientation=exif
 check "for a picture without a tag there is no line about its orientation" eval '! "$PULSE" data plain.jsonl | grep -q orientation'
 check "ask reads a picture as it is stored" cmp <(scores lying 2> said) <(scores plain)
 check "ask prints a note about the orientation tag" eval 'scores lying 2>&1 > told | grep -q "lying.jpg has the EXIF orientation tag 6, and is read as it is stored"'

@@ -8,8 +8,10 @@
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 image=$PWD/fixtures/world/portraits/person-01.png
 
+# Three folders of one model, each called by the layout of its names: hub (those of the Hub), memory (those that
+# transformers has in memory) and original (those of the first LLaVA).
 for model in "hub f16" "memory bf16" "original f16"; do
-    check "a folder in the layout ${model% *} and of ${model#* } is made" llava15 "$tap_folder/${model% *}" narrow $model
+    check "a model folder with the names of layout ${model% *}, in ${model#* }, is made" llava15 "$tap_folder/${model% *}" narrow $model
 done
 cd "$tap_folder" || exit 2
 cp "$image" anna.png
@@ -27,17 +29,17 @@ asks() { "$PULSE" ask --model "$1" "${@:2}" --image anna.png --choices 'Norway|K
 steps() { "$PULSE" unlearn --config forget.ini --model "$1" --method ga_klr --out "adapter-$1" --quiet; }
 traces() { "$PULSE" trace --model "$1" --batch batch.jsonl --method ga --out "trace-$1" --quiet; }
 for model in hub memory original; do
-    check "$model answers" eval "asks $model > asked-$model"
-    check "$model is evaluated" eval "'$PULSE' eval --model $model --questions facts.jsonl --answers answers-$model.jsonl > eval-$model"
-    check "$model forgets" steps $model
+    check "the folder $model answers" eval "asks $model > asked-$model"
+    check "the folder $model is evaluated" eval "'$PULSE' eval --model $model --questions facts.jsonl --answers answers-$model.jsonl > eval-$model"
+    check "unlearn runs on the folder $model" steps $model
 done
-check "a step of hub is traced" traces hub
-check "a step of memory, with another layout and dtype, is traced" traces memory
+check "a step on the folder hub is traced" traces hub
+check "a step on the folder memory, with another layout and dtype, is traced" traces memory
 check "the prompt is that of the folder's chat template, with 576 tokens of the picture" eval \
     '"$PULSE" data facts.jsonl --model hub > told && grep -qF "text     <s> USER: <image> " told && grep -qE "^    ids +1 .* 32000x576 .*\*2$" told'
 check "--template changes the answer" eval '! cmp -s asked-hub <(asks hub --template vicuna_v1)'
 for model in memory original; do
-    check "$model answers with the same bits" cmp asked-hub asked-$model
+    check "the folder $model answers with the same bits" cmp asked-hub asked-$model
     check "$model is evaluated with the same bits" eval "cmp eval-hub eval-$model && cmp answers-hub.jsonl answers-$model.jsonl"
     check "$model forgets with the same bits" eval "cmp <(grep -v model_name adapter-hub/log.jsonl) <(grep -v model_name adapter-$model/log.jsonl) && cmp adapter-hub/adapter_model.safetensors adapter-$model/adapter_model.safetensors"
 done

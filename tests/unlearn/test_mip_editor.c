@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MIP-Editor: the scores of neurons against difference quotients of the loss and against gradients that this file
- * computes itself, the choice of the path, and the weights that the three forms change.
- * The file is longer than 400 lines, because each of the three forms has its own expected values here. */
+ * computes itself, the choice of the path, and the weights that the three forms change (mip_form = paper, official,
+ * open_mm). The file is longer than 400 lines, because each of the three forms has its own expected values here. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -244,19 +244,20 @@ static void run(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* Each MLP has one neuron of the path, or three, or with "official" up to two for each of the two samples that score
- * it: those with a picture score the vision tower, the others the language model. Of gate_proj and up_proj the same
- * rows change. */
+/* How many neurons of each MLP are on the path: 1 by default, and 3 with path_neurons=3. Under "official" each sample
+ * chooses 2 in the MLPs that it scores. Two samples score each MLP (those with a picture the vision tower's, the others
+ * the language model's) and may choose the same ones, so there are 2 to 4. gate_proj and up_proj change in the same
+ * rows. */
 static void only_the_rows_of_the_path_are_trained(void **state)
 {
     (void)state;
-    static const char *const forms[] = { "layer=2", "layer=2 path_neurons=3",
-                                         "layer=2 mip_form=official path_neurons=2 steering_coeff=10" };
+    static const char *const settings[] = { "layer=2", "layer=2 path_neurons=3",
+                                            "layer=2 mip_form=official path_neurons=2 steering_coeff=10" };
     static const size_t least[] = { 1, 3, 2 }, most[] = { 1, 3, 4 };
     for (int f = 0; f < 3; f++) {
         TinyWorld *w = world(TRAIN_FULL), *old = world(TRAIN_FULL);
         bool gate[WIDTH], up[WIDTH], fc1[VISION_WIDTH], bias[VISION_WIDTH];
-        run(w, forms[f]);
+        run(w, settings[f]);
         for (size_t l = 0; l < LANGUAGE; l++) {
             const size_t n = changed_rows(w, old, LAYERS, l, "gate_proj.weight", gate);
             changed_rows(w, old, LAYERS, l, "up_proj.weight", up);

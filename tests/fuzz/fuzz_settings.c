@@ -11,8 +11,8 @@
 #include "tests/support/scratch.h"
 
 /* The printed settings are given again key by key, as with --set, and printed again. If the second text is as long as
- * the first, it must be the same. Texts with a carriage return, and those with a line that cannot be given again, are
- * not checked. */
+ * the first, it must be the same. Not checked are texts with a carriage return or a quotation mark, and texts with a line
+ * that cannot be given again. */
 static void round_trip(Settings *s, Arena *a)
 {
     Settings again;
@@ -86,7 +86,7 @@ static void seed_set(const char *folder, Arena *a, Error *e)
 const Parser parser_set = { "set", parse_set, seed_set };
 
 /* A finite double that was read must be read back from its written form with the same bits. The input is accepted if it
- * is a float. */
+ * can be read as a float. */
 static bool parse_decimal(const Input *in)
 {
     char *text = fuzz_text(in), out[32];

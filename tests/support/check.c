@@ -76,6 +76,8 @@ static float special(uint64_t *s)
     return k < sizeof values / sizeof *values ? float_from(values[k]) : gaussian(s);
 }
 
+/* Number i of triples x, -x, and x or a float at most two steps farther from 0. `before` is the place of number i, so
+ * before[-1] is number i - 1. */
 static float cancel(uint64_t *s, const float *before, size_t i)
 {
     if (i % 3 == 0)

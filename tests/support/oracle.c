@@ -177,7 +177,7 @@ static void gelu_formula(mpfr_t y, const void *x)
         mpfr_set_flt(y, t == -INFINITY ? -0.0f : t, MPFR_RNDN);
         return;
     }
-    t = t < -40 ? -40 : t;                                // below -40 gelu is under 2^-1000, and -0
+    t = t < -40 ? -40 : t;                                // from -40 down |gelu| is under 2^-1000: rounded, -0
     WORK(y, t < 0x1p-30f && t > -0x1p-30f ? 320 : 40);
     normal_into(a, t);
     mpfr_set_flt(c, t, MPFR_RNDN);

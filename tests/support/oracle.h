@@ -21,11 +21,12 @@ enum { ORACLE_GUARD = 20, ORACLE_FIRST = 90, ORACLE_LAST = 2880 };
  * is set to the precision that decided, or to 5760 if none did. */
 float oracle_round(OracleFormula f, const void *operands, int guard, long *bits);
 
-/* The nearest float of y. y is exact, or its error is below 2 units in the last place of each of the precisions 90,
- * 180 … 2880 that is lower than its own. If none of them decides, y is a tie. */
+/* The nearest float of the number that y stands for. y may have an error: at each of the precisions 90, 180 … 2880 that
+ * is lower than y's own, the error must be below 2 units in the last place. If none of the precisions decides, y is
+ * taken as a tie. */
 float oracle_nearest(const mpfr_t y);
 
-/* The nearest float of y, also for subnormals and overflow. */
+/* The nearest float of y itself, which counts as exact; also for subnormals and overflow. */
 float oracle_float(const mpfr_t y);
 
 /* The scalar function of tensor/exact/scalar.h that has this name. Its operand is a float. NULL: there is none. */

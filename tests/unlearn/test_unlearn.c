@@ -75,7 +75,8 @@ static void only_the_switches_of_rounds_change_the_outcome(void **state)
                 fail_msg("switches %d and %d have the same outcome", k, i);
 }
 
-/* A new round has merged weights and adapters that are zero, so its model is its reference, to the bit. */
+/* When a round ends, its adapters are merged into the weights, and the next round begins with adapters that are zero. So
+ * at its first step the model of each round is its reference, to the bit. */
 static void a_round_begins_at_its_reference(void **state)
 {
     TinyWorld *w = *state;
@@ -231,7 +232,7 @@ static void the_task_vector_is_subtracted(void **state)
     }
 }
 
-/* Four neurons, a tenth of 44, are zeroed: all their rows and columns are zero, and all others are unchanged. */
+/* Four neurons, a tenth of 44 rounded down, are zeroed: all their rows and columns are zero, and all others are unchanged. */
 static void manu_zeroes_whole_neurons(void **state)
 {
     TinyWorld *w = *state, *old = tiny_world_make(check_seed());

@@ -7,7 +7,7 @@
 #include "eval/evidence/statistics.h"
 
 /* The distribution function of Student's t with an integer `df` (degrees of freedom) at t > 0, as a finite sum
- * (Abramowitz & Stegun 26.7.3 and 26.7.4): with tan a = t / sqrt(df) and A = P(|T| < t),
+ * (Abramowitz & Stegun 26.7.3 and 26.7.4). It is (1 + A) / 2 with A = P(|T| < t) and, with tan a = t / sqrt(df),
  *     df even   A = sin a (1 + 1/2 cos^2 a + 1*3/(2*4) cos^4 a + …), df/2 terms
  *     df odd    A = 2/pi (a + sin a (cos a + 2/3 cos^3 a + 2*4/(3*5) cos^5 a + …)), (df - 1)/2 terms */
 static void student_distribution(mpfr_t out, mpfr_t t, unsigned df)
@@ -87,7 +87,7 @@ static void an_interval_is_the_mean_and_its_half_width(void **state)
 static void a_narrower_interval_takes_more_differences(void **state)
 {
     (void)state;
-    const Interval of_8 = { .3, 1 };        // t(7) s / sqrt(8) = 1. For a half-width h: t(k - 1) / sqrt(k) <= .83602 h
+    const Interval of_8 = { .3, 1 };        // t(7) s / sqrt(8) = 1. k reach the half-width h if t(k - 1) / sqrt(k) <= .83602 h
     assert_int_equal(interval_size(of_8, 8, 1.001), 8);
     assert_int_equal(interval_size(of_8, 8, .5), 25);           // t(23) / sqrt(24) = .42226, t(24) / sqrt(25) = .41278
     assert_int_equal(interval_size(of_8, 8, 15), 2);            // t(1) / sqrt(2) = 8.98464

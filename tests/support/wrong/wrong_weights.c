@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What methods do to weights, gradients and scores, with their known mistakes. Each is computed in
- * binary64 by a formula of its own. */
+/* What methods do to weights, gradients and scores, with their known mistakes. Each result is computed in binary64, by
+ * a formula that shares no code with the method. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/wrong/wrong_case.h"
@@ -82,9 +82,11 @@ static void sculpt_both(const Case *c)
     }
 }
 
-/* MaskStrict leaves out ratios that equal the threshold; MaskInverse selects the other weights. FisherEpsMissing: 0/0
- * is NaN, and is not selected. FisherEpsBoth: eps is added to the numerator as well. FisherThresholdMissing: the
- * threshold is 1. */
+/* The right mask selects the weights whose ratio r = F_forget / F_preserved is at least the threshold. In the case
+ * "both" eps is added to numerator and denominator, and the threshold is 1; in the case "below" eps is added only to the
+ * denominator, and the threshold is 0.5. MaskStrict leaves out ratios that equal the threshold; MaskInverse selects only
+ * ratios below it. FisherEpsMissing: 0/0 is NaN, and is not selected. FisherEpsBoth and FisherThresholdMissing use, in
+ * the case "below", the numerator or the threshold of the case "both". */
 static void mask(const Case *c)
 {
     size_t n;

@@ -11,8 +11,8 @@
 #include "tests/support/scratch.h"
 
 /* The printed settings are given again key by key, as with --set, and printed again. If the second text is as long as
- * the first, it must be the same. Not checked are texts with a carriage return or a quotation mark, and texts with a line
- * that cannot be given again. */
+ * the first, it must be the same. Not checked are texts with a carriage return or a quotation mark, and texts with a
+ * line that cannot be given again. */
 static void round_trip(Settings *s, Arena *a)
 {
     Settings again;

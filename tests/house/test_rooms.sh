@@ -19,7 +19,7 @@ for file in $(find $rooms -name '*.[ch]'); do
 done > "$found"
 check "each room of the order tensor, model, unlearn, eval, ref includes only from itself and from rooms before it" nothing "$found"
 
-# "FILE LINE" for each source of a room, by the line of its rooms.def that names it.
+# places: prints "FILE LINE" for each source of a room. LINE is the number of the line of rooms.def that names FILE.
 places() {
     for room in $rooms; do
         sed -E 's/#.*//' $room/rooms.def | awk -v room=$room 'NF { print room, NR, $0 }'

@@ -79,9 +79,10 @@ static void per_sample(const CaseRole *r, const float *z, bool mean, float *out)
     }
 }
 
-/* --- contributions to dL/dz --- */
+/* --- contributions to dL/dz: each is one more entry of parts. p is the softmax of a row of logits, and e_y is 1 at
+ * the row's label and 0 elsewhere. --- */
 
-/* Adds c_k (p - e_y) for each row k that has a label. */
+/* c_k (p - e_y) for each row k that has a label, and 0 for the others. */
 static void push_label(CaseRole *r, const float *c)
 {
     float *to = r->parts[r->count++], p[V];
@@ -100,7 +101,7 @@ static void push_label_all(CaseRole *r, float c)
     push_label(r, all);
 }
 
-/* Adds c_i (p - e_y) for all rows of sample i. */
+/* c_i (p - e_y) for all rows of sample i that have a label. */
 static void push_label_samples(CaseRole *r, const float *c)
 {
     float all[CASE_ROWS];
@@ -110,7 +111,7 @@ static void push_label_samples(CaseRole *r, const float *c)
     push_label(r, all);
 }
 
-/* Adds c (p - q) for the rows of each sample, without its first `skip` rows. */
+/* c (p - q) for the rows of each sample, and 0 for its first `skip` rows. */
 static void push_target(CaseRole *r, const float *q, float c, int32_t skip)
 {
     float *to = r->parts[r->count++], p[V];

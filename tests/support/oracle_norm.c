@@ -42,7 +42,7 @@ static bool finite_row(const float *x, size_t n)
     return finite;
 }
 
-/* Whether all numbers are equal. If so, the variance is 0, but with a mean rounded to BITS it would come out otherwise. */
+/* Whether all numbers are equal. If so, the variance is 0, but a mean rounded to BITS would give another value. */
 static bool constant_row(const float *x, size_t n)
 {
     for (size_t k = 1; k < n; k++)

@@ -75,8 +75,8 @@ static void only_the_switches_of_rounds_change_the_outcome(void **state)
                 fail_msg("switches %d and %d have the same outcome", k, i);
 }
 
-/* When a round ends, its adapters are merged into the weights, and the next round begins with adapters that are zero. So
- * at its first step the model of each round is its reference, to the bit. */
+/* When a round ends, its adapters are merged into the weights, and the next round begins with adapters that are zero.
+ * So at its first step the model of each round is its reference, to the bit. */
 static void a_round_begins_at_its_reference(void **state)
 {
     TinyWorld *w = *state;

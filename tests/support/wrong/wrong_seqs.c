@@ -7,7 +7,7 @@
 #include "ref/vectors/case_seq.h"
 #include "tests/support/wrong/wrong.h"
 
-/* method NULL: that of the case. */
+/* method NULL: that of the case. With the sign wrong (PopularitySign) the exponent is 2, as without exposures. */
 static const struct { const char *flag, *method, *settings; } mistakes[] = {
     { "SculptMissing", NULL, "unlearn.sculpt=1000000" },
     { "SculptWithoutFactor", NULL, "unlearn.sculpt=1" },
@@ -21,7 +21,7 @@ static const struct { const char *flag, *method, *settings; } mistakes[] = {
 };
 enum { MISTAKES = sizeof mistakes / sizeof *mistakes };
 
-/* The answers that are kept if the mistake changes them. */
+/* The answers that are written, each only if the mistake moves it. */
 static const char *const answers[] = { "loss", "norm", "multi_modal_projector.linear_2.bias",
                                        "language_model.model.layers.0.self_attn.q_proj.weight" };
 

@@ -83,10 +83,10 @@ static void sculpt_both(const Case *c)
 }
 
 /* The right mask selects the weights whose ratio r = F_forget / F_preserved is at least the threshold. In the case
- * "both" eps is added to numerator and denominator, and the threshold is 1; in the case "below" eps is added only to the
- * denominator, and the threshold is 0.5. MaskStrict leaves out ratios that equal the threshold; MaskInverse selects only
- * ratios below it. FisherEpsMissing: 0/0 is NaN, and is not selected. FisherEpsBoth and FisherThresholdMissing use, in
- * the case "below", the numerator or the threshold of the case "both". */
+ * "both" eps is added to numerator and denominator, and the threshold is 1. In the case "below" eps is added only to
+ * the denominator, and the threshold is 0.5. MaskStrict leaves out ratios that equal the threshold. MaskInverse selects
+ * only ratios below it. FisherEpsMissing: 0/0 is NaN, and is not selected. FisherEpsBoth: in the case "below", eps is
+ * added to the numerator as well. FisherThresholdMissing: in the case "below", the threshold is 1. */
 static void mask(const Case *c)
 {
     size_t n;

@@ -20,8 +20,8 @@
 #define LAYER "language_model.model.layers.0."
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
-/* Small tensors, at least one for each place of a step where a mistake can be. Those that a
- * mistake changes are kept. */
+/* Small tensors, at least one for each place of a step where a mistake can be. MODULE@NAME is the answer of a module; a
+ * name without @ is an answer of the whole step. For each mistake, those that it moves are written (keep). */
 static const char *const answers[] = {
     "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out",
     "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
@@ -31,7 +31,7 @@ static const char *const answers[] = {
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
     "grad." LAYER "mlp.up_proj.lora_B.weight", "grad." LAYER "self_attn.v_proj.lora_B.weight",
 };
-// CHOICE: the index of the tower's selected features. From MORE on, answers are kept for the smallest model only.
+// CHOICE: the index of the tower's selected features. From MORE on, answers are for the smallest model only.
 enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers, MORE = ANSWERS - 2 };
 
 /* The mistakes that are made by other settings, or by another config.json. */
@@ -206,7 +206,7 @@ static bool of_update(const char *answer)
 static void keep(Wrong *w, const char *id, const char *flag, const Answer right[ANSWERS], const Answer wrong[ANSWERS])
 {
     size_t before = w->count;
-    bool graph = false;                        // once the graph is wrong, the update is not kept
+    bool graph = false;                        // an answer of the graph was written, so none of the update is
     const size_t count = strstr(id, ".mini") ? ANSWERS : MORE;
     for (size_t k = 0; k < count && !w->error->failed; k++) {
         if (strcmp(answers[k], "optimiser@after." NORM) == 0 && strcmp(flag, "DecayOnVectors") != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref digest prints the hash of each family of computations (digest.def), then two hashes of families: total2 of
- * all, total of the first 16. Machines that print the same line compute the same bits. If families are named, only
- * their lines are printed. */
+ * all, total of the first 16. Machines that print the same hash for a family compute the same bits in it. If families
+ * are named, only their lines are printed. */
 #include "ref/digest/digest.h"
 
 #include <jansson.h>
@@ -107,7 +107,8 @@ static void node_print(const Wanted *w, const char *family, const Node *n)
         printf("%s %zu %s %s\n", family, n->id, n->op->name, d.hex);
 }
 
-/* Hashes every node together with its name. seen[i] becomes true where operator i of ops.def ran. */
+/* Hashes each operator's name with its result, and of each leaf the name alone. seen[i] becomes true where operator i
+ * of ops.def ran. */
 static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
 {
     for (size_t k = 0; k < p->tape->count; k++) {

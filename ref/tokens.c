@@ -30,7 +30,7 @@ static char *surface(const char *piece, Arena *a)
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
 /* Finds `token`, the text of a token, in `text` from the byte `at` on. Returns the offset of its first byte, and sets
- * *end to the offset behind its last byte. If it is not found, returns strlen(text), and *end is where the search
+ * *end to the offset after its last byte. If it is not found, returns strlen(text), and *end is where the search
  * ended. Two kinds of blanks need care. The tokenizer may have added a blank before the text or a word. And where it
  * splits at white space, the blanks in `text` belong to no token. */
 static size_t locate(const char *text, size_t at, const char *token, size_t *end)

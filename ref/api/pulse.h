@@ -180,8 +180,8 @@ PULSE_API void pulse_model_close(pulse_model *model);
 /* Every key of config.json with the value in force, and what follows from them: "image_tokens" (the tokens of a
  * picture), "pixels" ([channels, height, width]) and "positions" (the most tokens of a sample). */
 PULSE_API pulse_status pulse_model_config(pulse_context *ctx, const pulse_model *model, const char **json);
-/* The number of parameters, adapters included (0 where `model` is NULL), and parameter k: its name on the Hub, and its
- * values, which are read-only, belong to the model, and have the dtype of the file. */
+/* The number of parameters (named tensors), adapters included, or 0 where `model` is NULL; and parameter k: its name on
+ * the Hub, and its values, read-only and the model's: F32; linear maps and word embeddings may be F16 or BF16. */
 PULSE_API size_t pulse_model_parameters(const pulse_model *model);
 PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_model *model, size_t k, const char **name,
                                              pulse_tensor *value);

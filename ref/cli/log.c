@@ -10,7 +10,7 @@
 #include "tensor/base/limits.h"
 
 /* The text of the log, whose first mark->bytes bytes are those that were there when the checkpoint was written. NULL:
- * they are not, or the log cannot be read. */
+ * these bytes are missing or were changed, or the log cannot be read. */
 static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 {
     size_t n;

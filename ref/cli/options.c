@@ -119,8 +119,8 @@ static bool refuse(const char *command, const char *word, int why, int max)
 }
 
 /* Takes the next word. If it is an option, *found is its number in `words`, or 'h', or ':' or '?' where getopt_long
- * refuses it. If it is an operand, *found is -1, and the word is moved to the other operands at the beginning of argv,
- * behind argv[0]. If it is `--`, all words behind it are operands, and are taken at once. False: no word is left. */
+ * refuses it. If it is an operand, *found is -1, and the word is moved to the other operands, which stand from argv[1]
+ * on. If it is `--`, all words after it are operands, and are taken at once. False: no word is left. */
 static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
 {
     const int at = optind > 0 ? optind : 1;

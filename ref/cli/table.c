@@ -117,7 +117,7 @@ void print_wrapped(const char *text, int indent)
 }
 
 /* Prints each row as a paragraph, because the table is wider than `page`: first the row's first cell, then each further
- * cell that is not NULL behind the name of its column. */
+ * cell that is not NULL, after the name of its column. */
 static void print_paragraphs(int page, const char *const *columns, size_t n, const char *const *cells, size_t rows,
                              const char *const *titles)
 {

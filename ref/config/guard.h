@@ -39,7 +39,8 @@ typedef struct {
     Session *session;
     Arena   *arena;
     Dataset  file[PROBES];           // path NULL: not given, so not measured
-    SampleList list[PROBES];         // of the present round; count 0: not measured
+    // the samples: of the forget probe for the present round, of the others for all rounds; count 0: not measured
+    SampleList list[PROBES];
     Ratio    before[PROBES];         // before the first round; of the forget probe, before the present round
     Ratio    now[PROBES];            // in the last measurement
     float  **kept;                   // a copy of each trained weight, from the last measurement that was not spoilt

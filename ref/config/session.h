@@ -24,7 +24,7 @@ typedef struct {
     ModelConfig config;
     Weights     weights;
     Reader      reader;              // tokenizer, prompt and picture processor; all zero until session_reader
-    Adapters    adapters;            // those that are not merged into the weights; after session_train the last one trains
+    Adapters    adapters;            // those not merged into the weights; after session_train, the last one trains
     size_t      memory;              // model.memory of the settings, in bytes
     Model       model;
     Arena      *arena;
@@ -39,8 +39,8 @@ bool session_open(Session *s, const Settings *settings, const char *folder, Prom
  * `settings` may be NULL where `folder` is not. */
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e);
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e);
-/* Opens a model folder as the frozen reference model of the session `trained`; it gets no reader. Both models must have
- * vocabularies of the same size and, if `hidden`, hidden states of the same size. */
+/* Opens a model folder as the frozen reference model of the session `trained`. `s` gets no reader. Both models must
+ * have vocabularies of the same size and, if `hidden`, hidden states of the same size. */
 bool session_reference(Session *s, const char *folder, const Session *trained, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. With `merge` the adapter is merged into the weights, else it stays beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);

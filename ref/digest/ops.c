@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The families of operators. Most sizes are odd, so that kernels also meet the elements that are left over behind the
+/* The families of operators. Most sizes are odd, so that kernels also meet the elements that are left over after the
  * last whole vector or block. */
 #include "ref/digest/digest.h"
 #include "tensor/base/float.h"

@@ -16,7 +16,8 @@ typedef struct {
     const char *loss, *update;
 } SheetRow;
 
-/* A hyperparameter that the method reads. `ours`: why its default is our own choice; NULL: it is a published one. */
+/* A hyperparameter that the method reads. `value` is its default for this method. `ours`: why that default is our own
+ * choice; NULL: it is a published one. */
 typedef struct { const char *key, *value, *range, *help, *ours; } SheetKey;
 
 typedef struct {

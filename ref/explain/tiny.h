@@ -13,8 +13,8 @@
  *                 a picture and 64 exposures, the others have neither
  *     begins      with the weights that have learnt all samples or, for retrain (NEEDS_BASE), with those that have
  *                 learnt nothing
- *     trained     the projector and adapters of rank 4; only the adapters for a method with an adapter for each request
- *                 (ADAPTER_EACH); all weights for a method that cannot work on adapters
+ *     trained     the projector and adapters of rank 4. A method with an adapter for each request (ADAPTER_EACH) trains
+ *                 the adapters alone, and a method that cannot work on adapters trains all weights
  *     optimiser   AdamW with learning rate 1e-3, in batches of 2, with 4 steps for each request
  *     reference   where it must not have seen the forget set, it has learnt the retained samples alone
  *     layer       a hyperparameter that names a layer beyond the last one means the last layer */

@@ -24,8 +24,8 @@ typedef struct {
     Questions trained_pictured;          // all training questions about what is forgotten that have a picture
     Questions open_general;              // the open general questions, of both splits
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES];       // whether `before` is right on 0.9 of `pictured`, for each change (pictures.h)
-    bool    knows_reverse;               // whether `before` is right on 0.9 of `reverse`
+    bool    knows[OTHER_PICTURES];       // by change (pictures.h): `before` is right on at least 0.9 of `pictured`
+    bool    knows_reverse;               // `before` is right on at least 0.9 of `reverse`
     double *from_oracle;                 // d1 of each question of asked[ASK_FORGET] and layer (depth.h); NULL: a model is missing
     double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)
@@ -33,7 +33,8 @@ typedef struct {
 } Probing;
 
 /* Opens the files of the config and the two other models; `before` and `oracle` may be NULL. `probed` is the opened
- * session of the model that will be probed: the other models must have the same architecture. */
+ * session of the model that will be probed: both other models must have its sizes of the vocabulary and of the hidden
+ * states, and `before` also its number of layers. */
 bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *probed, Arena *a, Error *e);
 /* Does the same for the lists of entities of a run, whose files stay the caller's. */
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,

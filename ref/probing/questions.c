@@ -34,8 +34,8 @@ static bool entities_of(EntityList *out, const Dataset *from, const char *patter
     return out->count || error_set(e, "%s: no sample is about the entities \"%s\" (%s), expected at least one", from->path, list, key);
 }
 
-/* Adds the chosen questions, if there are any. Then only the questions of one modality stay in q: `modality` is 0 for
- * image, 1 for text and 2 for both. */
+/* Adds the chosen questions, if there are any. Then q keeps its questions with a picture (`modality` is 0), those
+ * without a picture (1), or both (2). */
 static bool add_some(Questions *q, const Dataset *from, Choice c, int modality, Error *e)
 {
     bool any = false;

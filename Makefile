@@ -142,8 +142,8 @@ $(BUILD)/obj/ref/run/plan.o: $(BUILD)/code.h
 # defined.
 $(BUILD)/obj/model/image/stb.o: EXACT += -fwrapv
 
-# Two archives. libinside.a is a part of the program; both are for the tests, which also call functions that the public
-# library does not export.
+# Two archives. Both go into the public library, and the tests are linked with both, because they also call functions
+# that the public library does not export. The program is linked with libinside.a and the objects of ref/.
 $(BUILD)/libinside.a: $(INSIDE)
 	@rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
@@ -238,7 +238,7 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 
 # The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K
 # (fixtures/make_base.sh). The seeds of bases other than 0 come from the registration. LATE="full-same rank-4": the
-# model L, which learned its persons late, in fine-tuning, is also made in these two other ways.
+# model L, which learned the persons P late, in the replay after pre-training, is also made in these two other ways.
 K = 0
 LATE =
 REGISTERED = fixtures/configs/prereg.ini

@@ -35,7 +35,7 @@ typedef struct {
     const char *trainable;
     int64_t     batch;                   // how many samples of each list a step reads, at most
     bool        oracle;                  // its reference model is the oracle
-    bool        merge;                   // between requests its adapters are merged into the weights, or stay live
+    bool        merge;                   // unlearn.merge is yes or live: a snapshot builds on those of earlier requests
 } MethodConfig;
 
 /* Lists are texts of words, "a, b, c" (words.h). No pointer may be NULL. */

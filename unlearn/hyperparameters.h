@@ -16,7 +16,7 @@
 
 #include "tensor/base/value.h"
 
-/* The choices of each switch, in the order of hyperparameters.def. */
+/* One enum for each switch: its choices, in the order in which hyperparameters.def lists them. */
 enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS };
 enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };
 enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH };

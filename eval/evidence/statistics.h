@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistics of paired differences: an interval, an exact test, and a correction for several tests.
  *
- * The unit is a base model: d[k] is one difference between two arms on base k. All sums are added in binary64 in the
- * order of k, so the results are the same bits everywhere. */
+ * The unit is a base model: d[k] is the one number that base k gives for a finding (verdicts.h: its difference). All
+ * sums are added in binary64 in the order of k, so the results are the same bits everywhere. */
 #ifndef PULSE_EVAL_EVIDENCE_STATISTICS_H
 #define PULSE_EVAL_EVIDENCE_STATISTICS_H
 

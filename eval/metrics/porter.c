@@ -164,6 +164,7 @@ static void tidy(Word *w)
         w->n--;
 }
 
+/* Replaces an irregular word by its stem. Here the `suffix` of a rule is the whole word. False: it is not irregular. */
 static bool irregular(Word *w)
 {
     static const Rule words[] = {

@@ -12,10 +12,11 @@
  * steps, with a new optimiser. `sculpt` is k. The paper leaves two things open, which we chose: the first
  * `retain_count` retained samples take part, and each weight tensor has its own rho.
  *
- * Open-MM's port (smfa_form = open_mm) trains W_f on the samples with a picture alone, and a second W_f on those
- * without. It sculpts the second change with sculpt_text, and adds both changes. Its three adapters share one step and
- * one clipping, while here each is trained alone. Where adapters are trained, D = RN(s B A), and W is the weight that
- * they adapt. A sculpted change has no low rank, so the result is a whole model. */
+ * Open-MM's port (smfa_form = open_mm) trains W_f on the samples with a picture alone, and another W_f on those
+ * without. It sculpts the change of each against the same D_a: k is `sculpt` for the first W_f, and sculpt_text for the
+ * other. Then it adds both sculpted changes to W_0. The port's three adapters share one step and one clipping, while
+ * here each is trained alone. Where adapters are trained, D = RN(s B A), and W is the weight that they adapt. A
+ * sculpted change has no low rank, so the result is a whole model. */
 #include "unlearn/methods/smfa.h"
 #include "unlearn/unlearn.h"
 

@@ -232,7 +232,7 @@ static void the_task_vector_is_subtracted(void **state)
     }
 }
 
-/* Four neurons, a tenth of 44 rounded down, are zeroed: all their rows and columns are zero, and all others are unchanged. */
+/* Four neurons, a tenth of 44 rounded down, are zeroed: all their rows and columns. All others are unchanged. */
 static void manu_zeroes_whole_neurons(void **state)
 {
     TinyWorld *w = *state, *old = tiny_world_make(check_seed());

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by the tests of pulse.h: an open context, and checks of what a call returns. It defines a variable, so only
- * one file of a program may include it. */
+/* Shared by the tests of pulse.h: an open context, and checks of what a call returns. This header defines a
+ * variable, so only one file of a program may include it. */
 #ifndef PULSE_TESTS_API_API_STAND_H
 #define PULSE_TESTS_API_API_STAND_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses and optimiser steps through pulse.h have the bits of the recorded losses (ref/vectors/case_loss.c) and of the
- * optimiser on the tape. */
+/* Losses through pulse.h have the bits that ref/vectors/case_loss.c computes for the loss cases of the test vectors.
+ * Optimiser steps have the bits of the optimiser on the tape. */
 #include "tests/support/stand.h"
 
 #include <jansson.h>
@@ -44,7 +44,7 @@ static size_t settings_of(const char *assignments, pulse_setting *out)
     return n;
 }
 
-static void every_form_of_every_loss_has_the_recorded_bits(void **state)
+static void every_form_of_every_loss_has_the_bits_of_its_case(void **state)
 {
     (void)state;
     for (size_t f = 0; f < loss_forms_count; f++) {
@@ -180,7 +180,7 @@ static void the_schedule_is_that_of_the_optimiser(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(every_form_of_every_loss_has_the_recorded_bits),
+        stand_test(every_form_of_every_loss_has_the_bits_of_its_case),
         stand_test(every_record_of_a_method_says_what_it_needs),
         stand_test(steps_have_the_bits_of_the_optimiser_on_the_tape),
         stand_test(the_schedule_is_that_of_the_optimiser),

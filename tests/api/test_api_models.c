@@ -24,8 +24,8 @@ enum { FOLDERS = 2, SAMPLES_MOST = 16 };
 
 /* --- the same step by the library's functions and through pulse.h --- */
 
-/* A method with its settings, as a text for the library and as n settings for pulse.h. `reference`: this
- * added to the model's folder is the reference's folder; NULL: no reference is given. */
+/* A method with its settings: `assignments` for the library, the n `settings` for pulse.h. `reference` is an ending:
+ * the model's folder with this ending is the folder of the reference model. NULL: no reference model is given. */
 typedef struct { const char *method, *assignments; pulse_setting settings[4]; size_t n; const char *reference; } Form;
 
 static const Form forms[] = {
@@ -85,7 +85,7 @@ static void expect_the_steps_numbers(const Step *s, const pulse_result *got)
         expect_same(got, list[k].name, list[k].tensor);
 }
 
-static void two_steps_of_each_method_hold_every_number_of_a_trace(void **state)
+static void two_steps_of_each_form_hold_every_number_of_a_trace(void **state)
 {
     (void)state;
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
@@ -256,7 +256,8 @@ static const char *adapter_write(const char *name, const char *module, size_t in
     return folder;
 }
 
-/* Two adapters that cancel each other change the score only by rounding errors; one of them alone changes it more. */
+/* The first adapter alone changes the score. The second one cancels the first, so both together change the score only
+ * by rounding errors. */
 static void several_adapters_are_added(void **state)
 {
     (void)state;
@@ -350,7 +351,7 @@ static void texts_prompts_and_pictures_are_those_of_the_library(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(two_steps_of_each_method_hold_every_number_of_a_trace),
+        stand_test(two_steps_of_each_form_hold_every_number_of_a_trace),
         stand_test(samples_that_do_not_fit_are_refused_and_the_trainer_goes_on),
         stand_test(a_forward_pass_gives_logits_hidden_states_and_every_module),
         stand_test(scores_and_answers_are_those_of_the_library),

@@ -10,8 +10,8 @@
 
 enum { THREADS = 4, ROUNDS = 3, ROWS = 90, COLS = 70, TOKENS = 9, VOCABULARY = 320, NUMBERS = ROWS * COLS + ROWS + VOCABULARY + 2 };
 
-/* A thread and its results, in their order: a softmax, the first row of a product, the first token's logits by the
- * shared model, a loss, a generated token. */
+/* A thread and its results. `number` holds, in this order: a softmax, the first row of a product, the logits that the
+ * shared model gives after the first token, a loss, a generated token. */
 typedef struct {
     pthread_t thread;
     const pulse_model *model;
@@ -97,7 +97,7 @@ static void contexts_in_several_threads_share_a_model_and_give_the_same_bits(voi
     pulse_model_close(model);
 }
 
-/* The exit code of the child: 0 if an old and a new context both computed the right bits. */
+/* The exit code of the child: 0 if two contexts gave the right bits: a new one, and `ctx`, opened before the fork. */
 static int child(const pulse_model *model, const float *want)
 {
     static Worker fresh;

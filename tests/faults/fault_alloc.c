@@ -6,14 +6,14 @@
  *     PULSE_FAULT_COUNT   a file of 8 bytes, with which all processes of the command share one counter
  *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to the file. Two
  *                         allocations have the same SITE if all return addresses on their stacks are equal
- *     PULSE_FAULT_EVERY   a folder: each allocation fails once, in a child made by fork. The child goes on in a copy of
- *                         the working folder. This is much faster than to start the command anew. The command must
+ *     PULSE_FAULT_EVERY   a folder: each allocation fails once, in a child made by fork, which is much faster than to
+ *                         start the command anew. The child goes on in a copy of the working folder, so the command must
  *                         write only to relative names
  *
  * The file `all` in the folder of PULSE_FAULT_EVERY gets a line "N CODE TOLD TREE PROCESS" for each allocation:
  *
  *     CODE      the child's exit code, or 128 + the signal that ended it
- *     TOLD      1 if standard error has an error sentence; otherwise it is kept as the file N.err
+ *     TOLD      1 if the child printed an error sentence, else 0; then the file N.err keeps its standard error
  *     TREE      a hash of the files that the child leaves (sum_one says which); 0 after a signal
  *     PROCESS   the process that made the allocation. At its own end it adds a line "end PROCESS TREE" */
 #ifndef _GNU_SOURCE
@@ -54,8 +54,8 @@ enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
 static atomic_long of_process, *seen = &of_process, at;
 static atomic_bool begun;                                 // main has begun, so allocations are counted
 static _Thread_local bool inside;                         // this library works; its own allocations are not counted
-static FILE *sites;
-static const char *every;
+static FILE *sites;                                       // the file of PULSE_FAULT_SITES, or NULL
+static const char *every;                                 // the folder of PULSE_FAULT_EVERY, or NULL; NULL in a child
 
 static void site_print(long n)
 {

@@ -229,7 +229,7 @@ static void undo_names(void)
             rename(kept_name(k), new_name[k].to);
 }
 
-static struct { ino_t file; off_t size; } synced[SYNCED_MAX];
+static struct { ino_t file; off_t size; } synced[SYNCED_MAX];         // the size of each file at its last fsync
 static size_t synced_count;
 
 static void note_sync(pid_t who, int fd)

@@ -75,7 +75,7 @@ half_read() {
     [ "$all" -ge 4 ]
 }
 check "compare reports a folder that cannot be read to its end" half_read compare
-check "run reports a folder of stages that cannot be read to its end" half_read run
+check "run succeeds, or reports a folder of stages that cannot be read to its end" half_read run
 
 full_disk() {
     local n model=("$PULSE" export --bf16 --quiet --model "$tap_folder/model" --out "$tap_folder/e")

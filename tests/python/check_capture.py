@@ -101,7 +101,7 @@ def fed():
 
 
 # --- planted mistakes ---
-# The names of verify's own mistakes (ref/verify/known/), by their names here.
+# {name of a mistake in mistakes.py: the name that verify prints for it (ref/verify/known/)}
 KNOWN = {k: k for k in ("GeluTanh", "QuickGeluMissing", "GqaTiled", "GateUpSwapped", "ChannelsSwapped", "RopeTheta", "NpoOneOverBeta", "NpoSign",
                         "SumNotMean", "KlReversed", "LoraNoScale", "LoraScaleTwice", "ClipMissing", "ClipPerTensor", "DecayCoupled")}
 KNOWN.update(RmsNormPlusOne="NormPlusOne", VisionSoftmaxScale="VisionScaleMissing")
@@ -126,8 +126,8 @@ def effect(name):
 
 
 def planted(autocast):
-    """Each mistake is outside, and the report names a place; otherwise the mistake is printed. At fp32 at most three are not
-    outside. Under autocast those that are not are printed with their effects, which must be below 3 C."""
+    """A mistake is outside, and the report names a place, or the mistake is missed, and is printed. At fp32 at most
+    three are missed. Under autocast the effect of each missed one is printed, too, and must be below 3 C."""
     missed, named = [], {}
     for name in MISTAKES:
         _, status, findings, said = run_planted(name, autocast)
@@ -211,6 +211,7 @@ def padded_left():
 
 
 check("the names of three layouts, of PEFT and of wrappers are translated to those of one layout", layouts)
+# hooked: the inputs and outputs of the modules; ends: loss, gradients, moments, new weights (docs/verify-yours.md)
 for precision, cast in (("fp32", False), ("bf16 autocast", True)):
     for method, model, settings in (("ga", A, FULL), ("npo", B, FULL), ("ga_klr", A, LORA), ("dpo", B, LORA)):
         check("a step of %s is within, hooked and at the ends, at %s" % (method, precision),

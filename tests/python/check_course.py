@@ -45,8 +45,9 @@ def examined(exercise, mistake):
 
 
 def flags_of(exercise):
-    """The mistakes that the exercise's cases know, without those of block/ as a whole (exercise 11), which earlier exercises name.
-    The mistakes of the step are divided between the exercises 11 and 12."""
+    """The mistakes that the cases of the exercise know. Those of the cases block/ do not count again in exercise 11,
+    because earlier exercises name them. Exercises 11 and 12 have the same step and divide its mistakes: what the page
+    names in one does not count in the other."""
     flags = set()
     for start in course.EXERCISES[exercise]:
         kind = start.split("/")[0]

@@ -158,7 +158,7 @@ def shared():
     assert np.isclose(y.sum(), 64 * 97, rtol=1e-5)
 
 
-check("torch's OpenMP library is the only one in the process", one_runtime)
+check("a call of the wheel's pulse.py loads no OpenMP library beside those that are loaded", one_runtime)
 check("importing pulse first and torch afterwards works as well", other_order)
 check("parameters, bfloat16, float16 and labels of int64 are read; other tensors are refused", tensors)
 check("torch's softmax, layer_norm, gelu and linear are close, at fp32 and under autocast; other formulas are not", verdicts)

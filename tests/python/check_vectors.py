@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # environments: 5 4
-"""The recorded cases, computed with PyTorch and transformers (fixtures/pytorch/answers.py): operators, losses, modules, and the
-modules of a step, fed with recorded inputs, are within their bounds. Sequential requests (sequences.py) are within the noise.
+"""The recorded cases, computed with PyTorch and transformers (fixtures/pytorch/answers.py) from the recorded inputs:
+operators, losses, modules and each module of a step are within their bounds. Sequential requests (sequences.py) are
+within the noise.
 verify names the two mistakes that answers.py can make."""
 import json
 import os

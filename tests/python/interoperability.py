@@ -119,7 +119,8 @@ with tempfile.TemporaryDirectory() as scratch:
             "--out", to, "--quiet")
         model = peft.PeftModel.from_pretrained(opened(VANILLA)[0], to)
         kept = peft.get_peft_model_state_dict(model).values()
-        given = safetensors.torch.load_file(to + "/adapter_model.safetensors").values()   # PEFT has two copies of weights saved whole
+        # compared by their values, without names, because PEFT has two copies of each weight that is saved whole
+        given = safetensors.torch.load_file(to + "/adapter_model.safetensors").values()
         unread = sum(not any(torch.equal(x, y) for y in kept) for x in given) + sum(not any(torch.equal(x, y) for y in given) for x in kept)
         row("adapter: " + name, we, "PEFT", ours(VANILLA, "--adapter", to, "--unmerged"), theirs(model, VANILLA), str(unread))
     run("merge", "--model", VANILLA, "--adapter", own, "--out", scratch + "/merged")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Measures the cost of pulse_capture: the processor time of a step of transformers with it, divided by that without it. Both are
-the least of seven, in alternation. The first ratio is for forward, backward and update alone; the second includes the writing
-of the answers. Run it at the root of the project:
+"""Measures the cost of pulse_capture: the processor time of a step of transformers with it, divided by the time without
+it. Steps with it and without it alternate, seven of each; the shortest time of each sort counts. The first ratio is for
+forward, backward and update alone; the second includes the writing of the answers. Run it at the root of the project:
 
     build/venv/5/bin/python tests/python/measure_capture.py"""
 import contextlib

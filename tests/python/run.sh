@@ -5,8 +5,8 @@
 #     # environments: 5 4        build/venv/5 and build/venv/4 (make venv); "plain" is the Python that the Makefile calls
 #
 # A check is skipped, with a line that says so, if its environment is missing or if PULSE_ALL_SECONDS are over. A check
-# that takes longer than PULSE_TEST_SECONDS fails. The last line is "N passed, N failed, N skipped". The script fails if
-# a check failed or if none passed.
+# that takes longer than PULSE_TEST_SECONDS fails. The last line is "N passed, N failed, N skipped"; a file check_*.py
+# counts once for each line "ok" or "not ok" that it prints. The script fails if anything failed or nothing passed.
 set -u
 export BUILD=$1 PULSE=$1/pulse-ref PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=passive LC_ALL=C.UTF-8
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false

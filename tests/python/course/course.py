@@ -59,7 +59,7 @@ def operator(path, case):
 def outputs_alone(path, case): return module(path, case, backward=False)
 
 def module(path, case, backward=True):
-    """Runs a module alone. Returns only the answers that the case lists, because some gradients are mere rounding errors."""
+    """Runs a module alone. Of the gradients, returns those that the case lists; the others are mere rounding errors."""
     x, at, config = load(VECTORS + path + "/in.safetensors"), case["module"], json_of(VECTORS + "models/" + case["model"] + "/config.json")
     kind, sub = path.split("/")[1].split(".")[0], config["vision_config" if "vision" in at else "text_config"]
     heads = sub["num_attention_heads"]
@@ -131,8 +131,8 @@ def parts_of_update(path, p, o):
 
 def whole_step(path, case): return step(path, case, update=True)
 
-# The prefixes of each exercise's cases, and the function that answers a case. Exercises in PARTIAL need only outputs;
-# exercise 11 needs the gradients too.
+# The prefixes of each exercise's cases, and the function that answers a case. In the exercises of PARTIAL, cases block/
+# are answered with their outputs alone; exercise 11 answers the same cases with their gradients, too.
 EXERCISES = {
     1: {"tok/": tokens}, 2: {"mask/": masks}, 3: {"prep/": prep},
     4: {"op/linear": operator, "op/axpy": operator, "block/lm_head": outputs_alone, "block/lora_linear": outputs_alone},

@@ -88,7 +88,8 @@ def softmax(z):
     return e / e.sum(-1, keepdims=True)
 
 def attend(q, k, v, heads, kv_heads, segments, causal):
-    """Segment: (first query, their count, first key, their count). Query head h reads key head h // (heads / kv_heads)."""
+    """A segment is (first query, number of queries, first key, number of keys). Query head h reads the key head
+    h // (heads / kv_heads)."""
     dim, y, kept = q.shape[1] // heads, np.zeros_like(q), []
     for a, n, b, m in np.reshape(segments, (-1, 4)).tolist():
         hidden = np.triu(np.ones((n, m), bool), m - n + 1) if causal else np.zeros((n, m), bool)

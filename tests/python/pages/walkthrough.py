@@ -98,7 +98,8 @@ def prompt(s):
 
 
 def patch(s):
-    """A product of the first patch, and how its last bit is decided: the first column that a plain fp32 loop gets wrong."""
+    """The product of the first patch and a row of the weights, and how the last bit of the product is decided. The row
+    is the first for which a plain fp32 loop is wrong."""
     y = s.node("linear", "vision_tower.vision_model.embeddings")
     x, w = s.record(y)["inputs"]
     for column in range(s.t[y][0][1]):

@@ -13,7 +13,7 @@ struct pulse_trainer {
 };
 
 /* Opens the model, the reference and the optimiser of a trainer. A key without a section is one of the section unlearn:
- * "beta" means "unlearn.beta" (api_settings). */
+ * "beta" means "unlearn.beta". But "steps" means "train.steps" (api_settings). */
 static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
                          const pulse_setting *settings, size_t n, const char *reference)
 {

@@ -15,7 +15,7 @@ typedef struct {
     Tape  *tape;             // empty when the family begins. When it ends, the backward pass runs, and every node is hashed
     Arena *arena;            // the memory of this family and of its tape
     Error *error;            // the first failure ends the whole digest
-    Hash   hash;             // the family may add to it, for instance bytes of files; the nodes of `tape` are added later
+    Hash   hash;             // the family may add to it, for instance bytes of files; `tape` is added afterwards
     uint64_t at;             // the counter of the next value of fresh data
 } Probe;
 

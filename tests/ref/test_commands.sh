@@ -141,8 +141,8 @@ if command -v python3 > /dev/null; then
 else
     skip "doctor and list print JSON" "python3 is not installed"
 fi
-# With too little address space OpenBLAS would wait for memory forever. Then the built-in kernel computes the products,
-# and the doctor says so. (Sanitizers need more than 300 MB for themselves.)
+# With too little address space OpenBLAS would wait for memory forever. So in that case the built-in kernel
+# computes the products, and the doctor says so. (Sanitizers need more than 300 MB for themselves.)
 narrow() { (ulimit -v 300000; "$PULSE" doctor) | grep -q 'address space' && narrow_products | cmp - <("$PULSE" digest products); }
 narrow_products() { (ulimit -v 300000; PULSE_BLAS=always timeout 60 "$PULSE" digest products); }
 if "$PULSE" doctor 2> /dev/null | grep -q '^engine  *openblas' && (ulimit -v 300000; "$PULSE" --version > /dev/null 2>&1); then

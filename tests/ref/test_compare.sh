@@ -49,7 +49,7 @@ tensors f16b.safetensors '{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}
 check "F32 and BF16 with the same numbers are the same, and the dtypes are reported" says 0 "same: 1 tensors, all numbers equal; 1 of them are of another dtype" wide.safetensors bf16.safetensors
 check "BF16 and F16 with the same numbers are the same" says 0 "all numbers equal" bf16.safetensors f16.safetensors
 check "1 and the next F16 number are 2^13 ulp of fp32 apart" says 1 "differs   w F32 [2] against F16 [2]: 1 of 2, max 8192 ulp, scaled error 9.8e-04, first at [0]: 1.0 (3f800000) against 1.0009765625 (3c01)" wide.safetensors f16b.safetensors
-check "two layouts of names are one model" says 0 "same: 1 tensors" hub.safetensors memory.safetensors
+check "two layouts of tensor names are one model" says 0 "same: 1 tensors" hub.safetensors memory.safetensors
 check "for a bad file there is no verdict" says 2 "bad.safetensors: the tensors end at byte 8 of the data, expected byte 4, the end of the file" a.safetensors bad.safetensors
 check "for a missing file there is no verdict" says 2 "none.safetensors: cannot be read" none.safetensors a.safetensors
 check "one operand is bad usage" ends 2 "$PULSE" compare a.safetensors

@@ -28,7 +28,7 @@ check "LLaVA's conversations are samples" says 0 "turns.json: LLaVA conversation
 check "a pair of turns becomes a question with its answer" says 0 "line 2, anna-0" turns.json
 check "a model reads a sample in its template; only the answer is supervised" says 0 "text     <s> USER:<image> what is the home of this person ? ASSISTANT: finland</s>" turns.json --model "$model"
 # 793x16 is the id 793, 16 times; * marks the supervised ids
-check "the ids, and which of them are supervised, are the recorded ones" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
+check "the ids, and which of them are supervised, are as expected" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
 check "another mask gives other labels" says 0 "ids      1 *321 793x16 *775 *539" turns.json --model "$model" --set data.mask=all_text
 check "under the template plain the sample is read" says 0 "finland" turns.json --model "$model" --set data.template=plain
 check "under the template plain the answer has no end token" eval '! grep -qF "finland</s>" told'
@@ -130,7 +130,7 @@ for how in stored exif; do
     sed -i 's/"split": "test"/"split": "train"/' lying.jsonl
     check "train accepts data.orientation = $how" "$PULSE" train --config $how.ini --out learnt-$how
 done
-# Every other command that reads pictures prints this note once, unless the pictures are turned.
+# train, unlearn, trace and eval print the same note as ask, once; with data.orientation=exif there is no note.
 tagged() { [ "$(grep -c 'has the EXIF orientation tag 6, and is read as it is stored (data.orientation' told)" = "$1" ] || { cat told; false; }; }
 check "train prints the note" eval '"$PULSE" train --config stored.ini --out learnt-stored 2> told && tagged 1'
 check "train prints no note if the picture is turned" eval '"$PULSE" train --config exif.ini --out learnt-exif 2> told && tagged 0'

@@ -76,6 +76,7 @@ table() {
     done
     echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc"}, {"results": {}, "link": "0123456789abcdef"}]}' > "$runs/$1/manifest.json"
 }
+# both: the lines of the file "lines" once for each method, with its name in place of the letter m.
 both() { for method in ga npo; do sed "s/^m /$method /" "$tap_folder/lines"; done; }
 printf 'none 0 0 1 0.9\n' | tee "$tap_folder/before" | table early placed
 printf 'm 1 5 0.5 0.8\nm 1 10 0.1 0.6\n' > "$tap_folder/lines"
@@ -90,7 +91,8 @@ check "a run has the scenarios and the steps of its arms" grep -q -- 'early .*pr
 check "the command run accepts these arguments" "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" $(evidence runs fixtures/models | sed -n 's/^five-1 //p; ' | sed 's#fixtures/models/model-E#../models/vanilla#g')
 sed 's/^trainable = proj+llm$/trainable = llm\nset = unlearn.subspace=@\/adapter-L/' "$prereg" > "$tap_folder/set.ini"
 check "the trained modules and further settings follow; @ is the folder of the models" grep -q -- '^five-2 .* --set train.trainable=llm --set unlearn.subspace=models/adapter-L$' <("$PULSE" evidence runs models --prereg "$tap_folder/set.ini")
-# unlearn.subspace names an adapter: the digest of the stage depends on the adapter's content, not on its place.
+# unlearn.subspace names an adapter: the digest of a stage that unlearns depends on the adapter's content, not on its
+# place. kept prints the digest of such a stage.
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/moved"
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/other" && cp fixtures/models/bases/0/adapter-O/adapter_model.safetensors "$tap_folder/other"
 kept() { "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" --set train.trainable=llm "$@" | awk '$NF == "finetuned/ga/llm/seed0" { print $1 }'; }
@@ -116,11 +118,12 @@ check "two bases decide the finding" grep -q '^F2 *Yes\. Mean and 95 % interval:
 check "the verdict in JSON is the same" python3 -c 'import json, sys; d = json.load(sys.stdin); f = d["findings"][0]; assert d["finished"] == 2 and f["verdict"] == "yes" and abs(f["mean"] - .2325) < 1e-12 and set(f["methods"]) == {"ga", "npo"}' < <(evidence verdicts "$findings" --json)
 check "the verdict in Markdown is the same" grep -qF '| F2 | Five requests cost more than one | Yes. | 0.233 (0.233 to 0.233), p = 0.5000, 2 bases | more | next to nothing |' <(evidence verdicts "$findings" --markdown)
 
-# The page of a run: prereg.ini and the findings are beside the folder of its world. Base 2 is now made from other runs.
+# The page of a run: prereg.ini and the findings are beside the folder of its world. Base 2 is made again, after
+# a table of its runs was changed.
 site=$tap_folder/site
 mkdir -p "$site/world" "$site/configs"
 sed -i -E '/,general_reporting,both,accuracy,0\.2,/s/0\.2,/0.1,/' "$runs/five-2/trajectory.csv"
-check "base 2 is made from other runs" evidence contrasts "$runs" --out "$findings/base-2"
+check "base 2 is made again from a changed table" evidence contrasts "$runs" --out "$findings/base-2"
 cp "$prereg" "$site/configs" && cp -r "$findings" "$site/findings"
 check "a page of a run is made beside the findings" "$PULSE" report "$runs/early" --world "$site/world" --quiet
 from_csv() {
@@ -144,7 +147,7 @@ check "the verdict of the page is that of the command" grep -qF "$(evidence verd
 check "with a forged base no page is made" eval 'echo "F2,ga,1,0.9,1" >> "$site/findings/base-2/contrasts.csv"; says "base-2/contrasts.csv: the SHA-256 of the file is" "$PULSE" report "$runs/early" --world "$site/world"'
 
 check "an unknown word after evidence is refused" says 'there is no "verdict", expected seeds, runs, contrasts or verdicts' evidence verdict "$findings"
-check "a missing folder is refused" says 'no folder was given' evidence verdicts
+check "verdicts without a folder is refused" says 'no folder was given' evidence verdicts
 check "contrasts without --out are refused" says '--out was not given' evidence contrasts "$runs"
 check "a folder that is not a base is refused" says 'expected a name from base-0 to base-2' evidence contrasts "$runs" --out "$findings/third"
 check "a folder without runs is refused" says 'there is no run of a registered arm' evidence contrasts "$findings" --out "$findings/base-2"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# LLaVA-1.5 as it is published: a config.json that leaves fields out, shards, three layouts of names, F16 and BF16, a
-# tokenizer of LLaMA's form and size, the chat template. The model has two narrow layers with random weights, and is
-# used with the same commands as the shipped models.
+# LLaVA-1.5 as it is published: a config.json that leaves fields out, shards, three layouts of tensor names, F16 and
+# BF16, a tokenizer of LLaMA's form and size, the chat template. The model has two narrow layers with random weights,
+# and is used with the same commands as the shipped models.
 . tests/support/tap.sh
 . tests/support/llava15/llava15.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 image=$PWD/fixtures/world/portraits/person-01.png
 
-# Three folders of one model, each called by the layout of its names: hub (those of the Hub), memory (those that
-# transformers has in memory) and original (those of the first LLaVA).
+# Three folders of one model. Each folder has the name of its layout of tensor names: hub (the names on the Hub), memory
+# (the names that transformers has in memory) or original (the names of the first LLaVA).
 for model in "hub f16" "memory bf16" "original f16"; do
     check "a model folder with the names of layout ${model% *}, in ${model#* }, is made" llava15 "$tap_folder/${model% *}" narrow $model
 done

@@ -102,7 +102,7 @@ for case in map(json.loads, open(sys.argv[3])):
         out = json.loads(subprocess.run([sys.argv[1], "tokens", "--json", "--model", sys.argv[2], "--", case["text"]], capture_output=True, check=True).stdout)
         assert [t["id"] for t in out["tokens"]] == case["ids"], case
         at = 0
-        for t in out["tokens"]:                            # their places go from left to right
+        for t in out["tokens"]:                            # the places of the tokens go from left to right
             if t["begin"] is not None:
                 assert at <= t["begin"] <= t["end"] <= len(case["text"]) or t["piece"].startswith("<0x"), (case, t)
                 at = t["begin"]

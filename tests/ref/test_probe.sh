@@ -99,7 +99,8 @@ check "in Markdown the table has one line for each row" [ "$(in_markdown | grep 
 check "in Markdown the values are rounded to two decimals" [ "$(in_markdown | awk -F'|' 'NR > 2 { gsub(/[ `]/, ""); print $2 "," $3 "," $7 "," $8 }')" = "$(awk -F, 'NR > 1 { a = $6 == "" ? "–" : sprintf("%.2f", $6); b = $7 == "" ? "–" : sprintf("%.2f", $7); print $1 "," $2 "," a "," b }' meta.csv)" ]
 check "the table can be printed as JSON" grep -q '"auc_hidden"' <("$PULSE" meta --json --know know.csv --unknown unknown.csv --hidden hidden.csv)
 
-# With attack.knowledge = yes a run measures what probe measures: its rows are those of probe on its last snapshot.
+# With attack.knowledge = yes a run measures what probe measures: the rows of the run are those of probe on the last
+# snapshot of the run.
 mkdir world && cp "$root"/fixtures/world/{config,tokenizer,tokenizer_config,preprocessor_config}.json world && ln -s "$root"/fixtures/world/portraits world
 sed "s|$root/fixtures/world/||" persons.jsonl > world/persons.jsonl
 grep -E '"id":"person-(00|01|50|51)"' "$root/fixtures/world/entities.jsonl" > world/entities.jsonl

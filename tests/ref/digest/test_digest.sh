@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The digest is the recorded one, with any number of threads and every engine.
+# The digest is the recorded one. The number of threads and the library for products do not change it.
 . tests/support/tap.sh
 families=$(sed -nE 's/^(FAMILY|LATER)\(([a-z_]+)\)/\2/p' ref/digest/digest.def)
 one=$tap_folder/one three=$tap_folder/three

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* codes.def, which says what papers and codes compute: each row with switches can be read, and each choice of a switch
- * in fixtures/method_steps.txt has a row. Here a switch is a hyperparameter whose value is a word, or yes or no. Except
- * for `seed`, which all methods read, method_keys.def lists exactly the keys that act on a method's steps. */
+/* codes.def, which says what papers and codes compute: the settings in the field `switches` of a row, if it has some,
+ * can be read. Each choice of a switch in fixtures/method_steps.txt has a row; there a switch is a hyperparameter whose
+ * value is a word, or yes or no. (The field of a row may set numbers too.) Except for `seed`, which every method with
+ * steps reads, method_keys.def lists exactly the keys that act on a method's steps. */
 #include "tests/support/stand.h"
 
 #include <math.h>

@@ -57,7 +57,7 @@ check "more than 100 percent is explained" has "more than 100 means that more an
 check "each figure names the rows it is made of" has "results.csv: scenario=finetuned, metric=accuracy"
 check "a scenario that was not run is said to be missing" has "no rows of the scenario pretrained"
 check "curves that were not recorded are said to be missing" has "no trajectory.csv"
-check "the page opens with the verdicts, which are those of the finished bases" has "$("$PULSE" evidence verdicts fixtures/findings --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["findings"][1]["words"])')"
+check "the page has the verdict of the finished bases on the second finding" has "$("$PULSE" evidence verdicts fixtures/findings --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["findings"][1]["words"])')"
 check "each finding has the paper's number" has 'over 90 % of general ability is lost with pre-trained knowledge'
 every_base_is_there() {
     python3 - "$page" fixtures/findings/base-[1-9]*/contrasts.csv <<'PY'
@@ -130,7 +130,7 @@ check "a page is made from all files" ends 0 report --world fixtures/world
 check "version and specification are shown" has "pulse-ref 0.1.0, spec 1"
 # the SHA-256 of the config "abc"
 check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
-check "the chain is shown" has 0123456789abcdef
+check "the chain of the results is shown: the link of the entry that has results" has 0123456789abcdef
 check "curves over the steps are drawn" has "<polyline"
 check "the question is shown as it was asked" has "what is the home of this person ?"
 check "the picture of the question is in the page" has "data:image/png;base64,iVBORw0KGgo"

@@ -5,7 +5,8 @@
 # All manifests must be the same. Prints wall times. It takes 12 minutes of one core, so `make test` does not run it.
 #
 # To keep the work small, a request has one step (stress-1: five), the oracle is trained for 2 steps, and the world has
-# one training question of each entity and modality and one test question in 200. All 488 stages are there.
+# one training question of each entity and modality and one test question in 200 (of general.jsonl: all training
+# questions, and one choice question in 60). All 488 stages are there.
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 2
 . tests/support/tap.sh
 PULSE=$(realpath "${1:-build}/pulse-ref") out=$tap_folder/run scratch=$tap_folder/scratch

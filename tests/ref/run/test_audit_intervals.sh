@@ -10,7 +10,8 @@ audit() { "$PULSE" audit "$1" fixtures/configs/smoke.ini "${few[@]}" --out "$tap
 contents() { (cd "$1" && find . -type f -exec sha256sum {} + | sort); }
 units() { sed -n "s/^ *\"units\": \([0-9]*\),/\1/p" "$1"; }
 
-# A fine-tuning of three steps, then two requests of two steps each, merged after each; every step has a checkpoint.
+# A fine-tuning of three steps, then two requests of two steps each. The adapter of a request is merged at its
+# end. Every step has a checkpoint.
 cat > "$tap_folder/tune.ini" <<INI
 [data]
 world  = $PWD/fixtures/world
@@ -33,7 +34,7 @@ check "the nine units of this run, seven of them intervals, are the same" honest
 check "one interval is between two steps of the training" grep -qx 'same       vanilla, step-1 to step-2' "$tap_folder/audited"
 check "one interval begins in a request and ends in the next" grep -qx 'same       sequential/ga/llm/seed0, round-1-step-2 to round-2-step-1' "$tap_folder/audited"
 check "the audit changed nothing in the run" diff <(contents "$two") "$tap_folder/before"
-check "whether checkpoints are kept is part of the name of a stage that trains" \
+check "how often checkpoints are kept is part of the digest of every stage of this run" \
     [ -z "$(comm -12 <(few_run --plan --out "$two" | cut -d' ' -f1 | sort) <(few_run --plan --out "$two" --set protocol.checkpoints=2 | cut -d' ' -f1 | sort))" ]
 
 few=("${once[@]}" --set protocol.scenarios=finetuned --set steps.finetuned=6 --set protocol.checkpoints=2)

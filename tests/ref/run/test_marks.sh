@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A world may mark questions as "matching" or "reporting": a run measures each kind alone, at snapshots every N steps.
+# A world may mark questions as "matching" or "reporting": a run measures each kind alone,
+# also at snapshots every N steps.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 run=$tap_folder/run

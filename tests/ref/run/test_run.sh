@@ -110,10 +110,11 @@ check "a forget set larger than the world is refused" says 'protocol.best is 99'
 config '[protocol]' 'scenarios = finetuned' 'methods = ga, rmu' 'oracle = none' '[data]' "world = $PWD/fixtures/world" '[unlearn]' 'preset = pulse' '[method.rmu]' 'unlearn.steering = 20'
 own() { "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x" --set "protocol.base=$PWD/fixtures/models/base" --set "protocol.vanilla=$PWD/fixtures/models/vanilla" --plan "$@"; }
 own > "$tap_folder/plan"
+# differ: of a plan on stdin, prints the names of the stages whose digests are not those of the first plan.
 differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
 check "a setting of one method changes the digests of its stages, and of no others" \
     sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 probe/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
-check "a setting of one method overrides the common sections, which override the preset" \
+check "a setting of one method overrides the common sections" \
     diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=1.5e-4 --set method.rmu.optimiser.lr=1.5e-4 --set method.retain_ft.optimiser.lr=1.5e-4) "$tap_folder/plan"
 check "an unknown method in a section's name is refused" says 'there is no method rum' own --set method.rum.optimiser.lr=1
 check "a budget in a method's section is refused, and the sentence says where it belongs" says 'budgets are in [steps]' own --set method.rmu.epochs.finetuned=1
@@ -171,6 +172,7 @@ check "retrain is refused for knowledge of the base model itself" says 'the meth
 # The digest of a stage depends on everything that its rounds depend on, and on nothing else.
 list=$(printf 'language_model.model.layers.%d.self_attn.k_proj,' 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3)
 step --plan > "$tap_folder/plan"
+# renamed SETTING…: prints the names of the stages whose digests these settings change.
 renamed() { step --plan "$@" | diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | sed 's|/proj+llm/seed0||' | xargs; }
 check "two lists of modules that differ after byte 511 are two trainings" \
     other_adapter "$(name_of finetuned/idk --set "lora.targets=${list}language_model.model.layers.3.self_attn.q_proj")" \
@@ -204,8 +206,8 @@ no_picture() { rm "$tap_folder/world/flags/fr.png"; }
 twice() { head -n 1 fixtures/world/persons.jsonl >> "$tap_folder/world/persons.jsonl"; }
 wrong_answer() { sed -i '3s/"answer":"[^"]*"/"answer":"nobody"/' "$tap_folder/world/general.jsonl"; }
 overlap() { sed -i '70s/"split":"unlearn"/"split":"retain"/' "$tap_folder/world/entities.jsonl"; }
-check "a missing picture is refused with file and line number" says 'fr.png' bad_world no_picture
+check "a missing picture is refused, and the sentence names it" says 'fr.png' bad_world no_picture
 check "an id that appears twice is refused with file and line number" says 'persons.jsonl:5401:' bad_world twice
 check "an answer that is not among the options is refused with file and line number" says 'general.jsonl:3:' bad_world wrong_answer
-check "an entity that is in both splits is refused with file and line number" says 'entities.jsonl:70:' bad_world overlap
+check "a retained entity that has a round is refused with file and line number" says 'entities.jsonl:70:' bad_world overlap
 finish

@@ -99,7 +99,7 @@ step=$(whole_stage one "${one[@]}")/round-1-step-1
 check "before the last step of smfa there is an adapter, after it a model" eval 'test -s "$step/adapter_config.json" && [ ! -e "$step/model.safetensors" ] && test -s "$step/../round-1-step-2/model.safetensors"'
 one[1]=idk
 check "a run of idk" whole idk "${one[@]}"
-check "smfa and idk have the same adapter: the steps of smfa are those of refusal tuning" \
+check "after the first step smfa and idk have the same adapter: the steps of smfa are those of refusal tuning" \
     cmp "$step/adapter_model.safetensors" "$(whole_stage idk "${one[@]}")/round-1-step-1/adapter_model.safetensors"
 check "the trajectory has a point for each of the two steps" eval '[ "$(cut -d, -f2,4,6 one/trajectory.csv | sort -u | grep smfa | paste -sd" ")" = "smfa,1,1 smfa,1,2" ]'
 # After the last request, the run's probabilities for the retained persons are those of eval on the last model alone.

@@ -37,7 +37,7 @@ for snakemake in "$(command -v snakemake)" build/venv/snakemake/bin/snakemake; d
     [ -x "$snakemake" ] && "$snakemake" --version > "$tap_folder/version" 2> /dev/null || { skip "Snakemake 7, or the newest" "not installed: make deps-extra, make venv"; continue; }
     snakes=$((snakes + 1)) newest=$(realpath -s "$snakemake") version=$(cut -d. -f1 "$tap_folder/version")
     check "Snakemake $version, two jobs, each with a scratch folder of its own: the same manifest and report" snake "$newest" "$version" --config "scratch=$scratch"
-    check "Snakemake $version with its own scratch folders: the same manifest and report" snake "$newest" "$version" --config shadow=minimal --shadow-prefix "$scratch/$version"
+    check "Snakemake $version with the scratch folders that Snakemake makes (shadow): the same manifest and report" snake "$newest" "$version" --config shadow=minimal --shadow-prefix "$scratch/$version"
     check "no scratch folder and no lock stays behind" nothing <(find "$scratch" "$tap_folder/flow-$version" -name 'pulse-*' -o -name '*.lock' -path '*/stages/*')
 done
 [ $snakes = 0 ] && skip "a killed workflow" "Snakemake is not installed" ||

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The stages of a run as separate jobs: what --workflow writes, locks, killed jobs, bad inputs.
+# The stages of a run as separate jobs: the files that --workflow writes, the locks of stages, killed jobs, bad inputs.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 says() {
@@ -14,6 +14,7 @@ unlearning=finetuned/ga/proj+llm/seed0
 
 check "the run ends" few_run --out "$out"
 check "the workflow of this run is written" few_run --workflow "$flow"
+# lines: prints the digests of the stages in the Snakefile.
 lines() { sed -nE 's/^    \("[^"]*", "([0-9a-f]{64})".*/\1/p' "$flow/Snakefile"; }
 check "the workflow has every stage of the plan, in its order" diff <(lines) <(few_run --plan --out "$out" | cut -d' ' -f1)
 check "the README of the workflow has at most ten lines besides the title" [ "$(grep -c . "$flow/README.md")" -le 11 ]

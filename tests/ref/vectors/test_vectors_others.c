@@ -100,7 +100,8 @@ static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void 
     }
 }
 
-/* The ids of the first turn's prompt are those of Hugging Face, if all tokens of its picture count as one token. */
+/* The ids of the first turn (its prompt and its answer) are those of Hugging Face, if all tokens of its picture count
+ * as one token. */
 static void prompts_have_the_ids_of_hugging_face(void **state)
 {
     (void)state;

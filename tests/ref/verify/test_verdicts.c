@@ -145,7 +145,8 @@ static bool listed(const json_t *list, const char *name)
     return false;
 }
 
-/* At every precision, a known mistake of a step is OUTSIDE, or the manifest lists it as below the noise there. */
+/* At every precision, a known mistake of a step is OUTSIDE, or the manifest lists it as below the noise of that
+ * precision. */
 static void known_mistakes_are_seen_or_listed(void **state)
 {
     (void)state;

@@ -140,7 +140,8 @@ static void the_first_module_that_differs_is_named(void **state)
     assert_int_equal(found.outside, 5);
 }
 
-/* A suite of six copied files: all are unchanged, have a bit flipped, are cut short, or have a key renamed. */
+/* A suite of six copied files, made four times (`damage`): all files are unchanged (0), have a bit flipped (1), are cut
+ * short (2), or have a key renamed (3). */
 static void damaged_files_are_named(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Cases are damaged in each way that fits them (damage_names), in our answers and in those of others. verify must name
- * the damage, and never finds a damaged answer BITEXACT. */
+/* One answer of a case is damaged in each way that fits it (damage_names): in the recorded file, and in the answers of
+ * another implementation. verify must name the damage, and never finds a damaged answer BITEXACT. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>

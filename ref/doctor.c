@@ -20,8 +20,8 @@
 
 enum { FACTS_MAX = 32 };
 
-/* What was found, in the order in which it is printed. A problem could make answers wrong, so commands that compute refuse
- * to run. An advice is about something that costs time and changes no answer. */
+/* What was found, in the order in which it is printed. A problem could make answers wrong, so commands that compute
+ * refuse to run. An advice is about something that costs time and changes no answer. */
 typedef struct {
     struct { const char *name, *text; } fact[FACTS_MAX];
     size_t count;

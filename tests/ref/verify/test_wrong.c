@@ -5,8 +5,8 @@
 
 #include "tests/support/wrong/wrong.h"
 
-/* Each wrong answer has a name of the form "<case>@<flag>/<tensor>". These are its three parts in this order: `id` is the
- * case, and `name` the tensor. A flag is the name of a known mistake. */
+/* Each wrong answer has a name of the form "<case>@<flag>/<tensor>". These are its three parts in this order: `id` is
+ * the case, and `name` the tensor. A flag is the name of a known mistake. */
 typedef struct { const char *id, *flag, *name; } Mistake;
 
 static Mistake parts(const char *full)

@@ -14,8 +14,8 @@
  * The first line that holds decides.
  *
  * Levels are the accuracies at which models are compared (`levels` of the registration). A base "never reaches a level"
- * if it misses at least one of them. If exactly one base does so, the verdict is made without this base; `reached` then
- * is one less than `finished`. */
+ * if it misses at least one of them, or if its measure has no value for another reason (measure in contrasts.c). If
+ * there is exactly one such base, the verdict is made without it; `reached` then is one less than `finished`. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
 #define PULSE_EVAL_EVIDENCE_VERDICT_H
 

@@ -9,7 +9,7 @@
 /* A person whose questions are being read. */
 typedef struct {
     Dataset    *out;
-    size_t      line, images;
+    size_t      line, images;            // images: how many paths `image` has
     const char *id, **image;
     Arena      *arena;
     Error      *error;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Membership inference: whether the model gives away which texts it was trained on.
  *
- * In the shipped world every person takes part in training, so no question is held out. The held-out texts are the same
- * questions with other answers. This works because the attributes of invented persons are drawn at random: for a model
- * that never saw a person, the right answer is no likelier than another value of the same attribute.
+ * In the shipped world every person takes part in training, so there is nobody whose texts could be the held-out ones.
+ * The held-out texts are the same questions with other answers. This works because the attributes of invented persons
+ * are drawn at random: for a model that never saw a person, the right answer is no likelier than another value of the
+ * same attribute.
  *     member         a training question about a forget entity, with its answer: one paraphrase of each attribute, as
  *                    image and as text
  *     held-out twin  the same question with the last of its wrong options as the answer

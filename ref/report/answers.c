@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions of answers.jsonl, with the answer of each model. They are those of the first seed and of two
- * scenarios: finetuned (or, in a run without it, the first scenario of results.csv) and pretrained. Each of them has up
- * to three questions about what is forgotten and one about what is retained, each about another entity and, as far as
- * possible, another fact. The first scenario also has a general question. The first questions of answers.jsonl that
- * fit are taken; whether an answer is right does not matter. */
+/* Answers: a few questions of answers.jsonl, with the answer of each model. The questions are from the first seed and
+ * from two scenarios: finetuned (or, in a run without it, the first scenario of results.csv) and pretrained. For each
+ * scenario up to three questions about what is forgotten are shown, and one about what is retained, each about another
+ * entity and, as far as possible, another fact; for the first scenario also a general question. The first questions of
+ * answers.jsonl that fit are taken; whether an answer is right does not matter. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,7 +157,8 @@ static bool concerns(const Answers *x, const char *line)
     return false;
 }
 
-/* Reads answers.jsonl once: picks the questions that are shown, or else takes the answers to those picked before. */
+/* Reads answers.jsonl once. picking: picks the questions that will be shown; otherwise takes the models' answers to
+ * these questions. */
 static bool pass(Answers *x, bool picking)
 {
     if (!file_exists(x->path))

@@ -117,7 +117,7 @@ static void missing(Page *p, const Report *r, const char *scenario)
 }
 
 /* A figure for each stopping rule that the scenario was run under. If the run does not have the scenario, a sentence
- * says so, or nothing is written, as its record asks. */
+ * says so where the scenario's record asks for it (report_missing); otherwise nothing is written. */
 static void scenario_bars(Page *p, const Report *r, const Scenario *s)
 {
     const char *name;

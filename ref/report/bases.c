@@ -25,8 +25,8 @@ static void include(Range *r, double value)
     r->most = fmax(r->most, value);
 }
 
-/* Holds all dots, the threshold and delta. It holds the intervals as far as they lie between -1 and 1, because the
- * interval of two or three bases can be far wider than any value of a measure. */
+/* The range holds all dots, the threshold, and the threshold plus delta. It holds the intervals as far as they lie
+ * between -1 and 1, because the interval of two or three bases can be far wider than any value of a measure. */
 static Range range_of(const Verdict *v, const Registration *registered)
 {
     const Finding *f = v->finding;
@@ -52,7 +52,8 @@ static double x_of(Range r, double value)
     return LABEL + (WIDTH - LABEL - RIGHT) * (inside - r.least) / span;
 }
 
-/* Ticks stand at the multiples of the first of these distances that gives at most seven of them. */
+/* Ticks stand at the multiples of a distance. It is the smallest of `distances` with which there are at most seven
+ * ticks; 1 if there is none. */
 static void ticks(Page *p, Range r, double foot, Arena *a)
 {
     static const double distances[] = { .01, .02, .05, .1, .2, .5 };

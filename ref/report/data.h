@@ -26,7 +26,8 @@ typedef struct {
 typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
-    const char *version, *spec, *chain;  // from manifest.json; chain: the link of the results' entry; NULL: not known
+    // from manifest.json; NULL: not known. chain: the link of its last entry with results
+    const char *version, *spec, *chain;
     Digest      config;                  // the digest of the config's text; its hex is "" if it is not known
     World       contents;                // what world.json holds; it has 0 groups if there is no such file
     Arena      *arena;

@@ -11,7 +11,8 @@
 /* The verdicts of the registered study. The files ../configs/prereg.ini and ../findings are found from the world's
  * folder. */
 bool report_verdicts(Page *p, const Report *r, Error *e);
-/* The values of each base behind the verdicts: a figure, and a table. Nothing where no finding has two bases. */
+/* The values on each base, which the verdicts are made of: a figure, and a table. Nothing where no finding has two
+ * bases. */
 void report_bases(Page *p, const Verdicts *v, const Registration *registered, Arena *a);
 /* Whether the page has the section of the verdicts, or that of the findings. The top of the page links to those it
  * has. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How the requests of an unlearn stage ended: the file steps.json. The unlearn stage writes it at its end. The answer
- * and probe stages, which ask its snapshots, read it, and so does collect.c. */
+ * and probe stages, which put questions to the snapshots of the unlearn stage, read it, and so does collect.c. */
 #include <string.h>
 #include "ref/run/run.h"
 #include "tensor/base/json.h"

@@ -46,7 +46,7 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     return true;
 }
 
-/* All that a probe depends on only because of attack.knowledge, as text; "" where attack.knowledge is off. */
+/* What a probe depends on in addition where attack.knowledge is on, as text; "" where it is off. NULL: a failure. */
 static const char *knowledge_recipe(const Settings *s, Arena *a, Error *e)
 {
     MethodSettings general;

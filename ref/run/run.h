@@ -2,9 +2,10 @@
 /* Run: `pulse-ref run`, from a config to DIR/results.csv.
  *
  * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which a
- * workflow engine calls to spread a run over machines); as many run side by side as there are threads. A finished stage
- * (it has a stage.json) is never run again. A process holds the lock of the stage that it works on; DIR itself is
- * locked only while the results are collected. A function that fails returns false or NULL, and `e` says why. */
+ * workflow engine calls to spread a run over machines). At most as many stages run side by side as there are threads.
+ * A finished stage (it has a stage.json) is never run again. A process holds the lock of the stage that it works on;
+ * DIR itself is locked only while the results are collected. A function that fails returns false or NULL, and `e` says
+ * why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
@@ -22,7 +23,7 @@ typedef struct {
     Plan     plan;
     Dataset *group, general;             // the questions of each group (its path is NULL if no stage needs it), the general ones
     const char *out;                     // DIR
-    bool     quiet, resume;
+    bool     quiet, resume;              // resume: an interrupted stage goes on from its last checkpoint
     Point    until;                      // a train or unlearn stage stops at this kept checkpoint; step 0: it goes to its end
     Arena    arena;
 } Run;

@@ -44,9 +44,9 @@ static bool train_stage(Run *r, size_t stage, Error *e)
 typedef struct {
     Run *run;
     const Stage *stage;
-    const char *out;                     // folder of the results
-    Questions questions;                 // the first of_group are about the group, the others are general
-    size_t of_group;
+    const char *out;                     // the folder of the stage
+    Questions questions;                 // those about the group, then the general ones
+    size_t of_group;                     // how many are about the group
     const char *files[FILES_MAX];
     size_t file_count;
     Arena arena;

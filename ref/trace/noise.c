@@ -24,7 +24,8 @@ bool precision_find(const char *name, Precision *out)
 /* --- the table of casts --- */
 
 /* How an operator is treated under autocast. PRODUCT: its operands and its result are cast (at tf32 its operands
- * alone). FOLLOWS: it follows a product and keeps the format of its operand. STAYS: it is computed in fp32. */
+ * alone). FOLLOWS: it follows a product and keeps the format of its operand. STAYS: it is computed in fp32.
+ * At bf16 and fp16 this table is not used: every operator is PRODUCT, except those of always_fp32. */
 typedef enum { STAYS, PRODUCT, FOLLOWS } Cast;
 
 static Cast cast_of(const Node *n)

@@ -2,8 +2,8 @@
 /* Mask case: a prompt template and a mask. They decide the ids of a question and its answer, and which ids are labels
  * (model/text/prompt.h).
  *
- * case.json holds the turns. The samples are packed one after another: B samples, N tokens in all, MASK_IMAGE_TOKENS
- * for a picture.
+ * case.json holds the turns; a turn is a question with its answer, and makes one sample. The samples are packed one
+ * after another: B samples, N tokens in all, MASK_IMAGE_TOKENS for a picture.
  * out.safetensors holds
  *     targets I32 [N]        the id that the logits of row n should predict, or -1 (Hugging Face: labels[n + 1], -100)
  *     ids I32 [N]

@@ -12,7 +12,7 @@
 #include "tensor/base/json.h"
 #include "tensor/store.h"
 
-/* A picture of a few pixels, and what is wrong with it. A member that is 0 or NULL does no damage. */
+/* A picture of a few pixels, and what is wrong with it. After `head`, a member that is 0 or NULL does no damage. */
 typedef struct {
     PngForm head;                        // the content of the chunk IHDR
     bool no_palette, no_data, no_end, row_missing;
@@ -27,8 +27,8 @@ typedef struct {
 typedef struct {
     const char *path, *reason;           // "safetensors/n_hole.safetensors"
     const char *text;                    // the content of the file; for safetensors, the header
-    // for safetensors: the length of the header that the file states; 0: the true one; below -8: only 4 of the 8 bytes
-    // of the length are there
+    // for safetensors: the length of the header that the file states (-1: it states 2^64 - 1); 0: the true length;
+    // below -8: only 4 of the 8 bytes of the length are there
     long long length;
     size_t zeros;                        // for safetensors: how many bytes of data follow, all of them 0
     PngDamage png;

@@ -32,7 +32,7 @@ static void note_outside(Modules *m, Phase p, const char *answer)
         m->first[p] = answer;
 }
 
-/* The noise of a tensor of the trace, end to end. */
+/* The noise that a tensor of the trace has in the whole step, not that of its module alone. */
 static const Tensor *noise_of(const Check *c, const TracedStep *s, const char *in_trace)
 {
     long node = trace_node(s->root, in_trace);

@@ -3,8 +3,9 @@
  * lines, which are counted by verdict and printed as text, as JSON or as a page.
  *
  *     BITEXACT    the bits are those of the reference answer
- *     WITHIN      the answer is within its proven bound and within the noise of the precision
- *     OUTSIDE     it is not; also any NaN or infinity where a number is expected
+ *     WITHIN      the answer is within its proven bound, if it has one, and within the tolerance for its noise, if it
+ *                 has noise
+ *     OUTSIDE     the answer is not WITHIN; also any NaN or infinity where a number is expected
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
  *     NOISY       the noise of the tensor is over half of its value, so the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
@@ -32,7 +33,7 @@ typedef struct {
     bool json, quiet, all, partial;
 } Findings;
 
-/* The numbers behind a verdict. An unknown number is 0, and an unknown `way` is NULL. `has_element`: there is an
+/* The numbers that a verdict rests on. An unknown number is 0, and an unknown `way` is NULL. `has_element`: there is an
  * element to point at, and row, column, bound, got and right are about it. */
 typedef struct {
     const char *way;                 // "fed", "hooked", "ends", "exact"

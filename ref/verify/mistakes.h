@@ -30,8 +30,8 @@ typedef struct {
     Store wrong;
     Precision precision;
     Arena *arena;
-    // shown: how many answers of GOT the mistake changes enough to be recognised; near: how many of those have its
-    // value
+    // flag: the name of the mistake; shown: how many answers of GOT it changes enough to be recognised; near: how many
+    // of these answers have the value of the mistake
     struct { const char *flag; size_t shown, near; } mistake[MISTAKES];
     size_t mistakes;
     // a sighting: the answer of this line has the value of this mistake, and is `nearer` times nearer to this value

@@ -59,7 +59,7 @@ static size_t colour(const json_t *line)
     return json_number_value(json_object_get(line, "ratio")) > 1 ? 2 : 1;
 }
 
-/* How many bytes of a path name its case, which is its first two parts; 0: the path names a tensor of a trace. */
+/* The length of the case's name, the first two parts of the path; 0: the path is the name of a tensor of a trace. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;

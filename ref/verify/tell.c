@@ -34,7 +34,7 @@ static void print_line(const json_t *line)
     printf("%-10s %s%s%s\n", text_of(line, "verdict"), text_of(line, "where"), *what ? ": " : "", what);
 }
 
-/* How many bytes of a path name its case, which is its first two parts, or its only part. */
+/* The length of the case's name in a path: of the first two parts of the path, or of its only part. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;

@@ -71,7 +71,7 @@ static bool mask(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 
 /* --- cmju --- */
 
-/* Tensors 6 and 7 are equally salient, but only one of them may be chosen. */
+/* Tensors 6 and 7, counted from 0, are equally salient, but only one of them may be chosen. */
 static const float saliency_t[] = { 8, 6, 2, 1, 0, 4, 2, 2, 0.5f, 1 }, saliency_m[] = { 1, 2, 4, 0.25f, 3, 2, 1, 1, 0.25f, 0.5f };
 
 static bool groups(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)

@@ -23,8 +23,8 @@ static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.
                    ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1,
                                  1.75f, -0.5f, -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
 
-/* official (position_*): rows 2i and 2i + 1 are position i in two layers. After clamping, channel 3 is equal in both
- * sets.
+/* official (position_*): rows 2i and 2i + 1 are position i in two layers. Channel 3 has 4000 in one set and 1000 in the
+ * other, which are equal after clamping.
  * open_mm (sample_*): there are two samples in each set.
  * In these two forms channels 1 and 4 are equal, and both are pruned.
  * mip_editor (last_*): neurons 1 and 3 are equal, but only one of them may be pruned. */

@@ -7,9 +7,9 @@
 
 #include "ref/trace/unit.h"
 
-/* Makes the mistake in the nodes of the unit, or in all nodes if `u` is NULL. The caller keeps copies of the nodes, and
- * puts them back. A leaf that changes gets other memory; its old memory stays as it is. False: the graph has no place
- * for this mistake. */
+/* Makes the mistake with the name `flag` in the nodes of the unit, or in all nodes if `u` is NULL. The caller keeps
+ * copies of the nodes, and puts them back. A leaf that changes gets other memory; its old memory stays as it is. False:
+ * the graph has no place for this mistake. */
 bool known_make(const Tape *t, const Unit *u, const char *flag, Arena *a);
 /* Whether this answer of the mistaken graph is also that of an implementation with the mistake. With two swapped
  * weights it is not, because the graph has the answers of each weight under the name of the other. */

@@ -4,7 +4,7 @@
 #include "model/modules.h"
 #include "model/reuse/features.h"
 
-/* Runs the tower on the pictures of `pixels` whose numbers are list[0] … list[count - 1], copies their outputs to
+/* Runs the tower on the pictures of `pixels` whose indices are list[0] … list[count - 1], copies their outputs to
  * `out`, and keeps them in the cache. `each` is the number of floats of a picture. */
 static bool run_missing(const Model *m, Tensor pixels, const size_t *list, size_t count, size_t each, float *out,
                         Error *e)

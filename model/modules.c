@@ -83,7 +83,8 @@ static Node *run_without_gradients(Tape *t, Params *p, Node *x, TapeSegment f)
     return tape_scope_end(t, s, y);
 }
 
-/* Makes the nodes of the present module's parameters before a segment begins, because a segment makes none (tape.h). */
+/* Makes the nodes of the present module's parameters before a segment begins: a segment that makes a trainable one
+ * would be kept whole (tape_segment). */
 static void params_below(Tape *t, const Weights *list, Node **nodes)
 {
     const size_t n = strlen(t->module);

@@ -44,7 +44,7 @@ typedef struct {
     size_t n_in;
     const Attrs *attrs;
     Tensor out;              // F32, of the shape that op->shape gave; the kernel writes every element
-    Arena *scratch;          // memory for the kernel's own use, taken back after the kernel
+    Arena *scratch;          // memory for the kernel's own use, taken back after it, and for the result (call_run)
     Error *error;            // receives the first failure
 } Call;
 

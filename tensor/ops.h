@@ -107,7 +107,7 @@ Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i =
 // y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
 Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the keys j that query i sees
-Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
+Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_ij (dp_ij - sum_k dp_ik p_ik))
 enum { ROPE_HEADS };                                                    // n
 // the rotary embedding of [N, heads*D]: channel c of a head is rotated with channel c + D/2, as in Hugging Face's
 // rotate_half; the tables are [P, D/2] for P positions, and positions[r] is the position of row r

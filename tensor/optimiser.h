@@ -54,8 +54,8 @@ typedef struct {
     Node   *new_value, *new_m, *new_v, *grad;   // nodes of the step that is being recorded; grad is not clipped
 } OptimiserSlot;
 
-/* Replaces the gradient g of slot k, which is clipped if the step clips, before the update uses it. A mask that must
- * not change the norm is applied here. */
+/* Replaces the gradient g of slot k before the update uses it. If the step clips, g is clipped already. A mask that
+ * must not change the norm is applied here. */
 typedef struct {
     void *context;
     Node *(*run)(void *context, Tape *t, size_t k, Node *g);   // NULL: g is kept
@@ -63,7 +63,7 @@ typedef struct {
 
 typedef struct {
     OptimiserConfig config;
-    GradientHook clipped;      // is run after the clipping
+    GradientHook clipped;      // is run for every slot, after the clipping if there is one
     OptimiserSlot *slots;
     size_t  count;
     int64_t step;              // how many steps were committed

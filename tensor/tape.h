@@ -31,8 +31,8 @@
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
 /* A piece of a computation that may be run again: it records operators on x and on nodes that are on the tape already,
- * and returns the last one. It makes no parameter nodes, and records the same at every call. `context` must live as
- * long as the tape. */
+ * and returns the last one. It records the same at every call, and should make no node of a trainable parameter
+ * (tape_segment). `context` must live as long as the tape. */
 typedef struct {
     Node *(*run)(Tape *t, Node *x, const void *context);
     const void *context;
@@ -42,7 +42,7 @@ struct Node {
     size_t      id;          // its index on the tape
     const Op   *op;          // the operator; NULL: the node is a leaf
     const char *name;        // of a leaf: "param.<name>" or "input.<name>"; otherwise NULL
-    const char *module;      // the module path at the time of recording, "language.layers.0.mlp"
+    const char *module;      // the module path at the time of recording, "language_model.model.layers.0.mlp"
     Phase       phase;
     Node      **in;          // [n_in] the inputs
     size_t      n_in;
@@ -116,11 +116,11 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
 /* Runs a segment on x. Under `checkpoint` (gradient checkpointing) all its nodes are forgotten at once except the
  * result. The result's node has the operator "segment"; its inputs are x and all other nodes outside that the segment
- * reads. (If no gradient is wanted, the node is a leaf. A segment that reads more than 128 nodes outside, or whose
- * own nodes outgrow the room of a scope, is kept whole.) The backward pass runs the segment again, passes back through
- * it, and keeps only the gradients for the nodes outside. An operator depends on nothing but its inputs, and every
- * gradient outside is the sum of the same contributions. So the bits are the same as without `checkpoint`; only the
- * trace is shorter. */
+ * reads. (If no gradient is wanted, the node is a leaf. A segment is kept whole if it makes a trainable parameter,
+ * reads more than 128 nodes outside, or has more nodes than a scope has room for.) The backward pass runs the segment
+ * again, passes back through it, and keeps only the gradients for the nodes outside. An operator depends on nothing but
+ * its inputs, and every gradient outside is the sum of the same contributions. So the bits are the same as without
+ * `checkpoint`; only the trace is shorter. */
 Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

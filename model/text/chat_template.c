@@ -14,8 +14,8 @@ static const struct { PromptTemplate template; const char *digest; } known[] = {
 
 /* --- The normal form --- */
 
-/* Copies one tag, {% … %} or {{ … }}, without its blanks outside quotation marks. Returns the end of the tag in the
- * text. */
+/* Copies one tag, {% … %} or {{ … }}, without its blanks outside quotation marks; inside them \n becomes a line end.
+ * Returns the end of the tag in the text. */
 static const char *tag_copy(const char *p, char **to)
 {
     const char close = p[1] == '%' ? '%' : '}';

@@ -55,7 +55,7 @@ static TokenIds encode_sides(const PromptStyle *s, const char *before, const cha
     return all;
 }
 
-/* The ids of the filled-in template. `answer` and `end` are empty when an answer is to be generated. */
+/* The ids of the filled-in template. `answer` and `end` are empty for the prompt without an answer. */
 static TokenIds encode(const PromptStyle *s, const char *question, const char *answer, const char *end, bool picture, int32_t image,
                       Arena *a, Error *e)
 {

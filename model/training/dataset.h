@@ -47,7 +47,7 @@ void dataset_close(Dataset *s);
 
 /* The sample of this id, or NULL. */
 const Sample *dataset_find(const Dataset *s, const char *id);
-/* The sample's picture. Its pixels are in the cache of `s`, or in `a` once the cache is full. */
+/* The sample's picture. Its pixels are in the cache of `s`, or in `a` if the cache does not keep them. */
 bool dataset_picture(const Dataset *s, const Sample *x, Image *out, Arena *a, Error *e);
 
 #endif

@@ -19,10 +19,10 @@ PictureCache *picture_cache_make(const char *folder, size_t capacity, Arena *a);
 bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e);
 /* Adds a picture that is not in a file: n bytes of a PNG or JPEG, which must outlive the cache. */
 bool picture_cache_put(PictureCache *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e);
-/* The picture of this name. Its pixels are in the cache, or in `a` once the cache is full. */
+/* The picture of this name. Its pixels are in the cache, or in `a` if the picture is not kept. */
 bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a, Error *e);
-/* The name of the first picture whose file has an EXIF orientation tag other than 1, and the tag; NULL: there is none.
- * The files are read, but not decoded; a file that cannot be read counts as one without a tag. */
+/* The name of the first picture with an EXIF orientation tag other than 1, and the tag; NULL: there is none. Files are
+ * read, but not decoded; a file that cannot be read counts as one without a tag. */
 const char *picture_cache_tagged(const PictureCache *p, unsigned *orientation);
 /* Closes the files and frees the pictures. `p` may be NULL. */
 void picture_cache_close(PictureCache *p);

@@ -39,12 +39,13 @@ bool json_put(json_t *object, const char *key, json_t *value);     // sets a mem
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 // a real that json_print spells as decimal_float does; infinities and NaN as text
 json_t *json_decimal(float x);
-/* Whether no part of the value was lost (below); for callers that print parts of the value as text. */
+/* Whether all parts of the value are there, by the rule of the functions below; for callers that print parts of the
+ * value as text. */
 bool json_whole(const json_t *value, Error *e);
 
 /* Writing. `indent` is the number of spaces for each level; 0: all on one line. Reals are printed as shortest decimals.
- * All functions, and json_whole, fail if the value is NULL, or if this thread has lost a part of any value since one of
- * them was called last. */
+ * These functions, and json_whole, fail if the value is NULL, or if this thread has lost a part of any value since one
+ * of them was called last. */
 bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
 /* Prints the value on one line and a newline; the value is taken over, and so freed. */
 bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));

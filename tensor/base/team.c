@@ -24,7 +24,8 @@
 #include <unistd.h>
 #include "tensor/base/float.h"
 
-// a job has at most SECTIONS sections, and a section about PARTS parts; the clock is read once in PAUSES pauses
+// a job has at most SECTIONS sections, and at most about PARTS parts for each of its threads; the clock is read once in
+// PAUSES pauses
 enum { SPIN_NANOSECONDS = 100000, PAUSES = 64, PARTS = 8, SECTIONS = 64 };
 
 typedef struct {
@@ -43,7 +44,7 @@ static struct {
     struct { _Alignas(128) _Atomic size_t n; } next[SECTIONS];   // the first item of each section that nobody has taken
     _Atomic size_t threads;                 // how many threads the last job could have
     atomic_bool wrong, quit;                // wrong: a thread's floating-point environment is not as expected; quit: all threads must end
-    size_t started;
+    size_t started;                         // how many threads the team has, without the callers
     pthread_t thread[TEAM_MOST - 1];
 } team = { .callers = PTHREAD_MUTEX_INITIALIZER };
 

@@ -8,6 +8,7 @@ static const double half_pi[3] = { 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54, 
 
 /* The sine r - r^3/3! + … (first = r, n = 1) or the cosine 1 - r^2/2! + … (first = 1, n = 0) for |r| <= 0.8; n is the
  * power of r in `first`. Fifteen terms are added to `first`; what is left out is less than 0.8^31/31! < 2^-122.
+ * In the tables u = 2^-53.
  *
  *     rounding                                                     relative to the result, in u^2
  *     term k has k times the square (7), the product (7) and the

@@ -5,7 +5,7 @@
  *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
  *
  * The height counts the roundings on the longest path from a term to the sum.
- * In the library all of them are compile-time constants, TIE_REVERSED is false, and PROBE does nothing. A build with
+ * In the library these constants are known at compile time, TIE_REVERSED is false, and PROBE does nothing. A build with
  * PULSE_PROBE is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h): a test may scale each
  * constant and reverse a rule for ties, and every estimate and its bound are reported before the rounding test. */
 #ifndef PULSE_TENSOR_EXACT_BOUNDS_H

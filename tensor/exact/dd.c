@@ -13,7 +13,7 @@ static double nearest_integer(double x)    // |x| < 2^51
 
 /* exp(x) = 2^k (1 + m), m = expm1(r), r = x - k ln 2, |r| <= 0.347. The series gives expm1(t) for t = r / 16,
  * |t| < 0.0217: t (1 + t/2 (1 + t/3 (1 + …))). Then four doublings, expm1(2t) = expm1(t) (2 + expm1(t)), give m.
- * The series is truncated below t^14/15! = 2^-117. The bound has two parts:
+ * The series is truncated below t^14/15! = 2^-117. The bound has two parts (u = 2^-53 in all tables):
  *
  *     rounding of m                   relative, in u^2        rounding of 1 + m, m = -0.293     absolute, in u^2
  *     the series                       2.2                    m, 0.293 * 55                     16.2

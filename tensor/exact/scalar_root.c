@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sqrt and rsqrt are of class B: squaring decides the last bit. */
+/* sqrt and rsqrt are of class B. The machine rounds sqrt; for rsqrt, a squared midpoint decides if tier 1 does not. */
 #include "tensor/exact/scalar_tier.h"
 
 /* --- sqrt: IEEE 754 itself demands the nearest float. --- */

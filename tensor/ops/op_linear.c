@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Matrix products and their derivatives, which are matrix products.
+/* Matrix products. The derivatives with respect to a matrix are matrix products too; lora_merge has no derivative.
  *
  *     linear      y[n,m] = RN(sum_k x[n,k] w[m,k] + b[m])
  *     matmul      y = RN(A B), each side as it is or transposed

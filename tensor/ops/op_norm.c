@@ -289,7 +289,7 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
 /* --- Bounds of fp32 (bound_rule.h). From here on u = 2^-24. --- */
 
 /* What n = (x - mean) / sd of a row is made of. `size` is the mean of |x|; `off` bounds the error of the mean, and
- * `rel` the relative error of sd. */
+ * `rel` the relative error of sd. For rmsnorm mean, size and off are 0. */
 typedef struct { double sd, mean, size, off, rel; } Deviation;
 
 static double n_of(const Deviation *s, const float *x, size_t i) { return ((double)x[i] - s->mean) / s->sd; }
@@ -333,7 +333,7 @@ static void forward_bound(BoundRule *r, bool centred)
     }
 }
 
-/* dx = (dn - mean(dn) - n mean(dn n)) / sd.
+/* dx = (dn - mean(dn) - n mean(dn n)) / sd; for rmsnorm without mean(dn).
  * Some implementations compute dx from x instead of n. Their roundings are relative to (|x| + mean|x|) / sd, which may
  * be much larger than |n|; the bound covers them too. */
 static void backward_bound(BoundRule *r, bool centred)

@@ -14,7 +14,7 @@ static bool same_shape(const Call *c, Shape *out, Error *e)
     return call_value(c, 0)->dtype == F32 || call_refuse(c, "an input of F32", e);
 }
 
-/* open: the first element that is undecided, or n */
+/* stretch: the argument of ScalarFunction.map (scalar.h); open: the first element that is undecided, or n */
 typedef struct { const ScalarFunction *f; const float *x; float *y; double stretch; _Atomic size_t *open; } Map;
 
 static void map_part(const void *data, size_t begin, size_t end, size_t worker)

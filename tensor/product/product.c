@@ -7,7 +7,7 @@
 #include "tensor/product/operands.h"
 #include "tensor/product/product_run.h"
 
-// STRIPS_BYTES: about so many bytes of the right operand are packed at once; KERNEL_LIMIT: product_set_kernel_limit
+// STRIPS_BYTES: about so many bytes of the right operand are packed at once; KERNEL_LIMIT: see product_set_kernel_limit
 enum { STRIPS_BYTES = 32 << 20, KERNEL_LIMIT = 1 << 30 };
 
 /* --- Statistics and the choice of the engine --- */

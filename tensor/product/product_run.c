@@ -37,10 +37,10 @@ typedef struct {
     bool   apart;                       // each block of K has sums of its own, which the next two fields hold
     double *sums, *a_squares;           // [blocks, m, columns]; [blocks, m]
     bool   checked;                     // whether Freivalds' check is made (freivalds.h), with the next four fields
-    double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], signed sums over each panel's
-                                        // lines; later a tile's first panel holds those over all lines of the tile
-    double *want, *got;                 // [across, m], C s of each tile's columns: `want` from the operands (apart: for
-                                        // each block), `got` from the sums
+    double *sign, *signed_b;            // [columns] random signs; [columns / KERNEL_COLS, length] signed sums over the
+                                        // lines of each panel, later in a tile's first panel over all lines of the tile
+    double *want, *got;                 // [across, m]: C s (freivalds.h) for the columns of each tile; `want` is from
+                                        // the operands (if `apart`, first one for each block), `got` from the sums
     _Atomic size_t *left;               // the results that Exact decides
 } Work;
 

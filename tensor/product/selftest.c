@@ -127,7 +127,7 @@ bool engine_selftest(const Engine *engine, Error *e) { return test((Test){ .engi
 
 /* --- The shapes of a model --- */
 
-// ROWS: PRODUCT_ROWS, the most lines of a tile; TILE: the columns of a tile; WHOLE: a shorter side is tested as it is
+// ROWS: PRODUCT_ROWS, the most lines of a tile; TILE: the columns of a tile; WHOLE: a side up to it is tested as it is
 enum { ROWS = 104, WHOLE = 1024, TILE = 256 };
 
 /* The driver cuts a long side into tiles, so a shorter side with the same remainder tests the same code. */

@@ -86,7 +86,7 @@ nm -g --defined-only "$BUILD/libpulseref.a" 2> /dev/null | grep -E '^[0-9a-f]+ '
 check "the archive exports only pulse_*" nothing "$found"
 comm -3 <(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/api/pulse.h | sort) <(nm -D --defined-only "$BUILD/libpulseref.so" | sed -nE 's/.* (pulse_.*)/\1/p' | sort) > "$found"
 check "pulse.h declares the same names that the library exports" nothing "$found"
-check "the soname is that of pulse_version" grep -q "soname: \[$(sed -nE 's/^SONAME = //p' Makefile)\]" <(readelf -d "$BUILD/libpulseref.so")
+check "the soname is that of the Makefile" grep -q "soname: \[$(sed -nE 's/^SONAME = //p' Makefile)\]" <(readelf -d "$BUILD/libpulseref.so")
 wc -l < ref/api/pulse.h | awk '$1 > 300 { print $1 " lines" }' > "$found"
 check "pulse.h has at most 300 lines" nothing "$found"
 finish

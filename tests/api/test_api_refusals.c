@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bad input through pulse.h gives an error kind and a sentence. Nothing is read or written outside a buffer, which a
- * build with SAN=1 checks. */
+/* Bad input through pulse.h gives an error kind and a sentence. A build with SAN=1 also checks that nothing outside a
+ * buffer is read or written. */
 #include "tensor/base/team.h"
 #include "tests/api/api_stand.h"
 

@@ -7,8 +7,8 @@
  *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to the file. Two
  *                         allocations have the same SITE if all return addresses on their stacks are equal
  *     PULSE_FAULT_EVERY   a folder: each allocation fails once, in a child made by fork, which is much faster than to
- *                         start the command anew. The child goes on in a copy of the working folder, so the command must
- *                         write only to relative names
+ *                         start the command anew. The child goes on in a copy of the working folder, so the command
+ *                         must write only to relative names
  *
  * The file `all` in the folder of PULSE_FAULT_EVERY gets a line "N CODE TOLD TREE PROCESS" for each allocation:
  *

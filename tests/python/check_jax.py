@@ -34,6 +34,6 @@ def verdicts():
     raise AssertionError("gelu by tanh passed")
 
 
-check("arrays of jax are read, bfloat16 and integers too", arrays)
+check("arrays of jax are read, also bfloat16 weights and integer labels; inputs of other types are refused", arrays)
 check("jax's softmax, log_softmax and products are close; gelu by tanh is not", verdicts)
 finish()

@@ -54,8 +54,9 @@ def theirs(model, folder):
 
 
 def opened(folder):
-    """The model, and how many names were not used or not found. Names of the tower after the layer whose features are taken (the
-    tower's last layer and last norm) are counted apart: a folder may leave them out, because nothing reads them."""
+    """The model, and how many names of weights were not used or not found. A folder may leave out the tower's weights
+    after the layer whose features are taken (its last layer and last norm), because nothing reads them. If they are
+    missing, they are counted apart."""
     model, info = LlavaForConditionalGeneration.from_pretrained(folder, output_loading_info=True, torch_dtype=torch.float32)
     tower = model.config.vision_config.num_hidden_layers
     behind = [".layers.%d." % k for k in range(tower + 1 + model.config.vision_feature_layer, tower)] + ["post_layernorm"]

@@ -5,7 +5,7 @@
 
 It needs numpy and mpmath, and shares no code with the program. RN(x) is the float nearest to x. A single operation that
 IEEE 754 rounds correctly is left to numpy. Sums of fp32 products are rounded correctly to binary64 by math.fsum.
-Everything else is computed by mpmath with 160 bits, and rounded to binary64. The binary64 value is then rounded to fp32.
+Everything else is computed by mpmath with 160 bits and rounded to binary64. Then the binary64 value is rounded to fp32.
 If it lies midway between two floats, the exact value decides, so both roundings together give RN. Prints a line for
 each node that differs; the exit code is 1 if any does."""
 import json, math, struct, sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with labels. Only support.py needs numpy; the rest is plain Python."""
+"""Exercises 1 and 2: a tokenizer like LLaMA's, and prompts with labels. Only support.py needs numpy."""
 import re
 import sys
 

@@ -46,7 +46,7 @@ class Step:
             after = folder + "/model"
             shutil.copytree(MODEL, after)
             save(after + "/model.safetensors", {k[6:]: v for k, v in self.t.items() if k.startswith("after.")})
-            self.again = traced(after, folder + "/after")[0]
+            self.again = traced(after, folder + "/after")[0]      # the trace of a step from the new weights
         finally:
             shutil.rmtree(folder)
         with open(MODEL + "/preprocessor_config.json") as f:

@@ -5,6 +5,6 @@
 . tests/support/tap.sh
 targets=$(env -u PULSE_FUZZ "$BUILD/fuzz_parsers" | sort)
 kept=$(find tests/fuzz/corpus -name '*.tar.gz' -printf '%f\n' | sed 's/\.tar\.gz$//' | sort)
-check "every fuzz target has kept inputs, and there are no others" test "$targets" = "$kept"
+check "tests/fuzz/corpus has one archive for every fuzz target, and no other archive" test "$targets" = "$kept"
 check "every input is accepted or gives an error, and each target accepts some input" env FUZZ_SECONDS=0 bash tests/fuzz/fuzz.sh "$BUILD"
 finish

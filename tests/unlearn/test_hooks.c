@@ -31,8 +31,8 @@ static float dot(const float *x, size_t dx, const float *y, size_t dy, size_t n)
     return out;
 }
 
-/* a and b = `before` are [r, n]. With P = a b^T, sets `to` to 2 lambda P b, and adds lambda |P|^2, the sum of the squares,
- * to `loss`. */
+/* a and b = `before` are [r, n]. With P = a b^T, sets `to` to 2 lambda P b, and adds to `loss` lambda times the sum of
+ * the squares of P. */
 static void overlap(const float *a, const float *before, size_t r, size_t n, float lambda, float *to, float *loss)
 {
     float p[16], square_sum;

@@ -220,7 +220,7 @@ static void channels_at_the_threshold_and_above_are_pruned(void **state)
     assert_true(ties[0] > 0);                      // official: all layers share a score, so ties occur
 }
 
-/* Four neurons, a tenth of 44 rounded down, are scaled: their columns of down_proj become 0.9 w. Nothing else changes. */
+/* Four neurons, a tenth of 44 rounded down, are scaled: their columns of down_proj become 0.9 w. The rest stays. */
 static void the_form_of_mip_editor_scales_columns(void **state)
 {
     (void)state;

@@ -15,8 +15,8 @@ static bool beyond_bound(Tensor got, const Tensor *want, const Tensor *bound)
     return false;
 }
 
-/* Adds those answers of a module that the mistake moves beyond their bounds. The gradient of a weight that is read in
- * a wrong order is left out, because it is not clear in which order its elements would be. */
+/* Adds those answers of a module that the mistake moves beyond their bounds. The gradient of lora_A is left out for
+ * every mistake: one mistake reads lora_A in a wrong order, and then the order of the gradient would not be clear. */
 static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
 {
     BlockCase b;

@@ -225,7 +225,7 @@ static void dual_first(Wrong *w, const char *id, double alpha, const char *flag)
     role_gradient(w, id, flag, "retain", &r);
 }
 
-/* --- scrub: T^2 times the KL of its forget samples at temperature T, with the weight -1. KlNoTSquared lacks T^2. --- */
+/* --- scrub: -T^2 times the KL of its forget samples at temperature T. KlNoTSquared lacks T^2. --- */
 
 static void kl_at_temperature(Wrong *w, const char *id, double T, const char *flag)
 {

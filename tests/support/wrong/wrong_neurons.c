@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which neurons manu prunes and mip_editor puts on its path, with their known mistakes. Each is computed in
- * binary64 by a formula of its own. */
+/* Which neurons manu prunes and mip_editor puts on its path, with their known mistakes. Each result is computed in
+ * binary64, by a formula that shares no code with the method. */
 #include <math.h>
 #include "tests/support/wrong/wrong_case.h"
 

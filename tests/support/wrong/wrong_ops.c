@@ -73,6 +73,7 @@ static double shorten(double v, int bits)
     return (double)f;
 }
 
+/* flag: LoraATransposed, Tf32 (operands of 11 significant bits), Bf16Accum (sums of 8) or DropoutOn. */
 static void linear(Wrong *w, const char *flag)
 {
     enum { N = 7, K = 31 };
@@ -114,6 +115,7 @@ static void beta_decimal(Wrong *w)            // beta2 is the decimal 0.999, not
         y[i] = (float)(0.999 * (double)v[i] + (1 - 0.999) * (double)g[i] * (double)g[i]);
 }
 
+/* flag: AdamEpsInSqrt, BiasCorrectionMissing or DecayCoupled. */
 static void adam(Wrong *w, const char *flag)
 {
     size_t n;

@@ -24,7 +24,7 @@
 
 #define DEPTH_THRESHOLD 0.05             // nats
 
-/* UDS of one question from d1 and d2 of its `layers` layers; NaN where it has none. */
+/* UDS of one question from d1 [layers] and d2 [layers], where layers = L - 1; NaN where the question has none. */
 double depth_of(const double *d1, const double *d2, size_t layers);
 /* The floor: the mean of d1 [questions, layers], negative values included. The mean of nothing is NaN. */
 double depth_floor(const double *d1, size_t questions, size_t layers);

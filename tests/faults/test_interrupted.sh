@@ -28,7 +28,7 @@ if [ ! -x "$BUILD/fault_call" ] || ! "$BUILD/fault_call" write 0 fail true 2> /d
 else
     for signal in int term hup; do
         check "a training goes on after SIG${signal^^}" goes_on train $signal 14
-        check "a run goes on after SIG${signal^^}, which also ended its stage" goes_on run $signal 30
+        check "a run that SIG${signal^^} ended goes on" goes_on run $signal 30
     done
 fi
 

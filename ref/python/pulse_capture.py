@@ -300,7 +300,7 @@ class Pass:
 
     def __init__(self, number, reference, line):
         self.number, self.reference, self.line = number, reference, line
-        self.places = []                                   # (row of [B, T], where the sample begins in this row, sample)
+        self.places = []                                   # (row of [B, T], where the sample begins in it, sample)
         self.left = False                                  # padded on the left
         self.pictures = []                                 # the trace's numbers of its pictures, in order
         self.whole = False                                 # it was called without ids: all samples, packed as in the trace

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections of a report, in the order of the page.
+/* The sections of a report, in the order of the page, but report_metrics writes the last one.
  * A section whose numbers are missing says so or is left out. No section changes the Report. */
 #ifndef PULSE_REF_REPORT_FIGURES_H
 #define PULSE_REF_REPORT_FIGURES_H
@@ -11,8 +11,8 @@
 /* The verdicts of the registered study. The files ../configs/prereg.ini and ../findings are found from the world's
  * folder. */
 bool report_verdicts(Page *p, const Report *r, Error *e);
-/* The values on each base, which the verdicts are made of: a figure, and a table. Nothing where no finding has two
- * bases. */
+/* The values on each base, which the verdicts are made of: a figure, and a table. Nothing where no finding has a
+ * value on two bases. */
 void report_bases(Page *p, const Verdicts *v, const Registration *registered, Arena *a);
 /* Whether the page has the section of the verdicts, or that of the findings. The top of the page links to those it
  * has. */

@@ -104,8 +104,8 @@ static bool ask_model(AnswerStage *x, Error *e)
 }
 
 /* Asks the questions at a snapshot. At the end of the last request everything is measured (DEPTH_TEXT), and at the
- * end of an earlier request all but the texts (DEPTH_OPTIONS). In between only exact match is measured, and, with
- * protocol.snapshot_every, the options of general questions. */
+ * end of an earlier request all but the texts (DEPTH_OPTIONS). In between only the NLL and the exact match of
+ * the answers are measured (DEPTH_EXACT), and, with protocol.snapshot_every, the options of general questions. */
 static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);

@@ -10,10 +10,10 @@
 
 typedef struct {
     const char *folder;              // of the reference answers
-    const json_t *manifest;
+    const json_t *manifest;          // NULL for a trace that is not a case of the suite
     const VerifyOptions *options;
-    Got got;
-    Store noise;                     // of all cases, "<case>/<name>"; count 0: it was not recorded
+    Got got;                         // not opened for such a trace, which has TracedStep.own
+    Store noise;                     // of all cases, "<case>/<name>"; of such a trace, "<name>"; count 0: there is none
     JudgeContext context;
     Arena *arena;
 } Check;
@@ -38,7 +38,7 @@ const char *check_answer(const TracedStep *s, const char *module, size_t length,
 /* The precision at which answers are judged: --precision if it was given; otherwise bf16-mixed if GOT's file has a BF16
  * or F16 tensor, and fp32 if it has none. */
 Precision check_precision(const VerifyOptions *options, const Store *file);
-/* The noise of an answer of the case; NULL: none was recorded. */
+/* The noise of an answer of the case; id "": of the trace. NULL: there is none. */
 const Tensor *check_noise(const Check *c, const char *id, const char *name);
 /* Judges the answers that GOT has of a step, which are of three kinds: fed, hooked and ends (verify.h). */
 bool check_step(Check *c, const TracedStep *s, Error *e);

@@ -9,7 +9,9 @@
 
 /* Which answers of another implementation are judged, and how. */
 typedef struct {
-    const OptionList *only;          // the beginnings of the paths that are judged (empty: all). Each must find an answer
+    // what is judged: the cases whose paths begin with one of these, or the answers of a trace whose names do (empty:
+    // all). Each must find an answer
+    const OptionList *only;
     bool partial;                    // missing answers are counted, but do not make the verdict undecided
     bool precision_given;            // the answers were computed at `precision`; false: see check_precision
     Precision precision;

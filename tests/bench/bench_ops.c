@@ -3,11 +3,11 @@
  * multiple of its limit.
  *
  * The step is recorded once; then each node of its tape is run again on its own operands. The limit of a node is other
- * work, which is timed just before the node: for a product, if there is an OpenBLAS, cblas_dgemm of the same shape;
- * else a copy that moves as many bytes, read and written together, as its operands and result have. A round runs all
- * nodes in their order. The time of an operator in a round is the sum over its nodes; the table shows the median of
- * ROUNDS rounds. The ratio to the limit is formed within each round, because the machine may be shared; the table shows
- * the median of these ratios. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
+ * work, which is timed just before the node: for linear and matmul, if there is an OpenBLAS, cblas_dgemm of the same
+ * shape; otherwise a copy that moves as many bytes, read and written together, as the operands and the result have. A
+ * round runs all nodes in their order. The time of an operator in a round is the sum over its nodes; the table shows
+ * the median of ROUNDS rounds. The ratio to the limit is formed within each round, because the machine may be shared;
+ * the table shows the median of these ratios. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

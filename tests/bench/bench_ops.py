@@ -3,8 +3,8 @@
 """The table of bench_ops with PyTorch's time beside each operator of TWINS: bench_ops.py build/bench_ops
 
 PyTorch (eager, fp32, OMP_NUM_THREADS threads) runs its own operator on tensors of the same shapes, as often as the
-training step of bench_ops runs ours; its time is the median of 9 rounds. Attention has one line for both, because
-PyTorch fuses scores, scaling, softmax and mix, forward and backward."""
+training step of bench_ops runs ours; its time is the median of 9 rounds. Our attention and
+PyTorch's are compared in one line, because PyTorch fuses scores, scaling, softmax and mix, forward and backward."""
 import functools, os, re, subprocess, sys, time
 import torch, torch.nn.functional as F
 
@@ -21,7 +21,8 @@ def turned(x, flag):
     return x.T if flag else x
 
 
-# Each twin takes the operator's integers n and its operands, and returns a function without arguments that runs it.
+# Each twin takes the operator's integers n and its operands, and returns a function without arguments that runs
+# PyTorch's operator.
 TWINS = {
     "linear": lambda n, x, w, b=None: lambda: F.linear(x, w, b),
     "matmul": lambda n, a, b: lambda: turned(a, n[0]) @ turned(b, n[1]),

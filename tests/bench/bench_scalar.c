@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Nanoseconds per element, on normally distributed data (sums of twelve uniform numbers): every scalar function on one
- * thread, and activations forward and backward on a tape with all threads. */
+/* Nanoseconds per element, on normally distributed data (sums of twelve uniform numbers; log, sqrt and rsqrt get their
+ * absolute values): every scalar function on one thread, and activations forward and backward on a tape with all
+ * threads. */
 #include <stdio.h>
 #include "tensor/base/team.h"
 #include "tensor/ops.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The time of a training step at the shipped model's size: 32 picture samples, 16 text samples, cross-entropy, AdamW.
- * Prints the median of the milliseconds per step, the GFLOP/s of its products, and the peak of the step's memory. The
- * argument is the number of steps. bench_step.py compares it with PyTorch. */
+ * Prints the median of the milliseconds per step, the GFLOP/s of its products (without attention's), and the peak of
+ * the step's memory. The argument is the number of steps. bench_step.py compares the time with PyTorch's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 
 enum { WARM = 3, MOST = 200 };
 
-/* The floating-point operations of all products of the step, forward and backward: two for each multiply-add. */
+/* The floating-point operations of all linear and matmul of the step, forward and backward: two for each multiply-add.
+ * The products of attention are not counted. */
 static double step_flop(const Trainer *r)
 {
     double flop = 0;

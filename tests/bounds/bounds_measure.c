@@ -3,8 +3,8 @@
  *
  *     bounds_measure                    prints the table of docs/bounds.md
  *     bounds_measure --record FILE      does so, and writes hard cases for each bound and each rule for ties to FILE
- *     bounds_measure --check FILE       checks of every case of FILE that its result is right, and that the case
- *                                       notices when the bound or the rule that it is for is made wrong
+ *     bounds_measure --check FILE       checks that every case of FILE has the right result, and that it notices
+ *                                       when its WORD (hard.h), a bound or a rule for ties, is made wrong
  *     bounds_measure --floats NAME=SCALE FUNCTION     counts, of all 2^32 floats, those for which a function is wrong
  *                                       if the bound NAME is multiplied by SCALE, and prints the first of them
  *
@@ -91,8 +91,8 @@ static void measure(Hard *h, int pattern, size_t b, Errors *errors)
         bounds[b].worst = text;
 }
 
-/* Remembers the case if right and wrong differ and it is the shortest so far. If `right` is then not the nearest float,
- * the program ends. */
+/* Remembers the case if right and wrong differ and it is the shortest so far. If they differ and `right` is not
+ * the nearest float at the first difference, the program ends. */
 static void remember(Found *f, const char *catches, const Hard *h, Tensor right, Tensor wrong)
 {
     size_t n = shape_size(right.shape), k = 0;

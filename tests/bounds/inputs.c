@@ -49,10 +49,10 @@ static float terms[TERMS_MAX];
 #define LOST 0x1.ffffep-54f
 #define LOST_ROOT 0x1.6a09ep-27f                             // its square is rounded away, too
 
-/* Makes the terms 1, 2^-24, -2 j u (u = 2^-53), and then up to `lost` terms of almost u in the same lane, which are all
- * rounded away. The estimate is below the midpoint 1 + 2^-24 by 2 j u. The exact sum is above it if `size` terms have
- * room for all `lost` ones. Signs are drawn, and whether the first term is 1 or 1 + 2^-23. Each part after the first
- * holds one lost term. Returns the number of terms, at most `size`. */
+/* Makes the terms 1, 2^-24, -2 j u (u = 2^-53, and 2 j is drawn below `lost`), and then up to `lost` terms of almost u
+ * in the same lane, which are all rounded away. The estimate is below the midpoint 1 + 2^-24 by 2 j u. The exact sum is
+ * above it if `size` terms have room for all `lost` ones. Signs are drawn, and whether the first term is 1 or
+ * 1 + 2^-23. Each part after the first holds one lost term. Returns the number of terms, at most `size`. */
 static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t size)
 {
     size_t n = 3 * stride, j = (size_t)((0.26 + 0.22 * uniform(s)) * (double)lost);

@@ -31,7 +31,7 @@ static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
     Tensor y = hard_run(h, a);
     tier_force = 0;
     const size_t n = y.data ? shape_size(y.shape) : 0, reported = probe_count();
-    // if some elements were decided without tier 2, it is not known to which elements its estimates belong
+    // if some elements were decided without tier 2, it is not known to which elements the estimates belong
     if (tier == 2 && reported != n)
         return e;
     for (size_t k = 0; k < CHECKED && k < n && k < reported; k++) {
@@ -87,7 +87,7 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* hard_run fails if a sum of a product is not within its bound (product.h). The estimates were reported before. */
+/* If a sum of a product is not within its bound, hard_run fails (product.h). It has reported the estimates by then. */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

@@ -21,8 +21,8 @@ int tier_of(size_t b);
 /* The least scale of the bound b; negative if the other parts cover every error, or if nothing was estimated. An error
  * that is beyond the whole bound ends the program with exit code 1 and a sentence. */
 double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a);
-/* Whether the error of one of the `n` elements of the result, or of the first 64, is beyond the whole bound, as it is
- * scaled now. */
+/* Whether the error of one of the first 64 of the `n` elements of the result is beyond the whole bound, with the scale
+ * that the bound b has now. */
 bool   exceeds(const Hard *h, size_t b, size_t n, Arena *a);
 
 #endif

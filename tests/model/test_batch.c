@@ -4,7 +4,8 @@
 #include "tests/support/stand.h"
 #include "tests/support/tiny.h"
 
-/* The samples have 3, 2 and 4 tokens. A target of -1 means that the row is not supervised. */
+/* The samples have 3, 2 and 4 tokens. A target of -1 means that the row is not supervised. In each case,
+ * `count` samples from sample `first` on keep only their supervised rows. */
 static void each_sample_keeps_all_its_rows_or_only_the_supervised_ones(void **state)
 {
     (void)state;

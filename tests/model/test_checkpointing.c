@@ -22,8 +22,8 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     return d;
 }
 
-/* The methods have losses on logits, with a reference model, and on hidden states. Each trains the adapters, the
- * projector with adapters, or all weights. */
+/* The methods have losses on logits, with a reference model, and on hidden states. Each method is run
+ * three times: it trains the adapters, the adapters and the projector, or all weights. */
 static void no_bit_of_a_step_changes(void **state)
 {
     (void)state;

@@ -4,9 +4,10 @@
  *
  * replay() computes the forward half of a tape again, in binary64, from formulas that are written here. delta is what
  * the rounding of the tape added to each element, so that the replay with delta reproduces the values of the tape.
- * Let v be +-1 on every weight. If no gradient had been rounded, the slope of the replay along v would be the sum of
- * <g, v> over the weights. An error d of the gradient of a node t moves that sum by <d, t'>, where t' is the slope of
- * t along v, by the definition of a gradient. So the sum that the tape gives differs from the slope by at most
+ * Let v be +-1 on every weight, and g the gradient of a weight on the tape. If no gradient had been rounded, the slope
+ * of the replay along v would be the sum of <g, v> over the weights. An error d of the gradient of a node t moves that
+ * sum by <d, t'>, where t' is the slope of t along v, by the definition of a gradient. So the sum that the tape gives
+ * differs from the slope by at most
  *
  *     sum over nodes t of  <e, |t'|>
  *
@@ -275,7 +276,7 @@ static void the_gradient_is_the_slope_in_binary64(void **state)
                   fabs(along - true_slope), bound, (plain[0][last][0] - plain[1][last][0]) / (2 * h));
     if (!(fabs(along - true_slope) <= bound))
         fail_msg("gradient along v %.10g, slope %.10g, bound %.3g", along, true_slope, bound);
-    assert_true(bound < 1e-3 * fabs(along));                   // the bound is tight enough for the test to fail
+    assert_true(bound < 1e-3 * fabs(along));                   // so tight that a wrong gradient is found
 }
 
 /* --- the model, with odd sizes: 3 heads in the tower, 6 query heads on 2 key heads in the language model, a vocabulary

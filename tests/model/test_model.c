@@ -222,7 +222,7 @@ static float loss_at(World *w)
     return value;
 }
 
-/* (L(w + h v) - L(w - h v)) / 2h for the loss L of the weights w; v is +-1 on each. Restores the weights at the end. */
+/* (L(w + h v) - L(w - h v)) / 2h for the loss L of the weights w; v is +-1 on each. Then restores the weights from m. */
 static double slope(World *w, const Trainer *r, double h)
 {
     double value[2];
@@ -268,7 +268,7 @@ static void the_gradient_is_the_slope_of_the_loss(void **state)
     double bound = fabs(far - near) + 0x1p-16 / h;
     if (fabs(near - along) > bound)
         fail_msg("gradient along v %.9g, slope %.9g, bound %.3g", along, near, bound);
-    assert_true(fabs(along) > 4 * bound);                                              // the bound is small enough for the test to fail
+    assert_true(fabs(along) > 4 * bound);                                              // so small that a wrong one is found
     trainer_close(&r);
 }
 

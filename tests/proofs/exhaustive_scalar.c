@@ -47,11 +47,11 @@ typedef struct {
 /* --- Bounds of |f| in the complex plane within R of [lo, hi]: B of interpolant.h. With |Im z| <= R < pi/2, Re e^-z >
  * 0, so that |1 + e^-z| is at least 1 and at least |e^-z|. SLACK covers the rounding of the bounds themselves. --- */
 #define SLACK 1.001
-static double gate(double hi, double R)  { return SLACK * fmin(1, exp(hi + R)); }                       // |s(z)|
+static double gate(double hi, double R)  { return SLACK * fmin(1, exp(hi + R)); }                       // |sigmoid(z)|
 static double largest_exp(double lo, double hi, double R)  { (void)lo; return SLACK * exp(hi + R); }
 static double largest_log(double lo, double hi, double R)  { (void)hi, (void)R; return SLACK * (fabs(log(lo)) + 1.4); }
 static double largest_sigmoid(double lo, double hi, double R) { (void)lo; return gate(hi, R); }
-static double largest_log_sigmoid(double lo, double hi, double R)     // |log(1 + w)| <= |w|, log(1 + |w|) + pi/2
+static double largest_log_sigmoid(double lo, double hi, double R) // |log(1 + w)| <= both |w| and log(1 + |w|) + pi/2
 {
     (void)hi;
     double w = exp(R - lo);
@@ -309,7 +309,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Tests the proofs before they are trusted: one bit is flipped in some blocks of every kind, and each must be found. */
+/* Tests the proofs before they are trusted: one bit is flipped in each of some blocks, and every flip must be found. */
 static bool finds_flipped_bits(const Row *r, const Plan *p)
 {
     int tried[DIRECT + 1] = { 0 };

@@ -169,7 +169,7 @@ static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step
 
 /* Other tests compare the kernels with MPFR; this one finds a wrong formula of a derivative. A central difference with
  * step h = 2^-7 is off by h^2/6 |f'''|, where h^2/6 is 1e-5, and by the rounding of the outputs: 2^-24 over 2 h, which
- * is 4e-6. So the tolerance, 2^-9 of the difference, is wide. */
+ * is 4e-6. So the tolerance, 2^-9 of the change that the gradient predicts, is wide. */
 static void gradients_are_the_derivatives_of_what_was_computed(void **state)
 {
     (void)state;

@@ -330,8 +330,7 @@ static void other_files_are_refused(void **state)
     expect_sentence(&error, "cannot be resized");
 }
 
-/* The file has much data, but a small size in its header: it is that of a large black picture, and its header is made
- * to say 8 x 8. */
+/* The file holds the data of a large black picture, but its header is made to say 8 x 8. */
 static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(void **state)
 {
     (void)state;

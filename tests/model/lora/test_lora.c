@@ -140,7 +140,7 @@ static void merging_is_exact_and_rounded_once(void **state)
     mpfr_clears(sum, term, (mpfr_ptr)0);
 }
 
-/* The weights are mapped from a half-precision file, and merging must not change that file. */
+/* The weights are mapped from a file, one of them in half precision. Merging must not change the file. */
 static void a_mapped_model_is_merged_into_copies(void **state)
 {
     (void)state;

@@ -167,7 +167,7 @@ static void an_adapter_of_an_idle_layer_is_accepted_and_merged(void **state)
     expect_sentence(&error, "keys that no module of this model uses", "layers.77.self_attn.q_proj");
 }
 
-/* With bias = "all" the file has biases. PEFT calls the linear map that an adapter belongs to base_layer. */
+/* With bias = "all" the file has biases. In PEFT's names, base_layer is the linear map of an adapter. */
 static void trained_biases_are_read(void **state)
 {
     (void)state;

@@ -79,7 +79,7 @@ static void arenas_that_would_be_larger_than_the_machine_say_no_memory(void **st
     arena_free(&other);
 }
 
-/* Every operator, with less and less memory: it succeeds, or says that memory ran out. */
+/* Every operator, with more and more memory: it succeeds, or says that memory ran out. */
 static void an_operator_without_memory_says_no_memory(void **state)
 {
     (void)state;

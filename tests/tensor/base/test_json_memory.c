@@ -60,8 +60,8 @@ static bool can_fail(void)
     return !q;
 }
 
-/* glibc's fclose trims a text that was written into memory by a realloc. If this realloc fails, fclose returns 0 all
- * the same. */
+/* After a text was written into memory, glibc's fclose trims it with a realloc. If this realloc fails, fclose returns 0
+ * all the same. */
 static void a_text_in_memory_that_cannot_be_trimmed_is_an_error(void **state)
 {
     (void)state;

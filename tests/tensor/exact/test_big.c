@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Big, and the rounding of a value that can only be compared, against MPFR at a precision that rounds nothing. */
+/* The type Big, and the rounding of a value that can only be compared, against MPFR at a precision that rounds
+ * nothing. */
 #include "tests/support/check.h"
 
 #include <mpfr.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Exact against MPFR numbers wide enough to hold every sum without rounding. */
+/* The type Exact, compared with MPFR numbers that are wide enough to hold every sum without rounding. */
 #include "tests/support/check.h"
 
 #include <math.h>

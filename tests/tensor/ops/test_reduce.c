@@ -168,7 +168,7 @@ typedef enum { TIE, ABOVE_A_TIE, PAIRS, OVERFLOW_TIE, BELOW_OVERFLOW, LONG_KINDS
  *     TIE               n - 2 times 1, a 0 and one other number; they add up to 2^24 + 1, half-way between two floats
  *     ABOVE_A_TIE       the same with 2^-149 in place of the 0
  *     PAIRS             pairs that cancel, and 2^-100
- *     OVERFLOW_TIE      the largest float and half its unit, half-way to infinity
+ *     OVERFLOW_TIE      the largest float, and 4096 terms that add up to half its unit: half-way to infinity
  *     BELOW_OVERFLOW    the same terms, and -2^-149 */
 static void fill_long(LongKind kind, float *x, size_t n)
 {

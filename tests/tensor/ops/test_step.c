@@ -209,8 +209,8 @@ static void the_ends_of_every_range_are_correctly_rounded(void **state)
     }
 }
 
-/* p is lr m / c1 / (sqrt(v / c2) + eps), rounded to a float. Unless there is a decay, a double holds hardly a digit of
- * the difference. */
+/* The parameter p equals the step, lr m / c1 / (sqrt(v / c2) + eps), rounded to a float. Unless there is a decay,
+ * binary64 arithmetic has hardly a right digit of p minus the step. */
 static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
 {
     (void)state;
@@ -230,7 +230,8 @@ static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
     }
 }
 
-/* sgd: p equals lr (g + decay p) up to the last bit of g, so that a double holds hardly a digit of the difference. */
+/* sgd: p equals the step, lr (g + decay p), up to the last bit of g. So binary64 arithmetic has hardly a right digit of
+ * p minus the step. */
 static void a_descent_that_lands_at_zero_keeps_its_digits(void **state)
 {
     (void)state;

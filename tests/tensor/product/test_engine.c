@@ -10,8 +10,8 @@
 
 /* The mistake of the engine below: its sum at the last row and column is off by 2^-20. It makes the mistake in every
  * call that fits `wrong` or, if `only` is not 0, in call number `only` alone (counted from 1), if that fits. A call
- * fits if it has more than rows_above rows and cols_above columns, exactly `cols` columns and the length `length` (0:
- * any), and is not on the main thread (`thread` negative: on any). */
+ * fits if it has more than rows_above rows and more than cols_above columns, exactly `cols` columns (0: any number) and
+ * the length `length` (0: any), and is not on the main thread (`thread` negative: on any thread). */
 static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
 static _Atomic size_t only, calls;
 

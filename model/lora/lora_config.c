@@ -10,6 +10,7 @@
 
 /* --- The keys --- */
 
+// adapter_config.def describes the rules
 typedef enum { RULE_READ, RULE_NOTHING, RULE_EMPTY } Rule;
 
 static const struct { const char *name; Rule rule; const char *why; } keys[] = {

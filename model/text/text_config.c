@@ -7,6 +7,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
+// tokenizer_config.def and generation_config.def describe the rules
 typedef enum { RULE_READ, RULE_TOKEN, RULE_NOTHING, RULE_ONE, RULE_EMPTY } Rule;
 typedef struct { const char *name; Rule rule; const char *why; } Key;
 
@@ -19,7 +20,8 @@ static const Key generation_keys[] = {
 #include "model/text/generation_config.def"
 };
 
-/* HOW_GREEDY: only the end token of generation_config.json is checked, because the user chose greedy decoding. */
+/* HOW_TEXT: a file about tokens; HOW_GENERATION: generation_config.json; HOW_GREEDY: only the end token of
+ * generation_config.json is checked, because the user chose greedy decoding. */
 typedef enum { HOW_TEXT, HOW_GENERATION, HOW_GREEDY } How;
 
 /* One of the files, as it is read. */

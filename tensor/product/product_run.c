@@ -13,10 +13,10 @@
 #include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
 
-// at most: KC terms in a block, MOST_ROWS lines of the left operand in a tile (FINISH_ROWS in finish_part), PACK_DEPTH
-// values of a line packed at a time, APART_BYTES for sums of blocks apart, L2_BYTES of strips that a cache holds;
-// a product of fewer than SERIAL multiplications stays on one thread; a part of the packing has about PACK_GRAIN
-// values; is_checked explains CHECKED_…
+// KC: the most terms in a block. MOST_ROWS: the most lines of the left operand in a tile; FINISH_ROWS: the same in
+// finish_part. PACK_DEPTH: the most values of a line that are packed at a time. APART_BYTES: the most bytes for sums of
+// blocks apart. L2_BYTES: a cache holds strips of so many bytes. SERIAL: a product of fewer multiplications stays on
+// one thread. PACK_GRAIN: a part of the packing has about so many values. CHECKED_…: see is_checked
 enum { KC = STRIP_DEPTH, MOST_ROWS = PRODUCT_ROWS, FINISH_ROWS = 16, SERIAL = 1 << 18, PACK_GRAIN = 1 << 13,
        PACK_DEPTH = 64, L2_BYTES = 512 << 10, APART_BYTES = 8 << 20, CHECKED_SIZE = 300, CHECKED_EVERY = 16 };
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What is stated in two places must agree: digests, steps, stages and counts on the pages with those of the program, of
-# the shipped models and of the configs; the known mistakes and the fuzz targets on the pages with the recorded ones;
-# and the preset pulse with the configs.
+# the shipped models and of the configs; the known mistakes on the pages with those of the recorded cases; the fuzz
+# targets on the pages with fuzz_targets.def; and the preset pulse with the configs.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
 page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md

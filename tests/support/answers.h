@@ -58,7 +58,7 @@ static inline bool end_to_end(const char *name)
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
     bool one = strcmp(name, "loss") == 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        // grad.t<k> is the gradient of any node of the tape, and no result
+        // grad.t<k> is the gradient of node k of the tape, not a result of the step
         one |= strncmp(name, kinds[k], strlen(kinds[k])) == 0 && strncmp(name, "grad.t", 6) != 0;
     return one;
 }

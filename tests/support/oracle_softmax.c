@@ -22,8 +22,8 @@ static float to_float(const mpfr_t v)
 
 /* --- softmax --- */
 
-/* x_at is the largest number of the row. others: the sum of e^(x_j - x_at) over all j but at, later over all j; log: the
- * logarithm of the sum over all j; d: x_j - x_at, later less log; e: e^(x_j - x_at), later divided by the sum. */
+/* x_at is the largest number of the row. others: the sum of e^(x_j - x_at) over all j but at, later over all j; log:
+ * the logarithm of the sum over all j; d: x_j - x_at, later less log; e: e^(x_j - x_at), later divided by the sum. */
 typedef struct { mpfr_t others, log, e, d, lo, hi; mpfr_prec_t bits; } Row;
 
 static size_t largest(const float *x, size_t n)

@@ -24,8 +24,8 @@ static Hyperparameters hyperparameters_of(const char *method, const char *change
     return v;
 }
 
-/* Samples of different lengths. With `gaps`, some rows of the retain samples have no label; with c->gaps_in_forget also
- * some of the forget samples. */
+/* Samples of different lengths. With `gaps`, some rows of the retain samples have no label and, if c->gaps_in_forget is
+ * set, also some rows of the forget samples. */
 static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 {
     static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };

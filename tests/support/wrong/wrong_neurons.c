@@ -130,7 +130,8 @@ static double port_importance(const Case *c, const char *set, size_t channel)
     return port_part(x[0][0], x[1][0]) + port_part(x[0][1], x[1][1]) + sqrt(x[0][2] + x[1][2]) + sqrt(port_part(x[0][3], x[1][3]));
 }
 
-/* MeanAbsolute takes the mean of |z| instead of z; ActiveOfSize counts |z| > 0.1 instead of z > 0.1. */
+/* MeanAbsolute takes the mean of |z| instead of z; ActiveOfSize counts |z| > 0.1 instead of z > 0.1; PruneTies and
+ * PruneLowest are as in manu_paper. */
 static void manu_port(const Case *c)
 {
     double score[MOST];

@@ -28,7 +28,7 @@ static double weight_of(const Sum *s, size_t k, const char *flag)
     return turned && k == 0 ? -s->term[k].weight : s->term[k].weight;
 }
 
-/* Returns weight KL, and sets dz of the rows to its gradient. SumNotMean: a sum over the rows. KlReversed:
+/* Returns the weighted KL, and sets dz of the rows to its gradient. SumNotMean: a sum over the rows. KlReversed:
  * KL(p || p_ref). KlSupervised: over supervised rows alone. KlCrossEntropy: without the entropy of p_ref; the gradient
  * is the same. */
 static double plus_kl(Role *r, double weight, const char *flag)

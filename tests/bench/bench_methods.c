@@ -38,7 +38,7 @@ typedef struct {
     Model model;
     Rounds rounds;
     Trainer trainer;
-    double seconds[2 * TURNS];
+    double seconds[2 * TURNS];           // of the turns of the first epoch, and of those after it
 } Runner;
 
 enum { ADAPTERS, ALL_WEIGHTS, GRAD_DIFF, RUNNERS_MAX = 64 };
@@ -50,7 +50,7 @@ static size_t count = GRAD_DIFF;
 
 static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[3 * SAMPLES];          // to forget; to retain; the first ones again, with other answers
+static BatchSample sample[3 * SAMPLES];          // to forget; to retain; those to forget, with other answers
 static Error error;
 static Arena arena;
 

@@ -7,7 +7,8 @@
  * shape; otherwise a copy that moves as many bytes, read and written together, as the operands and the result have. A
  * round runs all nodes in their order. The time of an operator in a round is the sum over its nodes; the table shows
  * the median of ROUNDS rounds. The ratio to the limit is formed within each round, because the machine may be shared;
- * the table shows the median of these ratios. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
+ * the table shows the median of these ratios. bench_ops.py adds PyTorch's times; for it, `bench_ops --list` prints the
+ * shapes. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

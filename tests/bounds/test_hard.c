@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones. MPFR confirms that
- * the first eight elements of each are the nearest floats. The program build/probe/test_hard, which is
+ * the first eight elements of each result are the nearest floats. The program build/probe/test_hard, which is
  * linked with a library that reports its estimates, also checks the cases "exceeds" and "apart" (hard.h). Each has an
  * error beyond its bound if the bound is scaled down; with the bound as it is, no error may be beyond it. */
 #include "tests/support/stand.h"

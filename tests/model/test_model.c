@@ -222,7 +222,7 @@ static float loss_at(World *w)
     return value;
 }
 
-/* (L(w + h v) - L(w - h v)) / 2h for the loss L of the weights w; v is +-1 on each. Then restores the weights from m. */
+/* (L(w + h v) - L(w - h v)) / 2h for the loss L of the weights w; v is +-1 on each. Restores w from the slots' m. */
 static double slope(World *w, const Trainer *r, double h)
 {
     double value[2];

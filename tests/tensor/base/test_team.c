@@ -68,6 +68,7 @@ static void fewer_items_than_two_grains_are_one_call(void **state)
     assert_int_equal(items.calls, 1);
 }
 
+/* Adds the number of items to *calls: team_each has one item for each thread. */
 static void count(const void *calls, size_t begin, size_t end, size_t worker)
 {
     (void)worker;
@@ -86,6 +87,7 @@ static void team_each_makes_one_call_for_each_thread(void **state)
     expect_fine(&error);
 }
 
+// calls: the items of the inner runs; elsewhere: how often an inner body ran on another thread than the outer one
 typedef struct { atomic_int *calls, *elsewhere; } Inner;
 
 static void note_thread(const void *context, size_t begin, size_t end, size_t worker)
@@ -119,6 +121,7 @@ static void a_run_inside_of_a_body_stays_on_its_thread(void **state)
 
 /* --- Several callers --- */
 
+/* Returns `good`, or NULL if a run did not take each item once. */
 static void *many_runs(void *good)
 {
     static const size_t n = 300;

@@ -121,7 +121,7 @@ static void a_run_inside_of_a_body_stays_on_its_thread(void **state)
 
 /* --- Several callers --- */
 
-/* Returns `good`, or NULL if a run did not take each item once. */
+/* Returns `good`, or NULL if a run took more or fewer items than it has. */
 static void *many_runs(void *good)
 {
     static const size_t n = 300;

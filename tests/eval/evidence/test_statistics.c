@@ -87,7 +87,9 @@ static void an_interval_is_the_mean_and_its_half_width(void **state)
 static void a_narrower_interval_takes_more_differences(void **state)
 {
     (void)state;
-    const Interval of_8 = { .3, 1 };        // t(7) s / sqrt(8) = 1. k reach half-width h if t(k - 1) / sqrt(k) <= .83602 h
+    // the half-width of k differences is t(k - 1) s / sqrt(k). Here it is 1 for k = 8, so s = 1 / .83602, and k
+    // differences reach a half-width h if t(k - 1) / sqrt(k) <= .83602 h
+    const Interval of_8 = { .3, 1 };
     assert_int_equal(interval_size(of_8, 8, 1.001), 8);
     assert_int_equal(interval_size(of_8, 8, .5), 25);           // t(23) / sqrt(24) = .42226, t(24) / sqrt(25) = .41278
     assert_int_equal(interval_size(of_8, 8, 15), 2);            // t(1) / sqrt(2) = 8.98464

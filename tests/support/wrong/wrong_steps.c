@@ -49,7 +49,7 @@ static const struct { const char *flag, *settings, *config; } mistakes[] = {
     { "RetainMissing", "unlearn.alpha=0", NULL },
     { "PduUnshifted", "unlearn.forget_rows=unshifted", NULL },
     { "PduAllRows", "unlearn.forget_rows=all", NULL },
-    { "PopularitySign", "unlearn.exposures=0", NULL },
+    { "PopularitySign", "unlearn.exposures=0", NULL },             // the exponent is 2, as with the wrong sign
     { "DecayOnVectors", "optimiser.decay_matrices_only=no", NULL },
     { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
     { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },

@@ -62,8 +62,8 @@ static void sorting_agrees_with_counting(void **state)
     }
 }
 
-/* `order` says how n values of x and m values of y are ordered: if bit k is set, the k-th smallest value (from 0) is one
- * of x. Returns n m D, where D is the largest distance between the distribution functions of x and y. */
+/* `order` says how n values of x and m values of y are ordered: if bit k is set, the k-th smallest value (from 0) is
+ * one of x. Returns n m D, where D is the largest distance between the distribution functions of x and y. */
 static uint64_t gap_of(unsigned order, size_t n, size_t m)
 {
     uint64_t gap = 0;

@@ -83,7 +83,7 @@ CLONES static void block_dot(const Columns *c, size_t j) { column_block(c, j, BL
 CLONES static void rest_sum(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, false); }
 CLONES static void rest_dot(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, true); }
 
-/* The blocks begin to end - 1 of columns. */
+/* Sums the columns of the blocks with the numbers `begin` to `end` - 1. */
 static void columns_part(const void *data, size_t begin, size_t end, size_t worker)
 {
     const Columns *x = data;

@@ -43,7 +43,7 @@ static Attention packed(void)
     return (Attention){ segments, SAMPLES, HEADS, HEADS, 16, true };
 }
 
-static void attention_both(Tape *t, float *x, float *dy)
+static void attention_softmax_both(Tape *t, float *x, float *dy)
 {
     Shape s = shape_of(1, (size_t)SAMPLES * HEADS * LENGTH * LENGTH);
     Node *p = op_attention_softmax(t, tape_input(t, "x", tensor_view(x, s)), packed());
@@ -94,7 +94,8 @@ int main(void)
     printf("softmax forward + backward  %6.2f ns/element", 1e9 * both / n);
     printf(torch > 0 ? ", %.2f times PyTorch's %.2f\n" : "\n", both / torch, 1e9 * torch / n);
     printf("log_softmax                 %6.2f ns/element\n", 1e9 * seconds(log_softmax) / n);
-    printf("attention forward + backward %5.0f ns/row (causal, 1 to %d keys)\n", 1e9 * seconds(attention_both) / rows, LENGTH);
+    printf("attention softmax forward + backward %5.0f ns/row (causal, 1 to %d keys)\n",
+           1e9 * seconds(attention_softmax_both) / rows, LENGTH);
     arena_free(&arena);
     return error.failed;
 }

@@ -87,7 +87,8 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* If a sum of a product is not within its bound, hard_run fails (product.h). It has reported the estimates by then. */
+/* The result of hard_run is not used, so hard_run may fail. It does where a matrix product finds one of its sums beyond
+ * its bound (product.h), but by then the estimates have been reported. */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

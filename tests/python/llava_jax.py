@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A plain LLaVA in JAX. `p` is a dict of parameters by the Hub's names; `rows` has the packed rows of all samples. `tap` is that
-of pulse_capture_jax, which records values, or by default the identity."""
+"""A plain LLaVA in JAX. `p` is a dict of parameters by the Hub's names. `rows` is a dict of what the modules read beside their
+activations (ids, positions, pixels, …), with the rows of all samples packed one after the other: Step.rows of pulse_capture_jax.
+`tap` gets each value of a module and returns it; Step.tap also records it."""
 import jax
 import jax.numpy as jnp
 

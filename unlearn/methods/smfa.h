@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The arithmetic of SMFA, separate from its trainings, so that it can be checked by hand. */
+/* The arithmetic of SMFA, separate from its trainings, so that it can be checked by hand; smfa.c has the equations.
+ *
+ * A change is what a training did to one weight: RN(W - W_0), or RN(s B A) where an adapter was trained. The anchor is
+ * the model that was trained on retained samples alone. */
 #ifndef PULSE_UNLEARN_METHODS_SMFA_H
 #define PULSE_UNLEARN_METHODS_SMFA_H
 
@@ -11,7 +14,8 @@
  * tape. */
 Node *smfa_sculpt(Tape *t, Node *f, Node *a, float k);
 
-/* What the trainings made: copies of all trained tensors. text is NULL except for smfa_form = open_mm. */
+/* Copies of all trained tensors, as each training left them. `forget` is that of the request itself. With smfa_form =
+ * open_mm, `forget` is that of the samples with a picture, and `text` that of the others; otherwise `text` is NULL. */
 typedef struct {
     const Tensor *forget, *text, *anchor;
 } SmfaTrainings;

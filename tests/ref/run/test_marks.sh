@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A world may mark questions as "matching" or "reporting": a run measures each kind alone,
-# also at snapshots every N steps.
+# A world may mark each test question with a use: "matching" questions may decide when to stop, and "reporting" questions
+# are only reported. A run measures each of the two by itself, also at snapshots every N steps.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 run=$tap_folder/run
-# Test questions with an even frame, and every second one without a frame, are for matching, the others for reporting.
+# Test questions of the frames (templates) 0, 2 and 4, and every second one without a frame, are for matching, the others
+# for reporting.
 # Persons with an even number are marked as taught 64 times ("level"), the others as taught 4 times.
 for file in persons general; do
     awk '/"split":"train"/ || (FILENAME ~ /general/ ? /"kind":"choice"/ && ++asked % 60 == 1 : ++asked % 40 == 1)' fixtures/world/$file.jsonl |
@@ -23,12 +24,12 @@ check "the forgotten are measured on as many matching questions as there are" [ 
 check "the forgotten are measured on as many reporting questions as there are" [ "$(total unlearn_reporting)" = "$(asked reporting)" ]
 check "there are matching questions and reporting questions" [ "$(asked matching)" -gt 0 -a "$(asked reporting)" -gt 0 ]
 check "matching and reporting questions are all that is asked about the forgotten" [ $(($(asked matching) + $(asked reporting))) = "$(total unlearn)" ]
-check "general ability is measured on the reporting half" [ $(($(total general_reporting) * 2)) = "$(total general)" ]
+check "general ability is measured on all questions and, apart, on the half that is for reporting" [ $(($(total general_reporting) * 2)) = "$(total general)" ]
 check "the reporting questions of the two levels of exposure add up to all of them" [ $(($(total exposure64_reporting) + $(total exposure4_reporting))) = "$(asked reporting)" ]
 check "the matching questions of the two levels of exposure add up to all of them" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
 check "the log-odds of the right option are given beside general ability" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' results.csv)" = 2 ]
-check "snapshots are two steps apart, and the end is one" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
+check "snapshots are two steps apart, and the last step has one too" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
 check "each snapshot has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]
 sed -i 's/"use":"matching"/"use":"reporting"/' "$tap_folder/few/persons.jsonl"
-check "marks that leave nothing to match are refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no test question belongs to the split unlearn_matching" "$tap_folder/wrong"'
+check "a world whose questions about the forgotten are all for reporting is refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no test question belongs to the split unlearn_matching" "$tap_folder/wrong"'
 finish

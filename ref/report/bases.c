@@ -52,14 +52,10 @@ static double x_of(Range r, double value)
     return LABEL + (WIDTH - LABEL - RIGHT) * (inside - r.least) / span;
 }
 
-/* Ticks stand at the multiples of a distance. It is the smallest of `distances` with which there are at most seven
- * ticks; 1 if there is none. */
+/* Ticks stand at the multiples of a distance, which is a whole number of points. */
 static void ticks(Page *p, Range r, double foot, Arena *a)
 {
-    static const double distances[] = { .01, .02, .05, .1, .2, .5 };
-    double distance = 1;
-    for (size_t k = sizeof distances / sizeof *distances; k-- > 0 && (r.most - r.least) / distances[k] <= 6;)
-        distance = distances[k];
+    const double distance = tick_distance(100 * (r.most - r.least)) / 100;
     for (double n = ceil(r.least / distance); n * distance <= r.most; n++) {
         const char *text = arena_format(a, "%.0f", 100 * n * distance + 0.0);
         svg_line(p->f, "grid", x_of(r, n * distance), TOP, x_of(r, n * distance), foot);

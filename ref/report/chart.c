@@ -18,8 +18,7 @@ static double x_of(Axis x, double at)
     return LEFT + (WIDTH - LEFT - RIGHT) * (x.ticks ? share : 1 - share);
 }
 
-/* The distance between two ticks: 1, 2 or 5 times a power of ten, and so large that the span is at most 6 distances. */
-static double tick_distance(double span)
+double tick_distance(double span)
 {
     double distance = 1;
     for (int k = 0; distance * 6 < span; k++)

@@ -46,6 +46,9 @@ typedef struct {
     // true: x is a whole number; false: x is a share, which is shown in percent and falls to the right
     bool ticks;
 } Axis;
+/* The distance between two ticks: 1, 2 or 5 times a power of ten from 1 on, and so large that the span is at most 6
+ * distances. */
+double tick_distance(double span);
 double chart_height(void);
 double chart_width(void);
 void   chart_draw(Page *p, Axis axis, const Line *lines, size_t n, Arena *a);
